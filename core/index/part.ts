@@ -1,0 +1,104 @@
+/**
+ * A part: the view of a contiguous range of commits, whether it lies in R2 as a shard or was built from the tail.
+ * `buildPart` (build_part.ts) makes its bytes, a pure function of a `PartSource`; `openPart` (open_part.ts) reads them.
+ *
+ *   row       one line of a segment: an event, or a tombstone
+ *   document  one chunk of an event's text (or an event that has only a vector)
+ *   Rows and documents are in position order, so an older snapshot is a prefix.
+ */
+import type { AttributeValue } from "../schema/event.ts";
+
+/** What a view depends on besides the log. Hashed to the revision `r`. */
+export interface Revision {
+  readonly analyzer: string;
+  readonly chunker: string;
+  /** Embedder id, or "none". */
+  readonly embedder: string;
+  readonly metric: "cosine" | "dot" | "l2";
+}
+
+/** One commit as the log holds it. */
+export interface CommitLines {
+  readonly commit: number;
+  /** Key of its segment, relative to the tenant. */
+  readonly segment: string;
+  readonly arrivalMs: number;
+  /** Canonical JSON, one event each. */
+  readonly lines: readonly string[];
+}
+
+/** Vectors that a remote embedder made for the documents of a range: document order, null where it refused one. */
+export type RecordedVectors = readonly (Float32Array | null)[];
+
+export interface PartSource {
+  readonly incarnation: number;
+  readonly revision: Revision;
+  /** Contiguous and ascending; at least one. */
+  readonly commits: readonly CommitLines[];
+  /** Present only with a remote embedder and when the outputs of the whole range exist. */
+  readonly recorded: RecordedVectors | null;
+}
+
+/** Where a part's vectors come from: `supplied` by callers, or an embedder's id. One space a part; supplied wins. */
+export interface VectorSpace {
+  readonly model: string;
+  readonly dimensions: number;
+}
+
+export interface PartCommit {
+  readonly commit: number;
+  readonly segment: string;
+  readonly arrivalMs: number;
+  /** Its first row in the part; its rows run to the next commit's. */
+  readonly firstRow: number;
+}
+
+/** Dictionary-coded values of one field over the rows. `values[code - 1]`; code 0 is missing. */
+export interface Column {
+  readonly codes: Uint32Array;
+  readonly values: readonly AttributeValue[];
+}
+
+export interface Withdrawal {
+  /** The tombstone's row. */
+  readonly row: number;
+  /** The event id it withdraws. */
+  readonly target: string;
+}
+
+export interface Part {
+  readonly incarnation: number;
+  readonly revision: string;
+  readonly from: number;
+  readonly to: number;
+  readonly commits: readonly PartCommit[];
+  readonly rows: number;
+  readonly documents: number;
+  /** Event time of each row, epoch milliseconds. */
+  readonly rowTimes: Float64Array;
+  /** Least and greatest event time of rows that are not tombstones; null when there are none. */
+  readonly times: { readonly min: number; readonly max: number } | null;
+  readonly withdrawals: readonly Withdrawal[];
+  /** `kind session actor agent source` and `attributes.<name>`, in ascending byte order of name. */
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly rowOfDocument: Uint32Array;
+  /** Which chunk of its event document i is. */
+  readonly chunkOfDocument: Uint32Array;
+  /** UTF-8 byte range of document i in its event's text. */
+  readonly chunkFrom: Uint32Array;
+  readonly chunkTo: Uint32Array;
+  readonly vectorSpace: VectorSpace | null;
+  /** The kernel's sections. */
+  readonly text: Uint8Array;
+  readonly vectors: Uint8Array | null;
+  /** Bytes of the whole part. */
+  readonly bytes: number;
+  idOfRow(row: number): string;
+  /** The first row with this event id, or -1. */
+  rowOfId(id: string): number;
+  /** Ascending 64-bit hashes of the ids, for duplicate checks across parts, and the row of each. */
+  readonly idHashes: BigUint64Array;
+  readonly idRows: Uint32Array;
+  /** The canonical JSON line of a row. Decompresses one frame. */
+  lineOfRow(row: number): string;
+}

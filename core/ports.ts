@@ -1,0 +1,254 @@
+/**
+ * What the core needs of the world. Adapters implement these; one contract suite per port runs over all of them.
+ * Everything that is a clock, a store, a model or chance comes in through here.
+ */
+import type { Result } from "./errors.ts";
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export interface Random {
+  bytes(count: number): Uint8Array;
+}
+
+/** Digests, frames and archives that the runtime does faster than we could. */
+export interface Compression {
+  /** One independent zstd frame. `raw` is at most FRAME_RAW_BYTES_MAX. */
+  zstd(raw: Uint8Array): Uint8Array;
+  /** All frames of `bytes`, concatenated. Refuses output above `bytesMax`, and anything that is not whole frames. */
+  unzstd(bytes: Uint8Array, bytesMax: number): Result<Uint8Array>;
+  gunzip(bytes: Uint8Array, bytesMax: number): Result<Uint8Array>;
+}
+
+export interface Digest {
+  /** 32 bytes. */
+  sha256(bytes: Uint8Array): Uint8Array;
+}
+
+// --- Object store ---------------------------------------------------------------------------
+
+export interface StoredObject {
+  readonly bytes: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly bytes: number;
+}
+
+export interface ObjectPage {
+  readonly objects: readonly ObjectInfo[];
+  /** Pass back to `list` for the next page; null at the end. */
+  readonly cursor: string | null;
+}
+
+/**
+ * The objects of one tenant. Keys are relative to `tenants/{tenant}/`; no key can name anything outside it.
+ * A store fault rejects the promise: callers decide whether to retry, defer or seal.
+ */
+export interface TenantStore {
+  readonly tenant: string;
+  /** The key as it lies in the bucket, for citations and operators. */
+  fullKey(key: string): string;
+  get(key: string): Promise<StoredObject | null>;
+  /** `length` bytes from `offset`; null when there is no such object. */
+  getRange(key: string, offset: number, length: number): Promise<Uint8Array | null>;
+  /** Overwrites. */
+  put(key: string, bytes: Uint8Array, metadata?: Readonly<Record<string, string>>): Promise<void>;
+  /** Create-only: false when the key already exists, which then stays as it was. */
+  create(key: string, bytes: Uint8Array, metadata?: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Keys in ascending byte order. */
+  list(prefix: string, cursor?: string | null): Promise<ObjectPage>;
+  delete(keys: readonly string[]): Promise<void>;
+}
+
+export interface ObjectStore {
+  forTenant(tenant: string): TenantStore;
+  /** `system/`: tenants and keys. Reached only from authentication and administration. */
+  system(): TenantStore;
+}
+
+// --- Models ---------------------------------------------------------------------------------
+
+/**
+ * A pure function of text: the same on every machine, so its vectors are part of the view and never stored as outputs.
+ * `queryWeight` is the default fusion weight of a vector leg made by this embedder.
+ */
+export interface LocalEmbedder {
+  readonly kind: "local";
+  readonly id: string;
+  readonly dimensions: number;
+  readonly queryWeight: number;
+  embed(texts: readonly string[]): readonly (Float32Array | null)[];
+}
+
+/** A model elsewhere. What it answers is written once and reused; null records an input it refused. */
+export interface RemoteEmbedder {
+  readonly kind: "remote";
+  readonly id: string;
+  readonly queryWeight: number;
+  embed(texts: readonly string[], use: "document" | "query"): Promise<Result<readonly (Float32Array | null)[]>>;
+}
+
+export type Embedder = LocalEmbedder | RemoteEmbedder;
+
+// --- Search kernel --------------------------------------------------------------------------
+
+export type Metric = "cosine" | "dot" | "l2";
+
+/** `word`: analysed prose, stemmed. `whole`: an identifier, path, address or number, kept verbatim (case-folded). */
+export type TermField = "word" | "whole";
+
+export interface QueryTerm {
+  readonly field: TermField;
+  readonly term: string;
+  /** How often it stands in the query. */
+  readonly count: number;
+}
+
+/** Turns texts and vectors into the kernel's sections. Pure: same input, same bytes, on every engine. */
+export interface KernelBuilder {
+  /** Names tokenizer, folding, stemmer and stop list; part of the revision. */
+  readonly analyzer: string;
+  /** Distinct terms of a text with their counts, ordered by field, then term bytes. */
+  analyze(text: string): readonly QueryTerm[];
+  /** How many words the analyzer sees, stop words included: the unit of CHUNK_TOKENS_MAX. */
+  countTokens(text: string): number;
+  /** Document i has text `texts[i]`; an empty string has no terms. */
+  textSection(texts: readonly string[]): Uint8Array;
+  /** Document i has `vectors[i]`, or none. Every vector has `dimensions` finite numbers. */
+  vectorSection(vectors: readonly (Float32Array | null)[], dimensions: number, metric: Metric): Uint8Array;
+}
+
+/** A part of a scope, loaded into a slab. Opaque. */
+export type LoadedPart = number & { readonly __brand: "LoadedPart" };
+/** A bitset in a slab's scratch, over the rows or documents of one part. Opaque; dies with the next `reset`. */
+export type Bits = number & { readonly __brand: "Bits" };
+
+export interface PartSections {
+  /** Documents (chunks) in the part. */
+  readonly documents: number;
+  /** Rows (events) in the part. */
+  readonly rows: number;
+  /** Ascending: the row that document i was cut from. */
+  readonly rowOfDocument: Uint32Array;
+  readonly text: Uint8Array;
+  readonly vectors: Uint8Array | null;
+  /** One code a row. Code 0 means the row has no value. */
+  readonly columns: readonly Uint32Array[];
+  /** Event time of each row, milliseconds. */
+  readonly rowTimes: Float64Array;
+}
+
+export interface TextStatistics {
+  /** Live documents with at least one word. */
+  readonly documents: number;
+  /** Sum of their lengths in indexed words. */
+  readonly words: number;
+  /** Live documents with at least one whole token. */
+  readonly wholeDocuments: number;
+  /** Live documents of each asked term, in order. */
+  readonly df: readonly number[];
+}
+
+export interface WeightedTerm {
+  readonly field: TermField;
+  readonly term: string;
+  /** count · idf · field boost, rounded to f32 by the kernel. */
+  readonly weight: number;
+}
+
+export interface TextParameters {
+  readonly terms: readonly WeightedTerm[];
+  readonly k1: number;
+  readonly b: number;
+  /** Mean length of live documents, in indexed words. */
+  readonly averageLength: number;
+}
+
+/** Ordered by score descending, then document ascending. */
+export interface Ranked {
+  readonly documents: Uint32Array;
+  readonly scores: Float32Array;
+}
+
+export interface TermExplanation {
+  readonly field: TermField;
+  readonly term: string;
+  readonly weight: number;
+  readonly tf: number;
+  /** k1 · (1 − b + b · length / averageLength); k1 alone for whole tokens. */
+  readonly norm: number;
+  readonly score: number;
+}
+
+/** Several parts of one scope in one kernel instance. All calls are synchronous and deterministic. */
+export interface KernelSlab {
+  readonly capacityBytes: number;
+  /** Bytes that `load` would take, padding and search scratch included. */
+  sizeOf(sections: PartSections): number;
+  freeBytes(): number;
+  /** Forgets every part and zeroes what they held. */
+  clear(): void;
+  /** Copies the sections in and validates them; a section that is not whole is refused by name. */
+  load(sections: PartSections): Result<LoadedPart>;
+  /** Frees all bitsets and results. Called before each search. */
+  reset(): void;
+
+  // Filters: over rows, unless said otherwise.
+  allRows(part: LoadedPart): Bits;
+  noRows(part: LoadedPart): Bits;
+  /** Rows before `end`. */
+  rowsBefore(part: LoadedPart, end: number): Bits;
+  rowsWhere(part: LoadedPart, rows: Uint32Array): Bits;
+  /** Rows whose code in `column` (index into `columns`) is set in `accepted`, which has one byte a code. */
+  rowsWithCode(part: LoadedPart, column: number, accepted: Uint8Array): Bits;
+  /** Rows with from ≤ time ≤ to. */
+  rowsInTime(part: LoadedPart, from: number, to: number): Bits;
+  and(part: LoadedPart, a: Bits, b: Bits): Bits;
+  or(part: LoadedPart, a: Bits, b: Bits): Bits;
+  not(part: LoadedPart, a: Bits): Bits;
+  countRows(part: LoadedPart, rows: Bits): number;
+  /** The rows' documents, as a bitset over documents. */
+  documentsOf(part: LoadedPart, rows: Bits): Bits;
+  countDocuments(part: LoadedPart, documents: Bits): number;
+
+  // Scores: bitsets over documents.
+  statistics(part: LoadedPart, terms: readonly QueryTerm[], live: Bits): TextStatistics;
+  /** ln(1 + (documents − df + ½) / (df + ½)) by the kernel's own arithmetic. */
+  idf(documents: number, df: number): number;
+  searchText(part: LoadedPart, parameters: TextParameters, matches: Bits, limit: number): Ranked;
+  /** Exact: reranked until no candidate's upper bound can exceed the limit-th score. */
+  searchVectors(part: LoadedPart, query: Float32Array, matches: Bits, limit: number): Ranked;
+  explainText(part: LoadedPart, parameters: TextParameters, document: number): readonly TermExplanation[];
+  /** The exact score of one document, or null when it has no vector. */
+  scoreVector(part: LoadedPart, query: Float32Array, document: number): number | null;
+
+  /**
+   * Integer reciprocal-rank fusion over the union. `keys` are ordered best first and unique within a leg;
+   * weights are multiples of 2^-16. Returns keys by fused score descending, then key ascending; scores are exact
+   * multiples of 2^-48.
+   */
+  fuse(legs: readonly { readonly keys: Uint32Array; readonly weight: number }[], k: number, limit: number): FusedRanking;
+}
+
+export interface FusedRanking {
+  readonly keys: Uint32Array;
+  readonly scores: Float64Array;
+}
+
+/** Where slabs come from. One pool an isolate; least recently used gives way. */
+export interface SlabPool {
+  /**
+   * The slab leased to `scope` with everything it held (`fresh: false`), or a cleared one with room for `bytes`.
+   * null when no class is that large: the caller streams the parts through `window()`.
+   */
+  lease(scope: string, bytes: number): { readonly slab: KernelSlab; readonly fresh: boolean } | null;
+  /** The largest slab, cleared, leased to nobody: for one search that fits nowhere. */
+  window(): KernelSlab;
+  release(scope: string): void;
+  readonly residentBytes: number;
+}

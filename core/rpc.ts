@@ -1,0 +1,265 @@
+/**
+ * The calls between the scripts: what the front door, ingest and the indexer ask of each other and of the objects.
+ * Every call names its scope, which an object compares with its own name; every answer is a `Result`, because a throw
+ * across RPC loses its type.
+ */
+import type { Result } from "./errors.ts";
+import type { StoredEvent } from "./schema/event.ts";
+import type { Json } from "./schema/scalar.ts";
+import type { SearchRequest } from "./schema/search.ts";
+
+export interface EntityScope {
+  readonly tenant: string;
+  readonly entity: string;
+}
+
+// --- Append ---------------------------------------------------------------------------------
+
+export interface PreparedLine {
+  readonly id: string;
+  /** `ts` was not supplied: it does not count when a duplicate is compared. */
+  readonly tsDefaulted: boolean;
+  /** Dimensions of the supplied vector, 0 for none. */
+  readonly dimensions: number;
+  readonly kind: string;
+  readonly tsMs: number;
+}
+
+/** Independent zstd frames and the lines they hold, in order. */
+export interface PreparedFrames {
+  readonly frames: readonly { readonly bytes: Uint8Array; readonly rawBytes: number; readonly lines: number }[];
+  readonly lines: readonly PreparedLine[];
+}
+
+export interface AppendCommand {
+  readonly scope: EntityScope;
+  readonly prepared: PreparedFrames;
+  readonly idempotency: { readonly key: string; readonly bodyDigest: string } | null;
+}
+
+export interface AppendResult {
+  readonly commit: number;
+  readonly segment: string;
+  readonly accepted: number;
+  readonly duplicates: number;
+  /** Ids whose first event has other content. */
+  readonly conflicts: readonly string[];
+  readonly eventIds: readonly string[];
+  readonly token: string;
+}
+
+// --- Reads ----------------------------------------------------------------------------------
+
+export interface Citation {
+  readonly segment: string;
+  /** 1-based line of the segment. */
+  readonly line: number;
+}
+
+export interface TextExplanation {
+  readonly score: number;
+  readonly terms: readonly {
+    readonly field: "word" | "whole";
+    readonly term: string;
+    readonly idf: number;
+    readonly df: number;
+    readonly tf: number;
+    readonly norm: number;
+    readonly weight: number;
+    readonly score: number;
+  }[];
+}
+
+export interface HitExplanation {
+  readonly text: TextExplanation | null;
+  readonly vector: { readonly metric: string; readonly score: number; readonly distance: number } | null;
+  readonly fusion:
+    | { readonly method: "rrf"; readonly k: number; readonly legs: readonly { readonly leg: "text" | "vector"; readonly rank: number; readonly weight: number; readonly contribution: number }[] }
+    | null;
+}
+
+export interface SearchHit {
+  readonly entity: string;
+  readonly id: string;
+  readonly chunk: number;
+  readonly ts: string;
+  readonly kind: string;
+  readonly score: number;
+  readonly scores: {
+    readonly text?: { readonly score: number; readonly rank: number };
+    readonly vector?: { readonly score: number; readonly rank: number };
+  };
+  readonly text?: string;
+  readonly attributes?: StoredEvent["attributes"];
+  readonly citation: Citation;
+  readonly explain?: HitExplanation;
+}
+
+export type Plan = "exact" | "filtered_exact";
+export type CacheTier = "memory" | "ssd" | "cold";
+
+export interface SearchAnswer {
+  readonly hits: readonly SearchHit[];
+  readonly snapshot: string;
+  readonly token: string;
+  readonly staleMs: number;
+  readonly unindexedEvents: number;
+  readonly cache: CacheTier;
+  readonly plan: Plan;
+  readonly planReason: string;
+  readonly candidates: number;
+  /** Defaults filled in: mode and weights that were used. */
+  readonly resolved: Json;
+  /** Legs that could not run, and why: e.g. the embedder did not answer. */
+  readonly degraded: readonly string[];
+}
+
+export interface SearchCommand {
+  readonly scope: EntityScope;
+  readonly request: SearchRequest;
+}
+
+export interface TimelineQuery {
+  readonly scope: EntityScope;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly kind: string | null;
+  readonly session: string | null;
+  readonly order: "asc" | "desc";
+  readonly limit: number;
+  readonly cursor: string | null;
+}
+
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  readonly nextCursor: string | null;
+}
+
+export interface CitedEvent {
+  readonly event: StoredEvent;
+  readonly citation: Citation;
+}
+
+export interface EntityStatus {
+  readonly snapshot: string;
+  readonly events: number;
+  readonly commits: number;
+  readonly segments: number;
+  readonly shards: readonly {
+    readonly id: string;
+    readonly bytes: number;
+    readonly chunks: number;
+    readonly from: number;
+    readonly to: number;
+    readonly minTs: number | null;
+    readonly maxTs: number | null;
+  }[];
+  readonly unindexedEvents: number;
+  readonly lastIndexedAt: number | null;
+  readonly vector: { readonly dimensions: number; readonly model: string } | null;
+  readonly cache: { readonly tier: CacheTier; readonly bytes: number };
+  /** Set when index work on a range has failed WORK_ATTEMPTS_MAX times. */
+  readonly sealed: { readonly from: number; readonly to: number; readonly error: string } | null;
+}
+
+// --- Indexing -------------------------------------------------------------------------------
+
+/** A nudge: the body of a queue message. */
+export interface IndexNudge {
+  readonly tenant: string;
+  readonly entity: string;
+}
+
+export interface EntityCounters {
+  readonly entity: string;
+  readonly events: number;
+  readonly lastTs: number | null;
+  readonly lastCommit: number;
+  readonly indexedCommit: number;
+  readonly unindexedEvents: number;
+}
+
+// --- Ingest ---------------------------------------------------------------------------------
+
+export interface RawBody {
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  readonly gzip: boolean;
+}
+
+export interface BulkEntityResult {
+  readonly entity: string;
+  readonly result: Result<AppendResult>;
+}
+
+/** The ingest script's RPC surface. The front door has authenticated; scopes are what the credential allows. */
+export interface IngestApi {
+  append(scope: EntityScope, body: RawBody, idempotencyKey: string | null): Promise<Result<AppendResult>>;
+  /** `entityPrefix` null means the credential may write to every entity. */
+  appendBulk(tenant: string, entityPrefix: string | null, body: RawBody, idempotencyKey: string | null): Promise<Result<readonly BulkEntityResult[]>>;
+  putDocument(scope: EntityScope, id: string, contentType: string, bytes: Uint8Array): Promise<Result<AppendResult & { readonly searchable: boolean }>>;
+  importArchive(scope: EntityScope, archive: Uint8Array): Promise<Result<{ readonly accepted: number; readonly duplicates: number; readonly conflicts: readonly string[]; readonly token: string | null }>>;
+}
+
+// --- Objects --------------------------------------------------------------------------------
+
+/** EntityObject's public calls. */
+export interface EntityApi {
+  append(command: AppendCommand): Promise<Result<AppendResult>>;
+  /** Appends a tombstone. Withdrawing twice answers the first tombstone's token. */
+  withdraw(scope: EntityScope, id: string): Promise<Result<{ readonly token: string }>>;
+  search(command: SearchCommand): Promise<Result<SearchAnswer>>;
+  timeline(query: TimelineQuery): Promise<Result<EventPage>>;
+  event(scope: EntityScope, id: string): Promise<Result<CitedEvent>>;
+  status(scope: EntityScope): Promise<Result<EntityStatus>>;
+  warm(scope: EntityScope): Promise<Result<{ readonly bytes: number }>>;
+  /** Keys of all segments in commit order, relative to the tenant, for export. */
+  segments(scope: EntityScope): Promise<Result<readonly { readonly commit: number; readonly segment: string }[]>>;
+}
+
+export type JobStatus = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface Job {
+  readonly id: string;
+  readonly type: string;
+  readonly status: JobStatus;
+  readonly progress: { readonly done: number; readonly total: number };
+  readonly result?: Json;
+  readonly error?: string;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly entity: string;
+  readonly at: number;
+  readonly error: string;
+}
+
+export interface TenantStatus {
+  readonly entities: number;
+  readonly waiting: readonly { readonly entity: string; readonly unindexedEvents: number; readonly since: number }[];
+  readonly deadLetters: number;
+  readonly lastSweepAt: number | null;
+}
+
+/** TenantObject's public calls; the object of a tenant knows its own name. */
+export interface TenantApi {
+  entities(tenant: string, prefix: string, limit: number, cursor: string | null): Promise<Result<{ readonly entities: readonly { readonly entity: string; readonly events: number; readonly lastTs: number | null }[]; readonly nextCursor: string | null }>>;
+  tenantStatus(tenant: string): Promise<Result<TenantStatus>>;
+  deadLetters(tenant: string): Promise<Result<readonly DeadLetter[]>>;
+  jobs(tenant: string, limit: number, cursor: string | null): Promise<Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }>>;
+  job(tenant: string, id: string): Promise<Result<Job>>;
+  cancelJob(tenant: string, id: string): Promise<Result<Job>>;
+}
+
+/**
+ * Internal operations of the indexer, over its service binding, as JSON over HTTP (itty-router):
+ *   POST /sweep                                   every tenant's dirty set → nudges
+ *   POST /tenants/{tenant}/reconcile              → {job}
+ *   POST /tenants/{tenant}/rebuild   {entity?}    → {job}
+ *   POST /tenants/{tenant}/compact   {entity?}    → {job}
+ *   POST /tenants/{tenant}/erase     {entity}     → {job}
+ *   POST /tenants/{tenant}/dead-letters/{id}/replay → {replayed: id}
+ * Failures come back as `{failure}` with the status `problemOf` gives.
+ */
+export type IndexerOperation = "sweep" | "reconcile" | "rebuild" | "compact" | "erase" | "replay";
