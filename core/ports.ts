@@ -62,6 +62,8 @@ export interface TenantStore {
   create(key: string, bytes: Uint8Array, metadata?: Readonly<Record<string, string>>): Promise<boolean>;
   /** Keys in ascending byte order. */
   list(prefix: string, cursor?: string | null): Promise<ObjectPage>;
+  /** Distinct next path components below `prefix` (which ends in "/"), ascending, without the slash. */
+  folders(prefix: string, cursor?: string | null): Promise<{ readonly names: readonly string[]; readonly cursor: string | null }>;
   delete(keys: readonly string[]): Promise<void>;
 }
 

@@ -203,6 +203,19 @@ export interface IngestApi {
 
 // --- Objects --------------------------------------------------------------------------------
 
+/** The newest live version of a document. */
+export interface DocumentVersion {
+  readonly id: string;
+  /** Ids of the events its text was cut into; the first carries the attributes. */
+  readonly eventIds: readonly string[];
+  /** Key of the raw bytes, relative to the tenant. */
+  readonly blob: string;
+  readonly sha256: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly searchable: boolean;
+}
+
 /** EntityObject's public calls. */
 export interface EntityApi {
   append(command: AppendCommand): Promise<Result<AppendResult>>;
@@ -211,6 +224,7 @@ export interface EntityApi {
   search(command: SearchCommand): Promise<Result<SearchAnswer>>;
   timeline(query: TimelineQuery): Promise<Result<EventPage>>;
   event(scope: EntityScope, id: string): Promise<Result<CitedEvent>>;
+  document(scope: EntityScope, id: string): Promise<Result<DocumentVersion>>;
   status(scope: EntityScope): Promise<Result<EntityStatus>>;
   warm(scope: EntityScope): Promise<Result<{ readonly bytes: number }>>;
   /** Keys of all segments in commit order, relative to the tenant, for export. */
