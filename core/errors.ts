@@ -39,6 +39,8 @@ export type Failure =
   | { readonly reason: "unprocessable"; readonly errors: readonly FieldError[] }
   | { readonly reason: "rate_limited"; readonly retryAfterSeconds: number }
   | { readonly reason: "unavailable"; readonly what: string; readonly retryAfterSeconds: number }
+  /** A stored object is not what was written. `what` names the object, never its content. */
+  | { readonly reason: "corrupt"; readonly what: string }
   | { readonly reason: "internal" };
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
@@ -138,6 +140,8 @@ export function problemOf(failure: Failure): Problem {
         detail: `${failure.what} The outcome is unknown; the request is safe to retry.`,
         retryAfterSeconds: failure.retryAfterSeconds,
       };
+    case "corrupt":
+      return { status: 500, code: "internal", title: "Corrupt object", detail: `A stored object is not what was written: ${failure.what}.` };
     case "internal":
       return { status: 500, code: "internal", title: "Internal error", detail: "Something went wrong on our side." };
   }

@@ -14,8 +14,20 @@ export const REQUEST_BYTES_MAX = 16 * MIB;
 export const REQUEST_COMPRESSED_BYTES_MAX = 8 * MIB;
 /** A document put through `PUT …/documents/{id}`. */
 export const DOCUMENT_BYTES_MAX = 16 * MIB;
+/** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
+export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
 /** An import archive, compressed. */
 export const IMPORT_BYTES_MAX = 64 * MIB;
+/** What an archive may inflate to in all, and how many entries it may have. */
+export const ARCHIVE_INFLATED_BYTES_MAX = 512 * MIB;
+export const ARCHIVE_ENTRIES_MAX = 10_000;
+/** Raw bytes of commits that an export gathers in one file, and of entries that an import inflates at once. */
+export const ARCHIVE_BATCH_BYTES = 4 * MIB;
+/** One entry of an archive, inflated: it lies in memory whole. */
+export const ARCHIVE_ENTRY_BYTES_MAX = 32 * MIB;
+/** A zip without its 64-bit extension counts entries in 16 bits and bytes in 32. */
+export const ZIP_ENTRIES_MAX = 65_534;
+export const ZIP_BYTES_MAX = 4_294_967_294;
 /** Events in one append or bulk request. */
 export const REQUEST_EVENTS_MAX = 10_000;
 /** Distinct entities in one bulk request: each costs an object call. */
@@ -48,12 +60,18 @@ export const JSON_DEPTH_MAX = 64;
 export const FRAME_RAW_BYTES_MAX = 32 * KIB;
 /** Raw bytes that one group commit gathers into a segment. */
 export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
+/** Raw bytes read from one segment: a bomb is stopped here. One request whose canonical form grew may pass the gathering limit. */
+export const SEGMENT_READ_BYTES_MAX = 32 * MIB;
 /** Requests that may wait for the group commit of one entity before 503. */
 export const APPEND_WAITING_MAX = 1_000;
 /** Rows of SQLite hold at most 2 MB; blobs are cut into pages of this size. */
 export const SQLITE_PAGE_BYTES = 1 * MIB;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 export const IDEMPOTENCY_RECORDS_MAX = 10_000;
+/** Custom metadata of one object, names and values together. */
+export const OBJECT_METADATA_BYTES_MAX = 8 * KIB;
+/** A model's id in a key, where a byte can take three. */
+export const MODEL_ID_BYTES_MAX = 96;
 /** Objects listed per request to the store. */
 export const STORE_LIST_MAX = 1_000;
 /** Requests to the store in flight at once in one invocation. */
@@ -67,9 +85,27 @@ export const CHUNKS_PER_EVENT_MAX = 4_096;
 /** Neighbouring shards of one tier that merge into the next. */
 export const SHARD_FANOUT = 8;
 export const SHARD_BYTES_MAX = 24 * MIB;
+/** A shard below this is rewritten with whatever comes after it: that costs less than one more object to read. */
+export const SHARD_SMALL_BYTES = 256 * KIB;
+/** Entries in a shard's directory. The format has some twenty sections; more is damage. */
+export const SHARD_SECTIONS_MAX = 256;
+/** Attribute names of one part that get a column. Values under further names are read from the lines: slow, but right. */
+export const PART_COLUMNS_MAX = 1_024;
+/** Decoded columns that one opened part keeps. */
+export const PART_COLUMN_BYTES_MAX = 4 * MIB;
+/** Column codes of one part that a slab holds; filters on further columns are evaluated outside of it. */
+export const SLAB_COLUMN_BYTES_MAX = 4 * MIB;
+/** Decompressed frames of stored lines that one opened part keeps. */
+export const PART_FRAMES_KEPT_MAX = 4;
 /** Commits and raw bytes one build takes from the tail. */
 export const BUILD_COMMITS_MAX = 2_000;
 export const BUILD_RAW_BYTES_MAX = 12 * MIB;
+/** Decompressed bytes of one file of model outputs: BUILD_RAW_BYTES_MAX of short texts at VECTOR_DIMENSIONS_MAX stays below. */
+export const OUTPUT_RAW_BYTES_MAX = 256 * MIB;
+/** Wait before the queue delivers a failed nudge again. */
+export const RETRY_DELAY_S = 2;
+/** Builds that one nudge may lead to; what is left is nudged again. */
+export const BUILDS_PER_NUDGE_MAX = 64;
 /** Attempts at one piece of index work before it is sealed. */
 export const WORK_ATTEMPTS_MAX = 5;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
@@ -102,14 +138,73 @@ export const SLAB_CLASSES: readonly { readonly bytes: number; readonly count: nu
   { bytes: 32 * MIB, count: 1 },
 ];
 
+/** Memory of the kernel instance that builds sections. Beside the slabs it must fit in an isolate. */
+export const BUILDER_BYTES_MAX = 48 * MIB;
+/** A leg of the widest search: 5·TOP_K_MAX. Every slab keeps scratch for it. */
+export const LEG_CANDIDATES_MAX = 5 * TOP_K_MAX;
+/** Keys of all legs of one fusion. */
+export const FUSION_KEYS_MAX = 2 * LEG_CANDIDATES_MAX;
+
 // --- Access ---------------------------------------------------------------------------------
 
 export const KEY_CACHE_MS = 60_000;
 export const KEY_CACHE_ENTRIES_MAX = 10_000;
 export const KEYS_PER_TENANT_MAX = 1_000;
+/** Enough that an id never repeats in a deployment; it is not secret. */
+export const KEY_ID_BYTES = 8;
+/** As many bits as the HMAC that is kept of it. */
+export const KEY_SECRET_BYTES = 32;
+/** An `Authorization` header: tokens with many claims run to a few KiB. */
+export const CREDENTIAL_BYTES_MAX = 8 * KIB;
+
+// --- Front door -----------------------------------------------------------------------------
+
+/** A decoded JSON body other than events: the longest is a filter with FILTER_IN_VALUES_MAX values. */
+export const JSON_BODY_BYTES_MAX = 4 * MIB;
+/** Nesting of a request body, counted before anything recursive looks at it. Above JSON_DEPTH_MAX and its envelope. */
+export const JSON_TEXT_DEPTH_MAX = 2 * JSON_DEPTH_MAX;
+/** What one RPC message may carry is 32 MiB; the rest is room for its envelope. */
+export const RPC_BYTES_MAX = 31 * MIB;
+/** An unread rest of a refused body that is read and dropped, so that the caller gets to see the answer. */
+export const REFUSED_BODY_BYTES_MAX = 64 * MIB;
+/** The period of the rate-limit binding: after it a caller has its whole allowance again. */
+export const RATE_LIMIT_PERIOD_SECONDS = 10;
+export const UNAVAILABLE_RETRY_SECONDS = 1;
+/** A deployment that lacks a secret lacks it until someone sets it. */
+export const MISCONFIGURED_RETRY_SECONDS = 60;
+/** Wrong fields named in one problem; the rest are counted in its detail. */
+export const FIELD_ERRORS_MAX = 100;
+export const CORS_MAX_AGE_SECONDS = 600;
+/** Queries that one recall measurement runs, each twice. */
+export const RECALL_SAMPLES_MAX = 50;
+export const RECALL_SAMPLES_DEFAULT = 10;
 
 // --- Models ---------------------------------------------------------------------------------
 
 export const EMBED_BATCH_MAX = 100;
 export const EMBED_TIMEOUT_MS = 15_000;
 export const EMBED_RETRIES_MAX = 3;
+/** The first wait before a retry; it doubles each time. */
+export const EMBED_BACKOFF_MS = 250;
+/** A model that asks for a longer pause is given up for now; whoever asked tries later. */
+export const EMBED_RETRY_WAIT_MS_MAX = 10_000;
+/** One answer: EMBED_BATCH_MAX vectors of VECTOR_DIMENSIONS_MAX numbers written out in JSON. */
+export const EMBED_RESPONSE_BYTES_MAX = 16 * MIB;
+
+// --- Objects --------------------------------------------------------------------------------
+
+/** Raw bytes that may wait in an entity's tail. Beyond it appends answer 429 until indexing has caught up. */
+export const TAIL_RAW_BYTES_MAX = 64 * MIB;
+/** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
+export const PART_CACHE_BYTES_MAX = 24 * MIB;
+/** Jobs a tenant's object remembers. */
+export const JOBS_MAX = 1_000;
+
+// --- Connectors -----------------------------------------------------------------------------
+
+/** One line or record of an imported file: an event of EVENT_BYTES_MAX with its JSON escapes. */
+export const CONNECTOR_LINE_BYTES_MAX = 4 * MIB;
+/** Unpacked bytes of one file of a Slack export, which is a day of one channel. */
+export const SLACK_FILE_BYTES_MAX = 64 * MIB;
+/** Paths that the text of a commit names; a commit that moves a tree can touch a hundred thousand. */
+export const COMMIT_PATHS_MAX = 200;

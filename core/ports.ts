@@ -197,6 +197,8 @@ export interface KernelSlab {
   clear(): void;
   /** Copies the sections in and validates them; a section that is not whole is refused by name. */
   load(sections: PartSections): Result<LoadedPart>;
+  /** Forgets one part, zeroes what it held and frees all bitsets. Only the most recently loaded part may be unloaded. */
+  unload(part: LoadedPart): void;
   /** Frees all bitsets and results. Called before each search. */
   reset(): void;
 
@@ -244,6 +246,8 @@ export interface FusedRanking {
 
 /** Where slabs come from. One pool an isolate; least recently used gives way. */
 export interface SlabPool {
+  /** What `KernelSlab.sizeOf` says, known before any slab is leased: the bytes to ask for are a sum of these. */
+  sizeOf(sections: PartSections): number;
   /**
    * The slab leased to `scope` with everything it held (`fresh: false`), or a cleared one with room for `bytes`.
    * null when no class is that large: the caller streams the parts through `window()`.

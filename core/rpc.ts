@@ -4,6 +4,7 @@
  * across RPC loses its type.
  */
 import type { Result } from "./errors.ts";
+import type { Revision } from "./index/part.ts";
 import type { StoredEvent } from "./schema/event.ts";
 import type { Json } from "./schema/scalar.ts";
 import type { SearchRequest } from "./schema/search.ts";
@@ -177,6 +178,57 @@ export interface EntityCounters {
   readonly lastCommit: number;
   readonly indexedCommit: number;
   readonly unindexedEvents: number;
+  /** Index work is waiting or under way. Work that was sealed is not. */
+  readonly pending: boolean;
+}
+
+/** What an object asks the indexer to build: one shard over commits `from` to `to`. */
+export interface IndexWork {
+  readonly scope: EntityScope;
+  readonly incarnation: number;
+  readonly revision: Revision;
+  /** The head this work was planned on; a proposal on another is stale. */
+  readonly headVersion: number;
+  readonly from: number;
+  readonly to: number;
+  /** How many of the head's trailing shards the new one takes the place of. */
+  readonly replaces: number;
+  /** Where the lines are: shards first, then segments, both ascending; together they tile the range. */
+  readonly shards: readonly { readonly sha256: string; readonly from: number; readonly to: number }[];
+  readonly segments: readonly {
+    readonly commit: number;
+    readonly segment: string;
+    readonly sha256: string;
+    readonly lines: number;
+    readonly arrivalMs: number;
+  }[];
+}
+
+export interface HeadProposal {
+  readonly scope: EntityScope;
+  readonly incarnation: number;
+  readonly headVersion: number;
+  readonly replaces: number;
+  readonly sha256: string;
+}
+
+export type HeadOutcome = "committed" | "stale";
+
+/** EntityObject's calls for the indexer and for its tenant's jobs. */
+export interface EntityIndexApi {
+  /** null: nothing is due. */
+  nextWork(scope: EntityScope): Promise<Result<IndexWork | null>>;
+  proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
+  /** The work could not be done; after WORK_ATTEMPTS_MAX it is sealed. */
+  workFailed(scope: EntityScope, from: number, to: number, error: string): Promise<Result<{ readonly sealed: boolean }>>;
+  /** Why index work last failed; null when it has not since it last succeeded. */
+  lastFailure(scope: EntityScope): Promise<Result<string | null>>;
+  unseal(scope: EntityScope): Promise<Result<null>>;
+  counters(scope: EntityScope): Promise<Result<EntityCounters>>;
+  rebuild(scope: EntityScope): Promise<Result<null>>;
+  compact(scope: EntityScope): Promise<Result<null>>;
+  erase(scope: EntityScope): Promise<Result<null>>;
+  erased(scope: EntityScope): Promise<Result<boolean>>;
 }
 
 // --- Ingest ---------------------------------------------------------------------------------
@@ -206,8 +258,12 @@ export interface IngestApi {
 /** The newest live version of a document. */
 export interface DocumentVersion {
   readonly id: string;
-  /** Ids of the events its text was cut into; the first carries the attributes. */
+  /** Names this version; a function of its bytes, its media type and the version before it. */
+  readonly version: string;
+  /** Ids of the events its text was cut into. */
   readonly eventIds: readonly string[];
+  /** Live events of earlier versions: those a put that was cut short did not withdraw. */
+  readonly olderEventIds: readonly string[];
   /** Key of the raw bytes, relative to the tenant. */
   readonly blob: string;
   readonly sha256: string;
@@ -266,6 +322,20 @@ export interface TenantApi {
   cancelJob(tenant: string, id: string): Promise<Result<Job>>;
 }
 
+/** TenantObject's calls for the indexer and for entities' objects. */
+export interface TenantIndexApi {
+  knows(tenant: string, entity: string): Promise<Result<boolean>>;
+  markDirty(tenant: string, entity: string, commit: number): Promise<Result<null>>;
+  report(tenant: string, counters: EntityCounters): Promise<Result<null>>;
+  forget(tenant: string, entity: string): Promise<Result<null>>;
+  sweep(tenant: string): Promise<Result<{ readonly nudged: number }>>;
+  recordDeadLetter(tenant: string, letter: DeadLetter): Promise<Result<null>>;
+  replay(tenant: string, id: string): Promise<Result<{ readonly replayed: string }>>;
+  startJob(tenant: string, type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>>;
+}
+
+export type JobType = "rebuild" | "compact" | "reconcile" | "erase";
+
 /**
  * Internal operations of the indexer, over its service binding, as JSON over HTTP (itty-router):
  *   POST /sweep                                   every tenant's dirty set → nudges
@@ -277,3 +347,8 @@ export interface TenantApi {
  * Failures come back as `{failure}` with the status `problemOf` gives.
  */
 export type IndexerOperation = "sweep" | "reconcile" | "rebuild" | "compact" | "erase" | "replay";
+
+/** Names of objects: what `idFromName` takes, and what an object compares a call's scope with. */
+export function entityObjectName({ tenant, entity }: EntityScope): string {
+  return `${tenant}/${encodeURIComponent(entity)}`;
+}

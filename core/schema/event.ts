@@ -7,9 +7,9 @@ import {
   ATTRIBUTE_NAME_BYTES_MAX,
   ATTRIBUTE_VALUE_BYTES_MAX,
   ATTRIBUTES_MAX,
-  EVENT_BYTES_MAX,
   EVENT_ID_BYTES_MAX,
   RELATIONS_MAX,
+  REQUEST_BYTES_MAX,
   REQUEST_EVENTS_MAX,
   VECTOR_DIMENSIONS_MAX,
 } from "../limits.ts";
@@ -54,7 +54,8 @@ export const eventInputSchema = z.strictObject({
   id: eventIdSchema.optional(),
   ts: timeSchema.optional(),
   kind: kindSchema.optional(),
-  text: boundedText(EVENT_BYTES_MAX).optional(),
+  /** EVENT_BYTES_MAX bounds the whole event, as a line. */
+  text: boundedText(REQUEST_BYTES_MAX).optional(),
   body: jsonSchema.optional(),
   attributes: attributesSchema.optional(),
   session: nameSchema.optional(),

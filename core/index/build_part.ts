@@ -1,0 +1,261 @@
+/**
+ * Builds the bytes of a part: a pure function of its source, so a merge, a rebuild and a fresh build of one range are
+ * equal byte for byte (given one zstd library), and a shard can be named by its SHA-256.
+ *
+ * Documents: every event but a tombstone gives its text's chunks; an event with a vector and no text gives one empty
+ * document. Whether an event has documents depends on that event alone, never on the range.
+ *
+ * Vectors: one space a part. If any event of the range carries a vector, the space is SUPPLIED_MODEL, and a supplied
+ * vector belongs to its event's first document; those of other dimensions than the first do not count. Otherwise
+ * recorded vectors are used, else the local embedder's, else there are none.
+ */
+import { idHash } from "../log/event_id.ts";
+import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
+import type { Compression, Digest, KernelBuilder, LocalEmbedder } from "../ports.ts";
+import type { StoredEvent } from "../schema/event.ts";
+import { type Chunk, chunkText } from "./chunker.ts";
+import { ColumnsWriter } from "./columns.ts";
+import type { CommitLines, PartSource, VectorSpace } from "./part.ts";
+import { writeSummary } from "./part_summary.ts";
+import { revisionOf } from "./revision.ts";
+import { COLD_SECTIONS, HOT_SECTIONS, SECTION, type SectionName } from "./sections.ts";
+import { templateKeys } from "./segment_templates.ts";
+import { type ShardSection, writeShardFile } from "./shard_file.ts";
+import { LinesWriter } from "./stored_lines.ts";
+import { writeStringTable } from "./string_table.ts";
+import { bytesOf } from "./typed_section.ts";
+
+/** The model of vectors that came with their events. */
+export const SUPPLIED_MODEL = "supplied";
+
+export interface BuildTools {
+  readonly builder: KernelBuilder;
+  readonly compression: Compression;
+  readonly digest: Digest;
+  /** The revision's embedder when it is local; null otherwise. */
+  readonly embedder: LocalEmbedder | null;
+}
+
+type Sections = Partial<Record<SectionName, Uint8Array>>;
+
+export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
+  assertSource(source, tools);
+  const gathered = gather(source, tools.compression);
+  const documents = gathered.documentTexts.length;
+  const vectors = chooseVectors(source, gathered, tools.embedder);
+  const sections: Sections = {
+    summary: writeSummary({
+      rows: gathered.ids.length,
+      documents,
+      times: gathered.times,
+      vectorSpace: vectors?.space ?? null,
+      columnsComplete: gathered.columns.complete,
+    }),
+    ...commitSections(source.commits, gathered.commitFirstRows),
+    ...rowSections(gathered),
+    ...documentSections(gathered),
+    ...idSections(gathered.ids, tools.digest),
+    ...gathered.columns.finish(gathered.ids.length),
+    ...gathered.lines.finish(),
+    text: tools.builder.textSection(gathered.documentTexts),
+  };
+  if (vectors !== null) {
+    sections.vectors = tools.builder.vectorSection(
+      vectors.byDocument,
+      vectors.space.dimensions,
+      source.revision.metric,
+    );
+  }
+  const { from, to } = rangeOf(source.commits);
+  const revision = revisionOf(source.revision, tools.digest);
+  return writeShardFile({ incarnation: source.incarnation, from, to, revision }, inFileOrder(sections));
+}
+
+/** Texts of the documents of `commits`, in document order: what a remote embedder is asked to embed. */
+export function chunkTexts(commits: readonly CommitLines[]): readonly string[] {
+  return commits.flatMap(({ lines }) => lines.flatMap((line) => documentsOf(parseLine(line)).map(({ text }) => text)));
+}
+
+function documentsOf(event: StoredEvent): readonly Chunk[] {
+  if (event.kind === TOMBSTONE_KIND) return [];
+  const chunks = chunkText(event.text ?? "");
+  return chunks.length === 0 && event.vector !== undefined ? [{ text: "", from: 0, to: 0 }] : chunks;
+}
+
+function assertSource(source: PartSource, tools: BuildTools): void {
+  const { from } = rangeOf(source.commits);
+  if (source.commits.some(({ commit }, index) => commit !== from + index))
+    throw new Error("commits of a part are contiguous");
+  const { analyzer, embedder } = source.revision;
+  if (tools.builder.analyzer !== analyzer)
+    throw new Error(`analyzer ${tools.builder.analyzer} in a build of ${analyzer}`);
+  if (tools.embedder !== null && tools.embedder.id !== embedder)
+    throw new Error(`embedder ${tools.embedder.id} in a build of ${embedder}`);
+}
+
+function rangeOf(commits: readonly CommitLines[]): { from: number; to: number } {
+  const first = commits[0];
+  if (first === undefined) throw new Error("a part has at least one commit");
+  return { from: first.commit, to: first.commit + commits.length - 1 };
+}
+
+// --- Gathering ------------------------------------------------------------------------------
+
+/** Everything that one pass over the lines collects; parsed events are not kept. */
+interface Gathered {
+  readonly commitFirstRows: number[];
+  readonly ids: string[];
+  readonly rowTimes: number[];
+  times: { min: number; max: number } | null;
+  readonly withdrawalRows: number[];
+  readonly withdrawalTargets: string[];
+  readonly documentTexts: string[];
+  readonly documentRows: number[];
+  readonly documentChunks: number[];
+  readonly documentFroms: number[];
+  readonly documentTos: number[];
+  /** Of the documents that have one. */
+  readonly supplied: Map<number, Float32Array>;
+  readonly columns: ColumnsWriter;
+  readonly lines: LinesWriter;
+}
+
+function gather(source: PartSource, compression: Compression): Gathered {
+  const gathered: Gathered = {
+    commitFirstRows: [],
+    ids: [],
+    rowTimes: [],
+    times: null,
+    withdrawalRows: [],
+    withdrawalTargets: [],
+    documentTexts: [],
+    documentRows: [],
+    documentChunks: [],
+    documentFroms: [],
+    documentTos: [],
+    supplied: new Map(),
+    columns: new ColumnsWriter(),
+    lines: new LinesWriter(compression),
+  };
+  for (const { lines } of source.commits) {
+    gathered.commitFirstRows.push(gathered.ids.length);
+    for (const line of lines) gatherLine(gathered, line);
+  }
+  return gathered;
+}
+
+function gatherLine(gathered: Gathered, line: string): void {
+  const event = parseLine(line);
+  const row = gathered.ids.push(event.id) - 1;
+  const time = eventTimeMs(event);
+  gathered.rowTimes.push(time);
+  gathered.columns.addRow(row, event);
+  gathered.lines.add(line);
+  if (event.kind !== TOMBSTONE_KIND) {
+    const { min, max } = gathered.times ?? { min: time, max: time };
+    gathered.times = { min: Math.min(min, time), max: Math.max(max, time) };
+  }
+  const target = withdrawalTarget(event);
+  if (target !== null) {
+    gathered.withdrawalRows.push(row);
+    gathered.withdrawalTargets.push(target);
+  }
+  gatherDocuments(gathered, row, event);
+}
+
+function gatherDocuments(gathered: Gathered, row: number, event: StoredEvent): void {
+  documentsOf(event).forEach(({ text, from, to }, chunk) => {
+    const document = gathered.documentTexts.push(text) - 1;
+    gathered.documentRows.push(row);
+    gathered.documentChunks.push(chunk);
+    gathered.documentFroms.push(from);
+    gathered.documentTos.push(to);
+    if (chunk === 0 && event.vector !== undefined) gathered.supplied.set(document, Float32Array.from(event.vector));
+  });
+}
+
+// --- Vectors --------------------------------------------------------------------------------
+
+interface ChosenVectors {
+  readonly space: VectorSpace;
+  readonly byDocument: readonly (Float32Array | null)[];
+}
+
+/** null when no document has a vector: such a part fits any space. */
+function chooseVectors(source: PartSource, gathered: Gathered, embedder: LocalEmbedder | null): ChosenVectors | null {
+  const documents = gathered.documentTexts.length;
+  if (gathered.supplied.size > 0) {
+    const byDocument = Array.from({ length: documents }, (_, document) => gathered.supplied.get(document) ?? null);
+    return inOneSpace(SUPPLIED_MODEL, byDocument);
+  }
+  if (source.recorded !== null) {
+    if (source.recorded.length !== documents)
+      throw new Error(`${source.recorded.length} recorded vectors for ${documents} documents`);
+    return inOneSpace(source.revision.embedder, source.recorded);
+  }
+  return embedder === null ? null : inOneSpace(embedder.id, embedder.embed(gathered.documentTexts));
+}
+
+/** Only vectors of the first one's dimensions that have a finite direction count. */
+function inOneSpace(model: string, vectors: readonly (Float32Array | null)[]): ChosenVectors | null {
+  const usable = vectors.map((vector) => (vector !== null && hasDirection(vector) ? vector : null));
+  const dimensions = usable.find((vector) => vector !== null)?.length;
+  if (dimensions === undefined) return null;
+  return {
+    space: { model, dimensions },
+    byDocument: usable.map((vector) => (vector?.length === dimensions ? vector : null)),
+  };
+}
+
+function hasDirection(vector: Float32Array): boolean {
+  return vector.every(Number.isFinite) && vector.some((x) => x !== 0);
+}
+
+// --- Sections -------------------------------------------------------------------------------
+
+function commitSections(commits: readonly CommitLines[], firstRows: readonly number[]): Sections {
+  const { templates, indexes } = templateKeys(commits);
+  return {
+    commitFirstRows: bytesOf(Uint32Array.from(firstRows)),
+    commitArrivals: bytesOf(Float64Array.from(commits, ({ arrivalMs }) => arrivalMs)),
+    commitTemplates: bytesOf(indexes),
+    segmentTemplates: writeStringTable(templates),
+  };
+}
+
+function rowSections(gathered: Gathered): Sections {
+  return {
+    rowTimes: bytesOf(Float64Array.from(gathered.rowTimes)),
+    withdrawalRows: bytesOf(Uint32Array.from(gathered.withdrawalRows)),
+    withdrawalTargets: writeStringTable(gathered.withdrawalTargets),
+  };
+}
+
+function documentSections(gathered: Gathered): Sections {
+  return {
+    documentRows: bytesOf(Uint32Array.from(gathered.documentRows)),
+    documentChunks: bytesOf(Uint32Array.from(gathered.documentChunks)),
+    documentFroms: bytesOf(Uint32Array.from(gathered.documentFroms)),
+    documentTos: bytesOf(Uint32Array.from(gathered.documentTos)),
+  };
+}
+
+function idSections(ids: readonly string[], digest: Digest): Sections {
+  const sorted = ids
+    .map((id, row) => ({ hash: idHash(id, digest), row }))
+    .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.row - b.row));
+  return {
+    idHashes: bytesOf(BigUint64Array.from(sorted, ({ hash }) => hash)),
+    idRows: bytesOf(Uint32Array.from(sorted, ({ row }) => row)),
+    ids: writeStringTable(ids),
+  };
+}
+
+function inFileOrder(sections: Sections): readonly ShardSection[] {
+  const inOrder = (names: readonly SectionName[], hot: boolean): readonly ShardSection[] =>
+    names.flatMap((name) => {
+      const bytes = sections[name];
+      return bytes === undefined ? [] : [{ type: SECTION[name], hot, required: true, bytes }];
+    });
+  return [...inOrder(HOT_SECTIONS, true), ...inOrder(COLD_SECTIONS, false)];
+}

@@ -1,0 +1,49 @@
+/**
+ * Keys of segments differ by day and commit number only, so a part stores each form once: `[head, tail]`, between
+ * which the commit number stands in decimal, or `[key]` for a key without it.
+ */
+
+const encodeTemplate = (key: string, commit: number): string => {
+  const digits = String(commit);
+  const at = key.lastIndexOf(digits);
+  return JSON.stringify(at === -1 ? [key] : [key.slice(0, at), key.slice(at + digits.length)]);
+};
+
+export interface TemplatedKeys {
+  /** Distinct templates in order of first appearance. */
+  readonly templates: readonly string[];
+  /** The template of each key. */
+  readonly indexes: Uint32Array;
+}
+
+export function templateKeys(keys: readonly { readonly commit: number; readonly segment: string }[]): TemplatedKeys {
+  const indexOf = new Map<string, number>();
+  const indexes = new Uint32Array(keys.length);
+  keys.forEach(({ commit, segment }, at) => {
+    const template = encodeTemplate(segment, commit);
+    let index = indexOf.get(template);
+    if (index === undefined) {
+      index = indexOf.size;
+      indexOf.set(template, index);
+    }
+    indexes[at] = index;
+  });
+  return { templates: [...indexOf.keys()], indexes };
+}
+
+/** Head and tail of a stored template, or the whole key; null when it is neither. */
+export function parseTemplate(json: string): readonly [string, string] | readonly [string] | null {
+  try {
+    const parts: unknown = JSON.parse(json);
+    if (!Array.isArray(parts) || !parts.every((part) => typeof part === "string")) return null;
+    const [head, tail, ...more] = parts;
+    if (head === undefined || more.length > 0) return null;
+    return tail === undefined ? [head] : [head, tail];
+  } catch {
+    return null;
+  }
+}
+
+export function keyOf(template: readonly [string, string] | readonly [string], commit: number): string {
+  return template.length === 1 ? template[0] : `${template[0]}${commit}${template[1]}`;
+}

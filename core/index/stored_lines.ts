@@ -1,0 +1,177 @@
+/**
+ * The lines of a part, kept word for word, so that hits are read back and shards merged without the log.
+ *
+ * The raw bytes are the lines in order, each ended by a line feed, as in a segment. They are cut into frames of at
+ * most FRAME_RAW_BYTES_MAX at line ends; a longer line has frames of its own. A frame is compressed independently,
+ * so a line costs the decompression of the frames it lies in.
+ */
+import { FRAME_RAW_BYTES_MAX, PART_FRAMES_KEPT_MAX } from "../limits.ts";
+import type { Compression } from "../ports.ts";
+import { bytesOf, uint32View } from "./typed_section.ts";
+
+const LINE_FEED = 0x0a;
+
+export const LINE_SECTIONS = ["lineOffsets", "frameRawOffsets", "frameOffsets", "frames"] as const;
+export type LineSections = Readonly<Record<(typeof LINE_SECTIONS)[number], Uint8Array>>;
+
+// --- Writing --------------------------------------------------------------------------------
+
+export class LinesWriter {
+  readonly #compression: Compression;
+  readonly #encoder = new TextEncoder();
+  readonly #buffer = new Uint8Array(FRAME_RAW_BYTES_MAX);
+  #buffered = 0;
+  #rawBytes = 0;
+  readonly #lineOffsets: number[] = [0];
+  readonly #frameRawOffsets: number[] = [0];
+  readonly #frames: Uint8Array[] = [];
+
+  constructor(compression: Compression) {
+    this.#compression = compression;
+  }
+
+  add(line: string): void {
+    const bytes = this.#encoder.encode(`${line}\n`);
+    if (this.#buffered + bytes.length > FRAME_RAW_BYTES_MAX) this.#flush();
+    for (let at = 0; at < bytes.length; at += FRAME_RAW_BYTES_MAX) {
+      const piece = bytes.subarray(at, at + FRAME_RAW_BYTES_MAX);
+      this.#buffer.set(piece, this.#buffered);
+      this.#buffered += piece.length;
+      if (bytes.length > FRAME_RAW_BYTES_MAX) this.#flush();
+    }
+    this.#lineOffsets.push(this.#rawBytes + this.#buffered);
+  }
+
+  #flush(): void {
+    if (this.#buffered === 0) return;
+    this.#frames.push(this.#compression.zstd(this.#buffer.slice(0, this.#buffered)));
+    this.#rawBytes += this.#buffered;
+    this.#frameRawOffsets.push(this.#rawBytes);
+    this.#buffered = 0;
+  }
+
+  finish(): LineSections {
+    this.#flush();
+    const frameOffsets = [0];
+    let end = 0;
+    for (const frame of this.#frames) {
+      end += frame.length;
+      frameOffsets.push(end);
+    }
+    const frames = new Uint8Array(end);
+    this.#frames.forEach((frame, index) => {
+      frames.set(frame, frameOffsets[index] ?? 0);
+    });
+    return {
+      lineOffsets: bytesOf(Uint32Array.from(this.#lineOffsets)),
+      frameRawOffsets: bytesOf(Uint32Array.from(this.#frameRawOffsets)),
+      frameOffsets: bytesOf(Uint32Array.from(frameOffsets)),
+      frames,
+    };
+  }
+}
+
+// --- Reading --------------------------------------------------------------------------------
+
+/** null when the offsets do not fit each other or the frames. */
+export function readLines(sections: LineSections, rows: number, compression: Compression): StoredLines | null {
+  const lineOffsets = uint32View(sections.lineOffsets);
+  const frameRawOffsets = uint32View(sections.frameRawOffsets);
+  const frameOffsets = uint32View(sections.frameOffsets);
+  if (lineOffsets === null || frameRawOffsets === null || frameOffsets === null) return null;
+  const rawBytes = lineOffsets.at(-1);
+  const sound =
+    lineOffsets.length === rows + 1 &&
+    frameOffsets.length === frameRawOffsets.length &&
+    frameRawOffsets.at(-1) === rawBytes &&
+    frameOffsets.at(-1) === sections.frames.length &&
+    ascends(lineOffsets) &&
+    ascends(frameOffsets) &&
+    ascends(frameRawOffsets) &&
+    frameRawOffsets.every(
+      (offset, index) => index === 0 || offset - (frameRawOffsets[index - 1] ?? 0) <= FRAME_RAW_BYTES_MAX,
+    );
+  return sound ? new StoredLines(lineOffsets, frameRawOffsets, frameOffsets, sections.frames, compression) : null;
+}
+
+/** From 0, strictly. */
+function ascends(offsets: Uint32Array): boolean {
+  return offsets.every((offset, index) => (index === 0 ? offset === 0 : offset > (offsets[index - 1] ?? 0)));
+}
+
+export class StoredLines {
+  readonly #lineOffsets: Uint32Array;
+  readonly #frameRawOffsets: Uint32Array;
+  readonly #frameOffsets: Uint32Array;
+  readonly #frames: Uint8Array;
+  readonly #compression: Compression;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  /** Oldest first. The hits of a search lie near each other more often than not. */
+  readonly #kept = new Map<number, Uint8Array>();
+
+  constructor(
+    lineOffsets: Uint32Array,
+    frameRawOffsets: Uint32Array,
+    frameOffsets: Uint32Array,
+    frames: Uint8Array,
+    compression: Compression,
+  ) {
+    this.#lineOffsets = lineOffsets;
+    this.#frameRawOffsets = frameRawOffsets;
+    this.#frameOffsets = frameOffsets;
+    this.#frames = frames;
+    this.#compression = compression;
+  }
+
+  /** The checksums have been verified: a frame that is not what it says was written by a bug, and throws. */
+  at(row: number): string {
+    const from = this.#lineOffsets[row];
+    const to = this.#lineOffsets[row + 1];
+    if (from === undefined || to === undefined) throw new RangeError(`row ${row} of ${this.#lineOffsets.length - 1}`);
+    const line = this.#raw(from, to);
+    if (line.at(-1) !== LINE_FEED) throw new Error(`the line of row ${row} has no end`);
+    return this.#decoder.decode(line.subarray(0, -1));
+  }
+
+  #raw(from: number, to: number): Uint8Array {
+    const first = this.#frameAt(from);
+    const start = this.#frameRawOffsets[first] ?? 0;
+    const bytes = this.#frame(first);
+    if (to - start <= bytes.length) return bytes.subarray(from - start, to - start);
+    const joined = new Uint8Array(to - from);
+    for (let frame = first, at = from; at < to; frame++) {
+      const piece = this.#frame(frame).subarray(
+        at - (this.#frameRawOffsets[frame] ?? 0),
+        to - (this.#frameRawOffsets[frame] ?? 0),
+      );
+      joined.set(piece, at - from);
+      at += piece.length;
+    }
+    return joined;
+  }
+
+  /** The last frame that begins at or before a raw offset. */
+  #frameAt(offset: number): number {
+    let low = 0;
+    let high = this.#frameRawOffsets.length - 2;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#frameRawOffsets[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #frame(index: number): Uint8Array {
+    const kept = this.#kept.get(index);
+    if (kept !== undefined) return kept;
+    const compressed = this.#frames.subarray(this.#frameOffsets[index], this.#frameOffsets[index + 1]);
+    const raw = this.#compression.unzstd(compressed, FRAME_RAW_BYTES_MAX);
+    const expected = (this.#frameRawOffsets[index + 1] ?? 0) - (this.#frameRawOffsets[index] ?? 0);
+    if (!raw.ok || raw.value.length !== expected) throw new Error(`frame ${index} does not hold ${expected} bytes`);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= PART_FRAMES_KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(index, raw.value);
+    return raw.value;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Query weights: everything of BM25 that belongs to the snapshot and the question. Term frequencies and lengths
+ * belong to the documents, and the kernel multiplies them in.
+ *
+ *   score(d) = Σ weight(t) · tf / (tf + k1 · (1 − b + b · length(d) / averageLength))      Lucene's form
+ *   weight(t) = count in the query · idf(t) · boost(t)
+ *
+ * Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); k1 and b are those of the
+ * open reference runs. Whole tokens have no length norm: they stand once or not at all.
+ */
+import type { KernelSlab, QueryTerm, TermField, TextParameters, TextStatistics } from "../ports.ts";
+
+export const BM25_K1_DEFAULT = 0.9;
+export const BM25_B_DEFAULT = 0.4;
+
+/**
+ * An identifier is in the word field too, cut into its words. Twice its own weight on top makes the exact one outrank
+ * texts that merely share some of its words, without drowning the prose around it.
+ */
+export const WHOLE_TOKEN_BOOST = 2;
+
+export interface Bm25Parameters {
+  readonly k1: number;
+  readonly b: number;
+}
+
+/** A query term with what the snapshot knows of it. */
+export interface RatedTerm {
+  readonly field: TermField;
+  readonly term: string;
+  readonly df: number;
+  readonly idf: number;
+  readonly weight: number;
+}
+
+export const NO_STATISTICS: TextStatistics = { documents: 0, words: 0, wholeDocuments: 0, df: [] };
+
+/** Integer sums, so the order of the parts does not matter. Both are of the same terms; `NO_STATISTICS` is neutral. */
+export function addStatistics(a: TextStatistics, b: TextStatistics): TextStatistics {
+  return {
+    documents: a.documents + b.documents,
+    words: a.words + b.words,
+    wholeDocuments: a.wholeDocuments + b.wholeDocuments,
+    df: b.df.map((df, index) => df + (a.df[index] ?? 0)),
+  };
+}
+
+/**
+ * Weighs the terms that occur at all, in the order given.
+ *
+ * Both fields count all documents as N: rarity is judged against the collection, not against the few documents that
+ * have identifiers. With `identifiersOnly` the query's identifiers go before its words, see `withIdentifiersFirst`.
+ */
+export function rateTerms(
+  terms: readonly QueryTerm[],
+  statistics: TextStatistics,
+  idf: KernelSlab["idf"],
+  parameters: Bm25Parameters,
+  identifiersOnly: boolean,
+): readonly RatedTerm[] {
+  const documents = Math.max(statistics.documents, statistics.wholeDocuments);
+  const rated = terms.flatMap(({ field, term, count }, index) => {
+    const df = statistics.df[index] ?? 0;
+    if (df === 0) return [];
+    const rarity = idf(documents, df);
+    return [{ field, term, df, idf: rarity, weight: count * rarity * (field === "whole" ? WHOLE_TOKEN_BOOST : 1) }];
+  });
+  return identifiersOnly ? withIdentifiersFirst(rated, parameters.k1) : rated;
+}
+
+/**
+ * For a query that is nothing but identifiers: raises each whole token until one occurrence of it outweighs all the
+ * words and all the whole tokens that are pieces of it (`host.com` of `user@host.com`), however often those stand. So a
+ * document that has what was asked, verbatim, comes before every document that has not.
+ */
+function withIdentifiersFirst(rated: readonly RatedTerm[], k1: number): readonly RatedTerm[] {
+  const words = rated.reduce((sum, { field, weight }) => (field === "word" ? sum + weight : sum), 0);
+  const raised = new Map<string, number>();
+  // A piece is shorter than its whole, so its weight is known by then.
+  const wholes = rated.filter(({ field }) => field === "whole").sort((a, b) => a.term.length - b.term.length);
+  for (const { term, weight } of wholes) {
+    let outweighed = words;
+    for (const [piece, pieceWeight] of raised) if (term.includes(piece)) outweighed += pieceWeight;
+    // A term adds less than its weight; a single occurrence adds weight · 1 / (1 + k1).
+    raised.set(term, weight + outweighed * (1 + k1));
+  }
+  return rated.map((term) =>
+    term.field === "whole" ? { ...term, weight: raised.get(term.term) ?? term.weight } : term,
+  );
+}
+
+export function textParameters(
+  terms: readonly RatedTerm[],
+  statistics: TextStatistics,
+  parameters: Bm25Parameters,
+): TextParameters {
+  return {
+    terms: terms.map(({ field, term, weight }) => ({ field, term, weight })),
+    k1: parameters.k1,
+    b: parameters.b,
+    averageLength: statistics.documents === 0 ? 0 : statistics.words / statistics.documents,
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * Which parts lie in which slab, so that the next search of a scope loads only what changed.
+ *
+ *   view       shard  shard  tail'          parts are loaded in ledger order, the tail last;
+ *   in slab    shard  shard  tail           only what differs from the end on is unloaded and loaded again
+ *
+ * A part is known by identity: whoever owns a view keeps its opened parts. When no slab is large enough, the parts
+ * pass through the pool's window one after another; the answer is the same.
+ */
+import { fail, ok, type Result } from "../errors.ts";
+import type { Part } from "../index/part.ts";
+import type { KernelSlab, LoadedPart, PartSections, SlabPool } from "../ports.ts";
+import { columnOrderOf } from "./matches.ts";
+
+/** The parts of one search, each within reach of the kernel. */
+export interface PartAccess {
+  readonly slab: KernelSlab;
+  /** All parts are in the slab at once, and stay there. */
+  readonly resident: boolean;
+  /** The part, loaded; all bitsets are freed. Parts opened before may be gone when not resident. */
+  open(part: Part): Result<LoadedPart>;
+}
+
+interface HeldPart {
+  readonly part: Part;
+  readonly loaded: LoadedPart;
+}
+
+/** One an isolate, beside its pool. */
+export class SlabResidency {
+  readonly #pool: SlabPool;
+  readonly #held = new WeakMap<KernelSlab, HeldPart[]>();
+  /** Bytes of each part in a slab: working them out looks at every code. */
+  readonly #bytes = new WeakMap<Part, number>();
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool;
+  }
+
+  /** Brings the parts, in ledger order, within reach. Good until the next call. */
+  access(scope: string, parts: readonly Part[]): Result<PartAccess> {
+    const bytes = parts.reduce((sum, part) => sum + this.#bytesOf(part), 0);
+    const lease = this.#pool.lease(scope, bytes);
+    if (lease === null) return ok(this.#throughWindow());
+    const held = this.#heldBy(lease.slab, lease.fresh);
+    const loaded = replaceChanged(lease.slab, held, parts);
+    return loaded.ok ? ok(allResident(lease.slab, held)) : loaded;
+  }
+
+  #bytesOf(part: Part): number {
+    const bytes = this.#bytes.get(part) ?? this.#pool.sizeOf(sectionsOf(part));
+    this.#bytes.set(part, bytes);
+    return bytes;
+  }
+
+  #heldBy(slab: KernelSlab, fresh: boolean): HeldPart[] {
+    const known = fresh ? undefined : this.#held.get(slab);
+    if (known !== undefined) return known;
+    // Not fresh, yet not ours: another residency's parts, which cannot be named here.
+    if (!fresh) slab.clear();
+    const held: HeldPart[] = [];
+    this.#held.set(slab, held);
+    return held;
+  }
+
+  #throughWindow(): PartAccess {
+    const slab = this.#pool.window();
+    this.#held.delete(slab);
+    let current: HeldPart | null = null;
+    return {
+      slab,
+      resident: false,
+      open(part) {
+        slab.reset();
+        if (current?.part === part) return ok(current.loaded);
+        slab.clear();
+        current = null;
+        const loaded = slab.load(sectionsOf(part));
+        if (loaded.ok) current = { part, loaded: loaded.value };
+        return loaded;
+      },
+    };
+  }
+}
+
+export function sectionsOf(part: Part): PartSections {
+  return {
+    documents: part.documents,
+    rows: part.rows,
+    rowOfDocument: part.rowOfDocument,
+    text: part.text,
+    vectors: part.vectors,
+    columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
+    rowTimes: part.rowTimes,
+  };
+}
+
+/** Makes `held` begin with `parts`. What lies beyond them may stay: an older snapshot sees fewer parts. */
+function replaceChanged(slab: KernelSlab, held: HeldPart[], parts: readonly Part[]): Result<null> {
+  slab.reset();
+  let same = 0;
+  while (same < parts.length && same < held.length && held[same]?.part === parts[same]) same++;
+  if (same === parts.length) return ok(null);
+  for (let top = held[held.length - 1]; held.length > same && top !== undefined; top = held[held.length - 1]) {
+    slab.unload(top.loaded);
+    held.pop();
+  }
+  for (const part of parts.slice(same)) {
+    const loaded = slab.load(sectionsOf(part));
+    if (!loaded.ok) return fail(loaded.failure);
+    held.push({ part, loaded: loaded.value });
+  }
+  return ok(null);
+}
+
+function allResident(slab: KernelSlab, held: readonly HeldPart[]): PartAccess {
+  const byPart = new Map(held.map(({ part, loaded }) => [part, loaded]));
+  return {
+    slab,
+    resident: true,
+    open(part) {
+      slab.reset();
+      const loaded = byPart.get(part);
+      if (loaded === undefined) throw new Error("a part that was not asked for");
+      return ok(loaded);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Administration: tenants and keys with the deployment's token, operations with a tenant's `admin` scope.
+ */
+import { z } from "zod";
+import { entitySchema, tenantSchema, timeSchema } from "./scalar.ts";
+import { scopeSchema, tierSchema } from "./stored.ts";
+
+export const tenantBodySchema = z.strictObject({ tenant: tenantSchema });
+export const tenantAnswerSchema = z.object({ tenant: z.string(), created_at: z.string() });
+export const tenantPageSchema = z.object({
+  tenants: z.array(z.object({ tenant: z.string() }).readonly()).readonly(),
+  next_cursor: z.string().nullable(),
+});
+
+export const keyBodySchema = z.strictObject({
+  scopes: z
+    .array(scopeSchema)
+    .min(1)
+    .refine((scopes) => new Set(scopes).size === scopes.length, "names a scope twice"),
+  tier: tierSchema,
+  entity_prefix: entitySchema.nullish(),
+  expires_at: timeSchema.nullish(),
+});
+
+export const keySchema = z.object({
+  id: z.string(),
+  scopes: z.array(scopeSchema).readonly(),
+  tier: tierSchema,
+  entity_prefix: z.string().nullable(),
+  created_at: z.string(),
+  expires_at: z.string().nullable(),
+});
+export const keyIssuedSchema = keySchema.extend({ key: z.string().describe("shown this once") });
+export const keyPageSchema = z.object({
+  keys: z.array(keySchema.readonly()).readonly(),
+  next_cursor: z.string().nullable(),
+});
+
+/** Without an entity: everything the tenant has. */
+export const operationBodySchema = z.strictObject({ entity: entitySchema.optional() });
+
+export const deadLetterPageSchema = z.object({
+  dead_letters: z
+    .array(z.object({ id: z.string(), entity: z.string(), at: z.string(), error: z.string() }).readonly())
+    .readonly(),
+  next_cursor: z.string().nullable(),
+});
+export const replayedSchema = z.object({ replayed: z.string() });
+
+export const tenantStatusSchema = z.object({
+  entities: z.number().int(),
+  waiting: z
+    .array(z.object({ entity: z.string(), unindexed_events: z.number().int(), since: z.string() }).readonly())
+    .readonly(),
+  failed: z.number().int().describe("dead letters: index work that was given up"),
+  last_runs: z.object({ sweep: z.string().nullable() }).readonly(),
+});
+
+export const healthSchema = z.object({ status: z.literal("ok") });

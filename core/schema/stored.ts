@@ -1,0 +1,323 @@
+/**
+ * JSON that lies in the store, and the metadata of segments. Each record names its `format`, so that an older one can
+ * be told from a newer. `…Schema` reads a record into its internal type; the function beside it writes one.
+ * Times are RFC 3339 in the store and epoch milliseconds inside.
+ */
+import { z } from "zod";
+import { fail, ok, type Result } from "../errors.ts";
+import { MODEL_ID_BYTES_MAX } from "../limits.ts";
+import { canonicalJson } from "../log/canonical.ts";
+import { boundedText, entitySchema, formatTime, type Json, nameSchema, tenantSchema, timeSchema } from "./scalar.ts";
+
+const FORMAT = 1;
+const formatSchema = z.literal(FORMAT);
+const countSchema = z.number().int().min(0);
+const ordinalSchema = z.number().int().min(1);
+const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256 in lower-case hex");
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Parses a stored record; `what` names the object in the failure. */
+export function readStored<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: string): Result<T> {
+  const parsed = schema.safeParse(jsonOf(bytes));
+  return parsed.success ? ok(parsed.data) : fail({ reason: "corrupt", what });
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The bytes of a record. */
+export function storedBytes(record: Json): Uint8Array {
+  return encoder.encode(canonicalJson(record));
+}
+
+// --- Segment metadata -----------------------------------------------------------------------
+
+/** Lies beside a segment as string metadata. Times of events are of all its lines. */
+export interface SegmentMetadata {
+  readonly incarnation: number;
+  readonly commit: number;
+  /** Of the object's bytes, lower-case hex. */
+  readonly sha256: string;
+  readonly lines: number;
+  readonly rawBytes: number;
+  readonly minTs: number;
+  readonly maxTs: number;
+  readonly arrivalMs: number;
+}
+
+const digitsSchema = z
+  .string()
+  .regex(/^(0|-?[1-9]\d{0,15})$/, "must be an integer")
+  .transform(Number);
+const digitsFrom = (min: number) => digitsSchema.pipe(z.number().int().min(min));
+
+export const segmentMetadataSchema = z
+  .object({
+    format: z.literal(String(FORMAT)),
+    incarnation: digitsFrom(1),
+    commit: digitsFrom(1),
+    sha256: sha256Schema,
+    lines: digitsFrom(1),
+    raw_bytes: digitsFrom(1),
+    min_ts_ms: digitsSchema,
+    max_ts_ms: digitsSchema,
+    arrival_ms: digitsSchema,
+  })
+  .transform(
+    (stored): SegmentMetadata => ({
+      incarnation: stored.incarnation,
+      commit: stored.commit,
+      sha256: stored.sha256,
+      lines: stored.lines,
+      rawBytes: stored.raw_bytes,
+      minTs: stored.min_ts_ms,
+      maxTs: stored.max_ts_ms,
+      arrivalMs: stored.arrival_ms,
+    }),
+  );
+
+export function storedSegmentMetadata(metadata: SegmentMetadata): Record<string, string> {
+  return {
+    format: String(FORMAT),
+    incarnation: String(metadata.incarnation),
+    commit: String(metadata.commit),
+    sha256: metadata.sha256,
+    lines: String(metadata.lines),
+    raw_bytes: String(metadata.rawBytes),
+    min_ts_ms: String(metadata.minTs),
+    max_ts_ms: String(metadata.maxTs),
+    arrival_ms: String(metadata.arrivalMs),
+  };
+}
+
+// --- Head -----------------------------------------------------------------------------------
+
+/** A shard as a head lists it. Times are of its events, tombstones apart; null when it has none. */
+export interface ShardEntry {
+  readonly from: number;
+  readonly to: number;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Rows, and documents cut from them. */
+  readonly events: number;
+  readonly chunks: number;
+  readonly minTs: number | null;
+  readonly maxTs: number | null;
+}
+
+export interface Head {
+  readonly version: number;
+  readonly incarnation: number;
+  readonly revision: string;
+  /** c: the shards tile commits 1..c. */
+  readonly covered: number;
+  readonly shards: readonly ShardEntry[];
+}
+
+const shardEntrySchema = z
+  .strictObject({
+    from: ordinalSchema,
+    to: ordinalSchema,
+    sha256: sha256Schema,
+    bytes: ordinalSchema,
+    events: countSchema,
+    chunks: countSchema,
+    min_ts: timeSchema.nullable(),
+    max_ts: timeSchema.nullable(),
+  })
+  .transform(({ min_ts, max_ts, ...entry }): ShardEntry => ({ ...entry, minTs: min_ts, maxTs: max_ts }));
+
+export const headSchema = z
+  .strictObject({
+    format: formatSchema,
+    v: ordinalSchema,
+    i: ordinalSchema,
+    r: nameSchema,
+    c: countSchema,
+    shards: z.array(shardEntrySchema),
+  })
+  .refine((head) => tiles(head.shards, head.c), "its shards do not tile commits 1 to c")
+  .transform(
+    (stored): Head => ({
+      version: stored.v,
+      incarnation: stored.i,
+      revision: stored.r,
+      covered: stored.c,
+      shards: stored.shards,
+    }),
+  );
+
+/** Whether the ranges are contiguous, disjoint and in order, from commit 1 to `covered`. */
+export function tiles(ranges: readonly { readonly from: number; readonly to: number }[], covered: number): boolean {
+  let next = 1;
+  for (const { from, to } of ranges) {
+    if (from !== next || to < from) return false;
+    next = to + 1;
+  }
+  return next === covered + 1;
+}
+
+export function storedHead(head: Head): Json {
+  return {
+    format: FORMAT,
+    v: head.version,
+    i: head.incarnation,
+    r: head.revision,
+    c: head.covered,
+    shards: head.shards.map(({ minTs, maxTs, ...entry }) => ({
+      ...entry,
+      min_ts: timeOrNull(minTs),
+      max_ts: timeOrNull(maxTs),
+    })),
+  };
+}
+
+/** `head.json`: where an eventual reader looks first. It may lag behind; it never names a head that is not there. */
+export interface HeadHint {
+  readonly version: number;
+  readonly incarnation: number;
+  readonly confirmedAt: number;
+}
+
+export const headHintSchema = z
+  .strictObject({ format: formatSchema, v: ordinalSchema, i: ordinalSchema, confirmed_at: timeSchema })
+  .transform((stored): HeadHint => ({ version: stored.v, incarnation: stored.i, confirmedAt: stored.confirmed_at }));
+
+export function storedHeadHint(hint: HeadHint): Json {
+  return { format: FORMAT, v: hint.version, i: hint.incarnation, confirmed_at: formatTime(hint.confirmedAt) };
+}
+
+// --- Erasure --------------------------------------------------------------------------------
+
+/** `erased.json`: incarnations up to this one are refused everywhere. */
+export interface Erasure {
+  readonly incarnation: number;
+  readonly erasedAt: number;
+}
+
+export const erasedSchema = z
+  .strictObject({ format: formatSchema, i: ordinalSchema, erased_at: timeSchema })
+  .transform((stored): Erasure => ({ incarnation: stored.i, erasedAt: stored.erased_at }));
+
+export function storedErased(erasure: Erasure): Json {
+  return { format: FORMAT, i: erasure.incarnation, erased_at: formatTime(erasure.erasedAt) };
+}
+
+// --- Tenants and keys -----------------------------------------------------------------------
+
+export interface TenantRecord {
+  readonly tenant: string;
+  readonly createdAt: number;
+}
+
+export const tenantRecordSchema = z
+  .strictObject({ format: formatSchema, tenant: tenantSchema, created_at: timeSchema })
+  .transform((stored): TenantRecord => ({ tenant: stored.tenant, createdAt: stored.created_at }));
+
+export function storedTenantRecord(record: TenantRecord): Json {
+  return { format: FORMAT, tenant: record.tenant, created_at: formatTime(record.createdAt) };
+}
+
+export const scopeSchema = z.enum(["read", "write", "admin"]);
+export type Scope = z.infer<typeof scopeSchema>;
+export const tierSchema = z.enum(["T1", "T2", "T3"]);
+export type Tier = z.infer<typeof tierSchema>;
+
+/** An access key without its secret: only an HMAC of it is kept. */
+export interface KeyRecord {
+  readonly id: string;
+  readonly tenant: string;
+  /** HMAC-SHA-256 of the secret, lower-case hex. */
+  readonly hmac: string;
+  readonly scopes: readonly Scope[];
+  readonly tier: Tier;
+  readonly entityPrefix: string | null;
+  readonly expiresAt: number | null;
+  readonly createdAt: number;
+}
+
+export const keyRecordSchema = z
+  .strictObject({
+    format: formatSchema,
+    id: nameSchema,
+    tenant: tenantSchema,
+    hmac: sha256Schema,
+    scopes: z.array(scopeSchema).min(1),
+    tier: tierSchema,
+    entity_prefix: entitySchema.nullable(),
+    expires_at: timeSchema.nullable(),
+    created_at: timeSchema,
+  })
+  .transform(
+    (stored): KeyRecord => ({
+      id: stored.id,
+      tenant: stored.tenant,
+      hmac: stored.hmac,
+      scopes: stored.scopes,
+      tier: stored.tier,
+      entityPrefix: stored.entity_prefix,
+      expiresAt: stored.expires_at,
+      createdAt: stored.created_at,
+    }),
+  );
+
+export function storedKeyRecord(record: KeyRecord): Json {
+  return {
+    format: FORMAT,
+    id: record.id,
+    tenant: record.tenant,
+    hmac: record.hmac,
+    scopes: record.scopes,
+    tier: record.tier,
+    entity_prefix: record.entityPrefix,
+    expires_at: timeOrNull(record.expiresAt),
+    created_at: formatTime(record.createdAt),
+  };
+}
+
+// --- Settings -------------------------------------------------------------------------------
+
+export const BM25_K1_MAX = 100;
+
+/** Of a tenant or of an entity. A field that is absent is the tenant's, and there the deployment's. */
+export const settingsSchema = z.strictObject({
+  analyzer: nameSchema.optional(),
+  bm25: z.strictObject({ k1: z.number().min(0).max(BM25_K1_MAX), b: z.number().min(0).max(1) }).optional(),
+  metric: z.enum(["cosine", "dot", "l2"]).optional(),
+  /** An embedder's id, or "none". */
+  embedder: boundedText(MODEL_ID_BYTES_MAX).optional(),
+  tenant_index: z.enum(["off", "summaries", "full"]).optional(),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+export const storedSettingsSchema = settingsSchema
+  .extend({ format: formatSchema })
+  .transform(({ format: _, ...settings }): Settings => settings);
+
+export function storedSettings(settings: Settings): Json {
+  const { analyzer, bm25, metric, embedder, tenant_index } = settings;
+  return {
+    format: FORMAT,
+    ...(analyzer === undefined ? {} : { analyzer }),
+    ...(bm25 === undefined ? {} : { bm25 }),
+    ...(metric === undefined ? {} : { metric }),
+    ...(embedder === undefined ? {} : { embedder }),
+    ...(tenant_index === undefined ? {} : { tenant_index }),
+  };
+}
+
+// --- Queue ----------------------------------------------------------------------------------
+
+/** The body of a queue message: an entity that has something to index. */
+export const indexNudgeSchema = z.strictObject({ tenant: tenantSchema, entity: entitySchema });
+
+function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : formatTime(ms);
+}

@@ -1,0 +1,346 @@
+/**
+ * One entity: its log, its index and its reads over one state. Everything an EntityObject does is here; the object
+ * itself only composes it from the platform.
+ *
+ * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
+ * both in one synchronous step, so they never differ when another call runs.
+ */
+import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
+import type { Revision } from "../../core/index/part.ts";
+import { revisionOf } from "../../core/index/revision.ts";
+import { tombstoneLine } from "../../core/log/line.ts";
+import { frameLines } from "../../core/log/segment.ts";
+import { writeToken } from "../../core/log/token.ts";
+import type { SlabResidency } from "../../core/retrieval/residency.ts";
+import type {
+  AppendCommand,
+  AppendResult,
+  EntityCounters,
+  EntityScope,
+  HeadOutcome,
+  HeadProposal,
+  IndexWork,
+} from "../../core/rpc.ts";
+import type { PartCache } from "../part_cache.ts";
+import { EntityIndex } from "./entity_index.ts";
+import { EntityLog } from "./entity_log.ts";
+import { EntityParts } from "./entity_parts.ts";
+import { EntityReader } from "./entity_reader.ts";
+import { markErased, sweepErased } from "./erasure.ts";
+import type { EntityPorts } from "./ports.ts";
+import { listLog, loadTail, recover } from "./recovery.ts";
+import { type EntityState, newState, noHead } from "./state.ts";
+import { Tail } from "./tail.ts";
+
+/** The next look after a step that failed or has more to do. */
+const RETRY_MS = 1_000;
+
+interface Loaded {
+  state: EntityState;
+  tail: Tail;
+}
+
+export class Entity {
+  readonly #ports: EntityPorts;
+  readonly #revisionId: string;
+  readonly #parts: EntityParts;
+  readonly #log: EntityLog;
+  readonly #index: EntityIndex;
+  readonly reader: EntityReader;
+  #loaded: Loaded | null = null;
+  #loading: Promise<Result<null>> | null = null;
+  /** When the alarm will ring, as far as this instance knows. */
+  #alarmAtMs: number | null = null;
+  #reported = "";
+
+  constructor(ports: EntityPorts, revision: Revision, cache: PartCache, residency: SlabResidency) {
+    this.#ports = ports;
+    this.#revisionId = revisionOf(revision, ports.digest);
+    this.#parts = new EntityParts(ports, cache, revision);
+    const shared = { ports, parts: this.#parts, state: () => this.#now().state, tail: () => this.#now().tail };
+    this.#log = new EntityLog({
+      ...shared,
+      prepareLookups: async () => {
+        const local = await this.#parts.ensureLocal(this.#now().state.head);
+        return local.ok ? ok(null) : local;
+      },
+      inShards: (id) => {
+        const found = this.#parts.find(this.#now().state.head, id);
+        if (!found.ok) throw new Error("a shard in SQLite does not open");
+        return found.value;
+      },
+      shardDimensions: () => this.#parts.suppliedDimensions(this.#now().state.head),
+      write: (state) => this.#write(state),
+      committed: () => this.#arm(this.#nextDueMs()),
+    });
+    this.#index = new EntityIndex({ ...shared, revision, revisionId: this.#revisionId, write: (state) => this.#write(state) });
+    this.reader = new EntityReader({ ...shared, residency, revision: this.#revisionId, metric: revision.metric });
+  }
+
+  // --- state ---
+
+  /** Resolves when the state is in memory. Concurrent first calls share one recovery; a failed one is tried again. */
+  async ready(): Promise<Result<null>> {
+    if (this.#loaded !== null) return ok(null);
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  async #load(): Promise<Result<null>> {
+    const known = this.#ports.tables.readState();
+    const found = known === null ? await recover(this.#ports, this.#revisionId) : ok(this.#underThisRevision(known));
+    if (!found.ok) return found;
+    const tail = Tail.load(this.#ports, found.value.head.covered);
+    if (!tail.ok) return tail;
+    this.#alarmAtMs = await this.#ports.alarm.get();
+    this.#loaded = { state: found.value, tail: tail.value };
+    if (this.#pending()) this.#arm(this.#nextDueMs());
+    return ok(null);
+  }
+
+  /** A deployment with another analyzer or embedder has no use for the shards of the last one. */
+  #underThisRevision(state: EntityState): EntityState {
+    const { head } = state;
+    if (head.covered === 0 || head.revision === this.#revisionId) return state;
+    return { ...state, rebuilding: true };
+  }
+
+  #now(): Loaded {
+    if (this.#loaded === null) throw new Error("the state is read only after ready()");
+    return this.#loaded;
+  }
+
+  /** Inside a transaction: memory and SQLite change together. */
+  #write(state: EntityState): void {
+    this.#ports.tables.writeState(state);
+    this.#now().state = state;
+  }
+
+  #save(change: Partial<EntityState>): void {
+    this.#ports.tables.transaction(() => this.#write({ ...this.#now().state, ...change }));
+  }
+
+  // --- writes ---
+
+  async append(command: AppendCommand): Promise<Result<AppendResult>> {
+    const ready = await this.ready();
+    if (!ready.ok) return ready;
+    if (this.#now().state.erasing !== null) return fail(beingErased());
+    return this.#log.append(command);
+  }
+
+  /** A tombstone for a live event; the token of the one that stands already when it was withdrawn before. */
+  async withdraw(id: string): Promise<Result<{ readonly token: string }>> {
+    const { ports } = { ports: this.#ports };
+    const live = await this.reader.event(id);
+    const { line, prepared } = tombstoneLine(id, ports.clock.now(), ports.digest);
+    if (!live.ok) {
+      const earlier = this.#earlierTombstone(prepared.id);
+      if (live.failure.reason !== "not_found" || earlier === null) return live;
+      const token = { incarnation: this.#now().state.incarnation, commit: earlier };
+      return ok({ token: writeToken(ports.scope, token, ports.digest) });
+    }
+    const frames = frameLines([line], ports.compression);
+    const appended = await this.append({ scope: ports.scope, prepared: { frames, lines: [prepared] }, idempotency: null });
+    return appended.ok ? ok({ token: appended.value.token }) : appended;
+  }
+
+  #earlierTombstone(id: string): number | null {
+    const { state, tail } = this.#now();
+    const waiting = tail.find(id);
+    if (waiting !== null) return waiting.entry.facts.commit;
+    const found = this.#parts.find(state.head, id);
+    return found.ok && found.value !== null ? found.value.commit : null;
+  }
+
+  // --- index ---
+
+  nextWork(): IndexWork | null {
+    return this.#index.nextWork();
+  }
+
+  async proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
+    const outcome = await this.#index.propose(proposal);
+    if (outcome.ok && outcome.value === "committed") {
+      await this.#report();
+      if (this.#pending()) this.#arm(this.#nextDueMs());
+    }
+    return outcome;
+  }
+
+  workFailed(from: number, to: number, error: string): { readonly sealed: boolean } {
+    return this.#index.failed(from, to, error);
+  }
+
+  lastFailure(): string | null {
+    return this.#now().state.failed?.error ?? null;
+  }
+
+  unseal(): void {
+    this.#index.unseal();
+    this.#arm(this.#ports.clock.now());
+  }
+
+  compact(): void {
+    if (this.#index.compact()) this.#arm(this.#ports.clock.now());
+  }
+
+  /**
+   * Forgets everything derived and begins again from the segments in the store. The old head answers until the tail
+   * holds the whole log; then the head is dropped and the index built anew.
+   */
+  async rebuild(): Promise<Result<null>> {
+    const { state } = this.#now();
+    if (state.last === 0) return ok(null);
+    const log = await listLog(this.#ports, state.incarnation - 1);
+    const covered = log.segments.filter(({ commit }) => commit <= state.head.covered);
+    const loaded = await loadTail(this.#ports, covered);
+    if (!loaded.ok) return loaded;
+    return this.#dropHead();
+  }
+
+  #dropHead(): Result<null> {
+    const tail = Tail.load(this.#ports, 0);
+    if (!tail.ok) return tail;
+    const { state } = this.#now();
+    const complete = tail.value.entries.length === state.last;
+    if (!complete) return fail({ reason: "unavailable", what: "The log changed while it was read.", retryAfterSeconds: 1 });
+    this.#now().tail = tail.value;
+    this.#ports.tables.transaction(() => {
+      this.#ports.tables.keepShards([]);
+      this.#write({
+        ...state,
+        head: noHead(state.incarnation, state.head.version),
+        rebuilding: false,
+        failed: null,
+        compact: false,
+        lastNudgeMs: 0,
+        dirtySinceMs: state.dirtySinceMs ?? this.#ports.clock.now() - this.#ports.settings.indexAgeMs,
+      });
+    });
+    this.#arm(this.#ports.clock.now());
+    return ok(null);
+  }
+
+  async counters(): Promise<Result<EntityCounters>> {
+    const counts = await this.reader.counts();
+    if (!counts.ok) return counts;
+    const { state, tail } = this.#now();
+    return ok({
+      entity: this.#ports.scope.entity,
+      ...counts.value,
+      lastCommit: state.last,
+      indexedCommit: state.head.covered,
+      unindexedEvents: tail.events,
+      pending: this.#pending(),
+    });
+  }
+
+  /** Index work is waiting, under way or to come. */
+  #pending(): boolean {
+    const { state, tail } = this.#now();
+    if (state.failed?.sealed === true) return false;
+    return tail.entries.length > 0 || state.compact || state.rebuilding;
+  }
+
+  // --- erasure ---
+
+  async erase(): Promise<Result<null>> {
+    const { state } = this.#now();
+    if (state.erasing !== null || state.last === 0) return ok(null);
+    await markErased(this.#ports, state.incarnation);
+    this.#loaded = { state: this.#now().state, tail: new Tail() };
+    this.#ports.tables.transaction(() => {
+      this.#ports.tables.clear();
+      this.#write({ ...newState(state.incarnation + 1), erasing: { incarnation: state.incarnation, emptySinceMs: null } });
+    });
+    this.#arm(this.#ports.clock.now());
+    return ok(null);
+  }
+
+  erased(): boolean {
+    return this.#now().state.erasing === null;
+  }
+
+  async #sweepErased(): Promise<void> {
+    const { erasing } = this.#now().state;
+    if (erasing === null) return;
+    this.#save({ erasing: await sweepErased(this.#ports, erasing) });
+    if (this.#now().state.erasing === null) await this.#ports.registry.forget(this.#ports.scope.entity);
+  }
+
+  // --- alarm ---
+
+  /** Never throws, and arms the next alarm while anything is left to do. */
+  async wake(): Promise<void> {
+    this.#alarmAtMs = null;
+    let retry = false;
+    try {
+      const ready = await this.ready();
+      if (ready.ok) await this.#work();
+      else retry = true;
+    } catch (cause) {
+      console.error(JSON.stringify({ event: "alarm_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      retry = true;
+    }
+    if (retry) this.#arm(this.#ports.clock.now() + RETRY_MS);
+    else if (this.#left()) this.#arm(this.#nextDueMs());
+  }
+
+  async #work(): Promise<void> {
+    const { settings, clock, queue, tables, scope } = this.#ports;
+    await this.#sweepErased();
+    if (this.#now().state.rebuilding) await this.rebuild();
+    await this.#index.refreshHint();
+    tables.transaction(() => tables.trimIdempotent(clock.now()));
+    await this.#report();
+    const { state } = this.#now();
+    const wanted = this.#pending() && (this.#index.due() || state.compact);
+    if (!wanted || clock.now() - state.lastNudgeMs < settings.nudgeRetryMs) return;
+    await queue.send(scope);
+    this.#save({ lastNudgeMs: clock.now() });
+  }
+
+  #left(): boolean {
+    return this.#pending() || this.#now().state.erasing !== null || this.#index.hintDue();
+  }
+
+  /** When there is something to do next: a build that comes due, a nudge to repeat, a sweep to go on with. */
+  #nextDueMs(): number {
+    const { settings, clock } = this.#ports;
+    const nowMs = clock.now();
+    const { state } = this.#now();
+    if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
+    if (state.rebuilding || this.#index.hintDue()) return nowMs + RETRY_MS;
+    const dueMs = this.#index.due() || state.compact ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
+    return state.lastNudgeMs === 0 ? dueMs : Math.max(dueMs, state.lastNudgeMs + settings.nudgeRetryMs);
+  }
+
+  /** Sets the alarm unless it rings earlier anyway. */
+  #arm(atMs: number): void {
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
+    this.#alarmAtMs = atMs;
+    void this.#ports.alarm.set(atMs);
+  }
+
+  /** Pushes counters to the tenant when they changed. A lost report is sent again by the next alarm or sweep. */
+  async #report(): Promise<void> {
+    if (this.#now().state.last === 0) return;
+    const counters = await this.counters();
+    if (!counters.ok) return;
+    const text = JSON.stringify(counters.value);
+    if (text === this.#reported) return;
+    const reported = await this.#ports.registry.report(counters.value);
+    if (reported.ok) this.#reported = text;
+  }
+
+  get scope(): EntityScope {
+    return this.#ports.scope;
+  }
+}
+
+function beingErased(): Failure {
+  return { reason: "unavailable", what: "The entity is being erased.", retryAfterSeconds: 2 };
+}

@@ -1,0 +1,321 @@
+/**
+ * The sequencer: the only place where an entity's commits get their numbers.
+ *
+ *   waiting requests → duplicates out → intent row → create-only put → one transaction {last, tail, intent cleared,
+ *   dirty, idempotency, alarm} → answers
+ *
+ * Invariants
+ *   - One put in flight. Every retry of commit n uses the key in the intent row, so n has at most one object.
+ *   - "Exists" is never an error: what lies there was put by an earlier attempt. It is read back and adopted, ours or not.
+ *   - Nothing is answered 2xx before the transaction; after a failed put the outcome is unknown and the answer is 503.
+ *   - Every await may interleave another request: state is read after it, never carried across.
+ */
+import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
+import { APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
+import { segmentKey } from "../../core/log/keys.ts";
+import { joinFrames, linesOfFrames, readSegment, withoutLines } from "../../core/log/segment.ts";
+import { hex } from "../../core/log/text_encoding.ts";
+import { writeToken } from "../../core/log/token.ts";
+import type { AppendCommand, AppendResult, PreparedFrames } from "../../core/rpc.ts";
+import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
+import { type Admission, type AdmittedIds, admit, type Earlier } from "./admission.ts";
+import type { EntityPorts } from "./ports.ts";
+import { suppliedDimensions } from "./recovery.ts";
+import type { EntityState, Intent, TailCommit } from "./state.ts";
+import type { Tail } from "./tail.ts";
+
+interface Waiting {
+  readonly command: AppendCommand;
+  readonly answer: (result: Result<AppendResult>) => void;
+}
+
+/** A waiting request whose duplicates are decided. */
+interface Admitted {
+  readonly waiting: Waiting;
+  readonly admission: Admission;
+  readonly kept: PreparedFrames;
+}
+
+/** What the log shares with the rest of the object. */
+export interface LogHost {
+  readonly ports: EntityPorts;
+  state(): EntityState;
+  tail(): Tail;
+  /** Makes look-ups by id possible: every shard of the head lies in SQLite. */
+  prepareLookups(): Promise<Result<null>>;
+  /** Where an id stands in the shards. */
+  inShards(id: string): Earlier | null;
+  /** Dimensions of vectors supplied in commits that are in shards; 0 for none. */
+  shardDimensions(): number;
+  /** Writes state, inside a transaction. */
+  write(state: EntityState): void;
+  /** Follows the transaction of a commit with no await between: the alarm it sets is part of the same write. */
+  committed(): void;
+}
+
+export class EntityLog {
+  readonly #host: LogHost;
+  readonly #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(host: LogHost) {
+    this.#host = host;
+  }
+
+  append(command: AppendCommand): Promise<Result<AppendResult>> {
+    if (this.#waiting.length >= APPEND_WAITING_MAX) {
+      return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
+    }
+    if (this.#host.tail().rawBytes >= TAIL_RAW_BYTES_MAX) {
+      return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push({ command, answer: resolve });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      while (this.#waiting.length > 0) await this.#commitNext();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #commitNext(): Promise<void> {
+    const count = gather(this.#waiting.map(({ command }) => command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0)));
+    const group = this.#waiting.splice(0, count);
+    try {
+      await this.#commitGroup(group);
+    } catch (cause) {
+      // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
+      console.error(JSON.stringify({ event: "commit_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      answerAll(group, unavailable("The store did not confirm the write."));
+    }
+  }
+
+  async #commitGroup(group: readonly Waiting[]): Promise<void> {
+    const prepared = await this.#host.prepareLookups();
+    if (!prepared.ok) return answerAll(group, prepared.failure);
+    const admitted = this.#admitGroup(group);
+    const frames = joined(admitted);
+    if (frames.lines.length === 0) return this.#answerWithoutCommit(admitted);
+    const requests = admitted.map(({ waiting }) => waiting);
+    const dirty = await this.#markDirty();
+    if (!dirty.ok) return answerAll(requests, dirty.failure);
+    const outcome = await this.#put(frames);
+    if (outcome === "timeout") return answerAll(requests, unavailable("The store did not answer in time."));
+    if (outcome === "foreign") this.#waiting.unshift(...requests);
+    else this.#acknowledge(admitted, outcome, frames);
+  }
+
+  /**
+   * Decides every request of the group that is not answered from an idempotency record. A second request with the key
+   * of another in the same group waits for the next one, when there is a record to answer it from.
+   */
+  #admitGroup(group: readonly Waiting[]): Admitted[] {
+    const { ports } = this.#host;
+    const ids: AdmittedIds = new Map();
+    const keys = new Set<string>();
+    const admitted: Admitted[] = [];
+    let dimensions = this.#host.state().dimensions || this.#host.shardDimensions();
+    for (const waiting of group) {
+      const { prepared, idempotency } = waiting.command;
+      if (idempotency !== null) {
+        const replay = this.#replay(idempotency);
+        if (replay !== null) {
+          waiting.answer(replay);
+          continue;
+        }
+        if (keys.has(idempotency.key)) {
+          this.#waiting.unshift(waiting);
+          continue;
+        }
+        keys.add(idempotency.key);
+      }
+      const request = { prepared: prepared.lines, lines: lazily(() => linesOfFrames(prepared.frames, ports.compression)) };
+      const admission = admit(request, dimensions, (id) => this.#earlier(id), ids);
+      if (!admission.ok) {
+        waiting.answer(admission);
+        continue;
+      }
+      dimensions = admission.value.dimensions;
+      const kept = withoutLines(prepared, new Set(admission.value.dropped), ports.compression);
+      if (!kept.ok) waiting.answer(kept);
+      else admitted.push({ waiting, admission: admission.value, kept: kept.value });
+    }
+    return admitted;
+  }
+
+  /** The recorded answer of an idempotency key; a failure when the body differs; null when the key is new. */
+  #replay(idempotency: { readonly key: string; readonly bodyDigest: string }): Result<AppendResult> | null {
+    const { tables, clock } = this.#host.ports;
+    const record = tables.idempotent(idempotency.key, clock.now());
+    if (record === null) return null;
+    if (record.bodyDigest === idempotency.bodyDigest) return ok(record.result);
+    return fail({ reason: "conflict", detail: "This Idempotency-Key was used with another body." });
+  }
+
+  #earlier(id: string): Earlier | null {
+    const found = this.#host.tail().find(id);
+    if (found !== null) return { commit: found.entry.facts.commit, segment: found.entry.facts.segment, line: found.line };
+    return this.#host.inShards(id);
+  }
+
+  /** Registers the entity and its need of indexing before anything of it is put: once per turn from clean to dirty. */
+  async #markDirty(): Promise<Result<null>> {
+    const { ports } = this.#host;
+    const state = this.#host.state();
+    if (state.dirtySinceMs !== null) return ok(null);
+    return ports.registry.markDirty(ports.scope.entity, state.last + 1);
+  }
+
+  /** Puts the next commit. "foreign": an earlier attempt's bytes lay there and are adopted; decide again. */
+  async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout"> {
+    const { ports, state } = this.#host;
+    const { bytes, rawBytes, lines } = joinFrames(frames.frames);
+    const intent = this.#intend(hex(ports.digest.sha256(bytes)));
+    const arrivalMs = arrivalOf(state().lastArrivalMs, ports.clock.now());
+    const facts: TailCommit = { ...intent, arrivalMs, lines, rawBytes };
+    const metadata = metadataRecord(facts, state().incarnation, frames.lines);
+    const created = await Promise.race([
+      ports.store.create(intent.segment, bytes, metadata),
+      ports.timer.sleep(ports.settings.putDeadlineMs).then(() => "timeout" as const),
+    ]);
+    if (created === "timeout") return "timeout";
+    return created ? facts : this.#adopt(intent, facts);
+  }
+
+  #intend(sha256: string): Intent {
+    const { ports } = this.#host;
+    const state = this.#host.state();
+    const commit = state.last + 1;
+    const pending = state.intent?.commit === commit ? state.intent : null;
+    const dayMs = nextDay(state.lastDayMs, ports.clock.now());
+    const segment = pending?.segment ?? segmentKey(ports.scope.entity, dayMs, state.incarnation, commit);
+    const intent: Intent = { commit, segment, sha256 };
+    const next: EntityState = { ...state, intent, lastDayMs: pending === null ? dayMs : state.lastDayMs };
+    ports.tables.transaction(() => this.#host.write(next));
+    return intent;
+  }
+
+  /** The key of `intent` exists: an earlier put of ours landed after all, or this one did and its answer was lost. */
+  async #adopt(intent: Intent, facts: TailCommit): Promise<TailCommit | "foreign"> {
+    const { ports } = this.#host;
+    const stored = await ports.store.get(intent.segment);
+    const metadata = stored === null ? null : parseMetadata(stored.metadata);
+    if (stored === null || metadata === null) throw new Error("a segment that exists could not be read back");
+    if (metadata.sha256 === intent.sha256) return { ...facts, arrivalMs: metadata.arrivalMs };
+    const lines = readSegment(intent.segment, stored.bytes, ports, metadata);
+    if (!lines.ok) throw new Error("a segment that exists is not whole");
+    const foreign = tailCommit(intent.commit, intent.segment, metadata);
+    this.#advance(foreign, stored.bytes, lines.value, suppliedDimensions(lines.value), []);
+    return "foreign";
+  }
+
+  #acknowledge(admitted: readonly Admitted[], facts: TailCommit, frames: PreparedFrames): void {
+    const { ports, state } = this.#host;
+    const lines = linesOfFrames(frames.frames, ports.compression);
+    if (!lines.ok) throw new Error("frames that were just put do not decode");
+    const token = writeToken(ports.scope, { incarnation: state().incarnation, commit: facts.commit }, ports.digest);
+    const results = admitted.map((request) => resultOf(request, facts, token, ports));
+    const dimensions = frames.lines.find((line) => line.dimensions > 0)?.dimensions ?? 0;
+    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, dimensions, results);
+    for (const { waiting, result } of results) waiting.answer(ok(result));
+  }
+
+  /** The confirmed transaction that makes commit `facts.commit` the last. */
+  #advance(
+    facts: TailCommit,
+    bytes: Uint8Array,
+    lines: readonly string[],
+    dimensions: number,
+    results: readonly { readonly waiting: Waiting; readonly result: AppendResult }[],
+  ): void {
+    const { ports } = this.#host;
+    const state = this.#host.state();
+    const next: EntityState = {
+      ...state,
+      last: facts.commit,
+      lastArrivalMs: facts.arrivalMs,
+      intent: null,
+      dirtySinceMs: state.dirtySinceMs ?? ports.clock.now(),
+      dimensions: state.dimensions || dimensions,
+    };
+    ports.tables.transaction(() => {
+      ports.tables.putTail(facts, bytes);
+      this.#record(results);
+      this.#host.write(next);
+    });
+    this.#host.tail().add(facts, lines);
+    this.#host.committed();
+  }
+
+  #answerWithoutCommit(admitted: readonly Admitted[]): void {
+    const { ports, state } = this.#host;
+    const results = admitted.map((request) => {
+      const { last, incarnation } = state();
+      const earlier = request.admission.earlier ?? { commit: last, segment: "" };
+      const token = writeToken(ports.scope, { incarnation, commit: earlier.commit }, ports.digest);
+      return resultOf(request, earlier, token, ports);
+    });
+    ports.tables.transaction(() => this.#record(results));
+    for (const { waiting, result } of results) waiting.answer(ok(result));
+  }
+
+  #record(results: readonly { readonly waiting: Waiting; readonly result: AppendResult }[]): void {
+    const { tables, clock } = this.#host.ports;
+    for (const { waiting, result } of results) {
+      const { idempotency } = waiting.command;
+      if (idempotency !== null) tables.putIdempotent(idempotency.key, idempotency.bodyDigest, result, clock.now());
+    }
+  }
+}
+
+function resultOf(
+  { waiting, admission, kept }: Admitted,
+  at: { readonly commit: number; readonly segment: string },
+  token: string,
+  ports: EntityPorts,
+): { readonly waiting: Waiting; readonly result: AppendResult } {
+  const place = kept.lines.length === 0 && admission.earlier !== null ? admission.earlier : at;
+  const { prepared } = waiting.command;
+  return {
+    waiting,
+    result: {
+      commit: place.commit,
+      segment: ports.store.fullKey(place.segment),
+      accepted: kept.lines.length,
+      duplicates: admission.dropped.length,
+      conflicts: admission.conflicts,
+      eventIds: prepared.lines.map((line) => line.id),
+      token,
+    },
+  };
+}
+
+function joined(admitted: readonly Admitted[]): PreparedFrames {
+  return {
+    frames: admitted.flatMap(({ kept }) => kept.frames),
+    lines: admitted.flatMap(({ kept }) => kept.lines),
+  };
+}
+
+function answerAll(group: readonly Waiting[], failure: Failure): void {
+  for (const { answer } of group) answer(fail(failure));
+}
+
+function unavailable(what: string): Failure {
+  return { reason: "unavailable", what, retryAfterSeconds: 1 };
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * The parts of an entity's view: shards that the head names, from R2 into SQLite and from there opened; and the tail,
+ * built in memory by the same builder, so that a search cannot tell where a commit lies.
+ */
+import { fail, ok, type Result } from "../../core/errors.ts";
+import { buildPart, SUPPLIED_MODEL } from "../../core/index/build_part.ts";
+import { openPart } from "../../core/index/open_part.ts";
+import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
+import { shardKey } from "../../core/log/keys.ts";
+import { hex } from "../../core/log/text_encoding.ts";
+import type { Embedder } from "../../core/ports.ts";
+import { commitOfRow } from "../../core/retrieval/view.ts";
+import type { Head, ShardEntry } from "../../core/schema/stored.ts";
+import type { PartCache } from "../part_cache.ts";
+import type { Earlier } from "./admission.ts";
+import type { EntityPorts } from "./ports.ts";
+import type { Tail } from "./tail.ts";
+
+/** A built piece of the tail. */
+interface TailPart {
+  readonly from: number;
+  readonly to: number;
+  readonly lines: number;
+  readonly part: Part;
+}
+
+export class EntityParts {
+  readonly #ports: EntityPorts;
+  readonly #cache: PartCache;
+  readonly #revision: Revision;
+  readonly #loading = new Map<string, Promise<Result<null>>>();
+  #tailParts: TailPart[] = [];
+  #opened = 0;
+
+  constructor(ports: EntityPorts, cache: PartCache, revision: Revision) {
+    this.#ports = ports;
+    this.#cache = cache;
+    this.#revision = revision;
+  }
+
+  /** Copies shards that are not in SQLite yet from the store. Concurrent callers share one load. */
+  async ensureLocal(head: Head): Promise<Result<{ readonly fetched: number }>> {
+    const missing = head.shards.filter((shard) => !this.#ports.tables.hasShard(shard.sha256));
+    for (const shard of missing) {
+      const loading = this.#loading.get(shard.sha256) ?? this.#fetch(shard);
+      this.#loading.set(shard.sha256, loading);
+      const loaded = await loading.finally(() => this.#loading.delete(shard.sha256));
+      if (!loaded.ok) return loaded;
+    }
+    return ok({ fetched: missing.length });
+  }
+
+  async #fetch(shard: Pick<ShardEntry, "sha256">): Promise<Result<null>> {
+    const key = shardKey(this.#ports.scope.entity, shard.sha256);
+    const stored = await this.#ports.store.get(key);
+    if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
+    const taken = this.verify(shard.sha256, stored.bytes);
+    if (!taken.ok) return taken;
+    this.keep(shard.sha256, stored.bytes, taken.value);
+    return ok(null);
+  }
+
+  /** Opens shard bytes after comparing their digest with their name. */
+  verify(sha256: string, bytes: Uint8Array): Result<Part> {
+    if (hex(this.#ports.digest.sha256(bytes)) !== sha256) {
+      return fail({ reason: "corrupt", what: `${shardKey(this.#ports.scope.entity, sha256)}: its digest is not its name` });
+    }
+    return openPart(bytes, this.#ports);
+  }
+
+  /** Keeps verified bytes in SQLite and the opened part in memory. */
+  keep(sha256: string, bytes: Uint8Array, part: Part): void {
+    const { tables, clock } = this.#ports;
+    tables.transaction(() => tables.putShard(sha256, bytes, clock.now()));
+    this.#cache.put(this.#cacheKey(sha256), part);
+  }
+
+  /** The head's parts in order. Every shard lies in SQLite (`ensureLocal`). */
+  shards(head: Head): Result<readonly Part[]> {
+    const parts: Part[] = [];
+    for (const { sha256 } of head.shards) {
+      const opened = this.#open(sha256);
+      if (!opened.ok) return opened;
+      parts.push(opened.value);
+    }
+    return ok(parts);
+  }
+
+  #open(sha256: string): Result<Part> {
+    const cached = this.#cache.get(this.#cacheKey(sha256));
+    if (cached !== null) return ok(cached);
+    this.#opened += 1;
+    const opened = openPart(this.#ports.tables.shardBytes(sha256), this.#ports);
+    if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value);
+    return opened;
+  }
+
+  /** How many shards were opened from SQLite since the object woke. */
+  get opened(): number {
+    return this.#opened;
+  }
+
+  /** Dimensions of vectors that callers supplied in commits that are in shards; 0 for none. */
+  suppliedDimensions(head: Head): number {
+    const parts = this.shards(head);
+    const supplied = parts.ok ? parts.value.find((part) => part.vectorSpace?.model === SUPPLIED_MODEL) : undefined;
+    return supplied?.vectorSpace?.dimensions ?? 0;
+  }
+
+  #cacheKey(sha256: string): string {
+    const { tenant, entity } = this.#ports.scope;
+    return `${tenant}/${encodeURIComponent(entity)}/${sha256}`;
+  }
+
+  /**
+   * The tail's parts in order. New commits become a part of their own; two neighbours of like size are built into one,
+   * so that the parts stay few and a commit is built O(log n) times.
+   */
+  tail(tail: Tail, incarnation: number): Result<readonly Part[]> {
+    const commits = tail.commits();
+    const first = commits[0]?.commit ?? Number.POSITIVE_INFINITY;
+    this.#tailParts = this.#tailParts.filter((part) => part.from >= first && part.part.incarnation === incarnation);
+    if (this.#tailParts[0] !== undefined && this.#tailParts[0].from !== first) this.#tailParts = [];
+    const built = this.#tailParts.at(-1)?.to ?? first - 1;
+    let fresh = commits.filter((commit) => commit.commit > built);
+    if (fresh.length > 0) {
+      for (let last = this.#tailParts.at(-1); last !== undefined && last.lines <= 2 * lineCount(fresh); last = this.#tailParts.at(-1)) {
+        const { from, to } = last;
+        fresh = [...commits.filter((commit) => commit.commit >= from && commit.commit <= to), ...fresh];
+        this.#tailParts.pop();
+      }
+      const part = this.#build(fresh, incarnation);
+      if (!part.ok) return part;
+      this.#tailParts.push({ from: part.value.from, to: part.value.to, lines: lineCount(fresh), part: part.value });
+    }
+    return ok(this.#tailParts.map(({ part }) => part));
+  }
+
+  #build(commits: readonly CommitLines[], incarnation: number): Result<Part> {
+    const source = { incarnation, revision: this.#revision, commits, recorded: null };
+    return openPart(buildPart(source, { ...this.#ports, embedder: localOnly(this.#ports.embedder) }), this.#ports);
+  }
+
+  /** Where `id` stands in the head's shards. */
+  find(head: Head, id: string): Result<Earlier | null> {
+    const parts = this.shards(head);
+    if (!parts.ok) return parts;
+    for (const part of parts.value) {
+      const row = part.rowOfId(id);
+      if (row === -1) continue;
+      const commit = commitOfRow(part, row);
+      return ok({ commit: commit.commit, segment: commit.segment, line: part.lineOfRow(row) });
+    }
+    return ok(null);
+  }
+}
+
+/** A remote embedder's vectors come from recorded outputs only, so the tail has none of them. */
+export function localOnly(embedder: Embedder | null) {
+  return embedder?.kind === "local" ? embedder : null;
+}
+
+function lineCount(commits: readonly CommitLines[]): number {
+  return commits.reduce((total, commit) => total + commit.lines.length, 0);
+}

@@ -1,0 +1,275 @@
+/**
+ * Reads: every answer is made from one view, taken at one moment, of the parts that tile the log.
+ * What is asynchronous (copying shards from the store, embedding the query) happens before or beside the view; the
+ * search itself is synchronous and sees nothing change.
+ */
+import { fail, invalid, ok, type Result } from "../../core/errors.ts";
+import type { Part } from "../../core/index/part.ts";
+import { liveRows } from "../../core/log/live.ts";
+import { snapshotToken, writeToken } from "../../core/log/token.ts";
+import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
+import type { SlabResidency } from "../../core/retrieval/residency.ts";
+import { searchView } from "../../core/retrieval/search.ts";
+import { countLive } from "../../core/retrieval/statistics.ts";
+import { listEvents, parseTimelineCursor, readEvent } from "../../core/retrieval/timeline.ts";
+import { type LiveRows, type Snapshot, spaceOfView, type View } from "../../core/retrieval/view.ts";
+import {
+  type CacheTier,
+  type CitedEvent,
+  type DocumentVersion,
+  type EntityStatus,
+  type EventPage,
+  entityObjectName,
+  type SearchAnswer,
+  type TimelineQuery,
+} from "../../core/rpc.ts";
+import type { SearchRequest } from "../../core/schema/search.ts";
+import { newestDocument } from "./documents.ts";
+import type { EntityParts } from "./entity_parts.ts";
+import type { EntityPorts } from "./ports.ts";
+import { chooseSnapshot, type LogPosition } from "./snapshots.ts";
+import type { EntityState } from "./state.ts";
+import type { Tail } from "./tail.ts";
+
+export interface ReaderHost {
+  readonly ports: EntityPorts;
+  readonly parts: EntityParts;
+  readonly residency: SlabResidency;
+  /** The revision of this object's configuration. */
+  readonly revision: string;
+  readonly metric: "cosine" | "dot" | "l2";
+  state(): EntityState;
+  tail(): Tail;
+}
+
+/** The parts of the log at one moment. */
+interface Layout {
+  readonly parts: readonly Part[];
+  readonly log: LogPosition;
+  readonly headVersion: number;
+  readonly cache: CacheTier;
+  readonly unindexedEvents: number;
+  readonly oldestUnindexedMs: number | null;
+}
+
+export class EntityReader {
+  readonly #host: ReaderHost;
+  /** Live rows of the latest view: the same for every search until the log or the layout changes. */
+  #live: { readonly parts: readonly Part[]; readonly commit: number; readonly rows: readonly LiveRows[] } | null = null;
+
+  constructor(host: ReaderHost) {
+    this.#host = host;
+  }
+
+  async search(request: SearchRequest): Promise<Result<SearchAnswer>> {
+    const layout = await this.#layout();
+    if (!layout.ok) return layout;
+    const { ports } = this.#host;
+    const { log, parts } = layout.value;
+    const snapshot = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
+    if (!snapshot.ok) return snapshot;
+    const view = viewOf(layout.value, snapshot.value);
+    const resolved = await this.#resolve(request, view);
+    if (!resolved.ok) return resolved;
+    return this.#answer(layout.value, view, resolved.value);
+  }
+
+  async #resolve(request: SearchRequest, view: View): Promise<Result<ResolvedSearch>> {
+    const { ports, metric } = this.#host;
+    const { embedder } = ports;
+    const resolved = resolveSearch(request, {
+      vectorSpace: spaceOfView(view),
+      metric,
+      embedder,
+      analyze: (text) => ports.builder.analyze(text),
+    });
+    if (!resolved.ok || resolved.value.embedText === null || embedder === null) return resolved;
+    if (embedder.kind === "local") {
+      return withQueryVector(resolved.value, ok(embedder.embed([resolved.value.embedText])[0] ?? null));
+    }
+    const embedded = await embedder.embed([resolved.value.embedText], "query");
+    return withQueryVector(resolved.value, embedded.ok ? ok(embedded.value[0] ?? null) : embedded);
+  }
+
+  #answer(layout: Layout, view: View, search: ResolvedSearch): Result<SearchAnswer> {
+    const { ports } = this.#host;
+    const { snapshot } = view;
+    const outcome =
+      view.parts.length === 0
+        ? ok({ hits: [], plan: "exact" as const, planReason: "the snapshot holds no events", candidates: 0 })
+        : searchView(view, search, this.#liveRows(view), {
+            entity: ports.scope.entity,
+            scope: entityObjectName(ports.scope),
+            residency: this.#host.residency,
+            segmentKey: (key) => ports.store.fullKey(key),
+          });
+    if (!outcome.ok) return outcome;
+    const { hits, plan, planReason, candidates } = outcome.value;
+    const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
+    return ok({
+      hits,
+      snapshot: snapshotToken(ports.scope, { snapshot, version: layout.headVersion }, ports.digest),
+      token: writeToken(ports.scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, ports.digest),
+      staleMs: behind && layout.oldestUnindexedMs !== null ? Math.max(0, ports.clock.now() - layout.oldestUnindexedMs) : 0,
+      unindexedEvents: layout.unindexedEvents,
+      cache: layout.cache,
+      plan,
+      planReason,
+      candidates,
+      resolved: describeResolved(search),
+      degraded: search.degraded,
+    });
+  }
+
+  async timeline(query: TimelineQuery): Promise<Result<EventPage>> {
+    const cursor = query.cursor === null ? ok(null) : parseTimelineCursor(query.cursor);
+    if (!cursor.ok) return cursor;
+    const layout = await this.#layout();
+    if (!layout.ok) return layout;
+    const { log } = layout.value;
+    const at = cursor.value;
+    if (at !== null && (at.incarnation !== log.incarnation || at.commit > log.last)) {
+      return fail(invalid("cursor", "belongs to another state of this timeline"));
+    }
+    const view = viewOf(layout.value, strongSnapshot(log, at?.commit ?? log.last));
+    return listEvents(view, this.#liveRows(view), query, at);
+  }
+
+  async event(id: string): Promise<Result<CitedEvent>> {
+    const view = await this.#strongView();
+    if (!view.ok) return view;
+    const event = readEvent(view.value, this.#liveRows(view.value), id, (key) => this.#host.ports.store.fullKey(key));
+    return event === null ? fail({ reason: "not_found", what: "The event" }) : ok(event);
+  }
+
+  async document(id: string): Promise<Result<DocumentVersion>> {
+    const view = await this.#strongView();
+    if (!view.ok) return view;
+    const document = newestDocument(view.value, this.#liveRows(view.value), id, this.#host.ports.scope.entity);
+    return document === null ? fail({ reason: "not_found", what: "The document" }) : ok(document);
+  }
+
+  async status(): Promise<Result<EntityStatus>> {
+    const layout = await this.#layout();
+    if (!layout.ok) return layout;
+    const { log, parts, cache, unindexedEvents } = layout.value;
+    if (log.last === 0) return fail({ reason: "not_found", what: "The entity" });
+    const view = viewOf(layout.value, strongSnapshot(log, log.last));
+    const { head, failed, lastIndexedMs } = this.#host.state();
+    const { ports } = this.#host;
+    const space = spaceOfView(view);
+    return ok({
+      snapshot: snapshotToken(ports.scope, { snapshot: view.snapshot, version: head.version }, ports.digest),
+      events: countLive(view, this.#liveRows(view)).events,
+      commits: log.last,
+      segments: log.last,
+      shards: head.shards.map(({ sha256, bytes, chunks, from, to, minTs, maxTs }) => ({ id: sha256, bytes, chunks, from, to, minTs, maxTs })),
+      unindexedEvents,
+      lastIndexedAt: lastIndexedMs,
+      vector: space === null ? null : { dimensions: space.dimensions, model: space.model },
+      cache: { tier: cache, bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) },
+      sealed: failed === null || !failed.sealed ? null : { from: failed.from, to: failed.to, error: failed.error },
+    });
+  }
+
+  /** Every segment in commit order, for export. */
+  async segments(): Promise<Result<readonly { readonly commit: number; readonly segment: string }[]>> {
+    const view = await this.#strongView();
+    if (!view.ok) return view;
+    if (view.value.parts.length === 0) return fail({ reason: "not_found", what: "The entity" });
+    return ok(view.value.parts.flatMap((part) => part.commits.map(({ commit, segment }) => ({ commit, segment }))));
+  }
+
+  async counts(): Promise<Result<{ readonly events: number; readonly lastTs: number | null }>> {
+    const view = await this.#strongView();
+    if (!view.ok) return view;
+    const lastTs = view.value.parts.reduce<number | null>((last, { times }) => (times === null ? last : Math.max(last ?? times.max, times.max)), null);
+    return ok({ events: countLive(view.value, this.#liveRows(view.value)).events, lastTs });
+  }
+
+  async warm(): Promise<Result<{ readonly bytes: number }>> {
+    const layout = await this.#layout();
+    if (!layout.ok) return layout;
+    if (layout.value.log.last === 0) return fail({ reason: "not_found", what: "The entity" });
+    const { parts } = layout.value;
+    if (parts.length > 0) {
+      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts);
+      if (!loaded.ok) return loaded;
+    }
+    return ok({ bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) });
+  }
+
+  async #strongView(): Promise<Result<View>> {
+    const layout = await this.#layout();
+    return layout.ok ? ok(viewOf(layout.value, strongSnapshot(layout.value.log, layout.value.log.last))) : layout;
+  }
+
+  /** Copies what is missing, then takes everything at one moment: a head that changed meanwhile is looked at again. */
+  async #layout(): Promise<Result<Layout>> {
+    let fetched = 0;
+    for (;;) {
+      const { head } = this.#host.state();
+      const local = await this.#host.parts.ensureLocal(head);
+      if (this.#host.state().head !== head) continue;
+      if (!local.ok) return local;
+      fetched += local.value.fetched;
+      return this.#layoutNow(fetched);
+    }
+  }
+
+  #layoutNow(fetched: number): Result<Layout> {
+    const { ports, parts } = this.#host;
+    const state = this.#host.state();
+    const tail = this.#host.tail();
+    const opened = parts.opened;
+    const shards = parts.shards(state.head);
+    if (!shards.ok) return shards;
+    const tailParts = parts.tail(tail, state.incarnation);
+    if (!tailParts.ok) return tailParts;
+    const remote = ports.embedder?.kind === "remote" && state.dimensions === 0 && parts.suppliedDimensions(state.head) === 0;
+    return ok({
+      parts: [...shards.value, ...tailParts.value],
+      log: {
+        incarnation: state.incarnation,
+        revision: this.#host.revision,
+        last: state.last,
+        covered: state.head.covered,
+        vectorCommit: remote ? state.head.covered : state.last,
+      },
+      headVersion: state.head.version,
+      cache: fetched > 0 ? "cold" : parts.opened > opened ? "ssd" : "memory",
+      unindexedEvents: tail.events,
+      oldestUnindexedMs: tail.entries[0]?.facts.arrivalMs ?? null,
+    });
+  }
+
+  #liveRows(view: View): readonly LiveRows[] {
+    const known = this.#live;
+    if (known !== null && known.commit === view.snapshot.commit && sameParts(known.parts, view.parts)) return known.rows;
+    const rows = liveRows(view);
+    this.#live = { parts: view.parts, commit: view.snapshot.commit, rows };
+    return rows;
+  }
+}
+
+function sameParts(a: readonly Part[], b: readonly Part[]): boolean {
+  return a.length === b.length && a.every((part, index) => part === b[index]);
+}
+
+/** The parts that the snapshot sees something of. */
+function viewOf(layout: Layout, snapshot: Snapshot): View {
+  return { snapshot, parts: layout.parts.filter((part) => part.from <= snapshot.commit) };
+}
+
+function strongSnapshot(log: LogPosition, commit: number): Snapshot {
+  return { incarnation: log.incarnation, commit, vectorCommit: Math.min(log.vectorCommit, commit), revision: log.revision };
+}
+
+/** The newest commit that had arrived by `ms`; 0 when none had. Arrivals never decrease. */
+function commitAsOf(parts: readonly Part[], ms: number): number {
+  let newest = 0;
+  for (const part of parts) {
+    for (const { commit, arrivalMs } of part.commits) if (arrivalMs <= ms) newest = commit;
+  }
+  return newest;
+}

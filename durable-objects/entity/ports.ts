@@ -1,0 +1,55 @@
+/**
+ * Everything an entity's object is built from. The classes here see ports only, so they run unchanged over simulated
+ * stores, clocks and schedulers.
+ */
+import type { Result } from "../../core/errors.ts";
+import type { Clock, Compression, Digest, Embedder, KernelBuilder, SlabPool, TenantStore } from "../../core/ports.ts";
+import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
+import type { Alarm } from "../sql.ts";
+import type { EntityTables } from "./state.ts";
+
+export interface Timer {
+  sleep(ms: number): Promise<void>;
+}
+
+/** The tenant's object, as its entities see it. */
+export interface Registry {
+  /** Whether the entity was ever registered. */
+  knows(entity: string): Promise<Result<boolean>>;
+  /** Registers the entity and puts it into the dirty set, before commit `commit` is put. */
+  markDirty(entity: string, commit: number): Promise<Result<null>>;
+  /** Takes the entity's counters, and it out of the dirty set when all of its commits are indexed. */
+  report(counters: EntityCounters): Promise<Result<null>>;
+  /** The entity was erased. */
+  forget(entity: string): Promise<Result<null>>;
+}
+
+export interface NudgeQueue {
+  send(nudge: IndexNudge): Promise<void>;
+}
+
+/** Thresholds and deadlines of a deployment; defaults and meanings in `settings.ts`. */
+export interface EntitySettings {
+  readonly indexEvents: number;
+  readonly indexBytes: number;
+  readonly indexAgeMs: number;
+  readonly nudgeRetryMs: number;
+  readonly putDeadlineMs: number;
+}
+
+export interface EntityPorts {
+  readonly scope: EntityScope;
+  readonly tables: EntityTables;
+  readonly alarm: Alarm;
+  readonly store: TenantStore;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly compression: Compression;
+  readonly digest: Digest;
+  readonly registry: Registry;
+  readonly queue: NudgeQueue;
+  readonly builder: KernelBuilder;
+  readonly slabs: SlabPool;
+  readonly embedder: Embedder | null;
+  readonly settings: EntitySettings;
+}

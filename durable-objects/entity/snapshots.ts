@@ -1,0 +1,80 @@
+/**
+ * Which snapshot a request sees (DESIGN §3.8–3.11). Pure: state in, snapshot out.
+ */
+import { type Failure, fail, invalid, ok, type Result } from "../../core/errors.ts";
+import { parseSnapshotToken, parseWriteToken } from "../../core/log/token.ts";
+import type { Digest } from "../../core/ports.ts";
+import type { Snapshot } from "../../core/retrieval/view.ts";
+import type { EntityScope } from "../../core/rpc.ts";
+import type { SearchRequest } from "../../core/schema/search.ts";
+
+/** What the log offers at the moment a request arrived. */
+export interface LogPosition {
+  readonly incarnation: number;
+  readonly revision: string;
+  /** s. */
+  readonly last: number;
+  /** c. */
+  readonly covered: number;
+  /** m of a strong read. */
+  readonly vectorCommit: number;
+}
+
+type Wanted = Pick<SearchRequest, "snapshot" | "atLeast" | "asOf" | "consistency">;
+
+/** `commitAsOf` gives the newest commit that had arrived by a time. */
+export function chooseSnapshot(
+  request: Wanted,
+  log: LogPosition,
+  scope: EntityScope,
+  digest: Digest,
+  commitAsOf: (ms: number) => number,
+): Result<Snapshot> {
+  const atLeast = request.atLeast === null ? ok(0) : readAtLeast(request.atLeast, log, scope, digest);
+  if (!atLeast.ok) return atLeast;
+  const base = request.snapshot === null ? ok(current(request, log, atLeast.value)) : pinned(request.snapshot, log, scope, digest);
+  if (!base.ok) return base;
+  if (base.value.commit < atLeast.value) return fail(conflict("The snapshot is older than the write that `at_least` names."));
+  return ok(request.asOf === null ? base.value : restricted(base.value, commitAsOf(request.asOf)));
+}
+
+function current(request: Wanted, log: LogPosition, atLeast: number): Snapshot {
+  const strong = request.consistency === "strong" || atLeast > log.covered;
+  const commit = strong ? log.last : log.covered;
+  return { incarnation: log.incarnation, commit, vectorCommit: Math.min(log.vectorCommit, commit), revision: log.revision };
+}
+
+function restricted(snapshot: Snapshot, commit: number): Snapshot {
+  if (commit >= snapshot.commit) return snapshot;
+  return { ...snapshot, commit, vectorCommit: Math.min(snapshot.vectorCommit, commit) };
+}
+
+function readAtLeast(text: string, log: LogPosition, scope: EntityScope, digest: Digest): Result<number> {
+  const read = parseWriteToken(scope, text, digest);
+  if (read.kind === "malformed") return fail(invalid("at_least", "is not a write token"));
+  if (read.kind === "foreign" || read.token.incarnation !== log.incarnation || read.token.commit > log.last) {
+    return fail(conflict("`at_least` names a write that was never acknowledged for this entity."));
+  }
+  return ok(read.token.commit);
+}
+
+function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Digest): Result<Snapshot> {
+  const read = parseSnapshotToken(scope, text, digest);
+  if (read.kind === "malformed") return fail(invalid("snapshot", "is not a snapshot token"));
+  if (read.kind === "foreign") return fail(conflict("`snapshot` was never issued for this entity."));
+  const { snapshot } = read.token;
+  if (snapshot.incarnation < log.incarnation) {
+    return fail({ reason: "snapshot_erased", detail: "What this snapshot saw was erased." });
+  }
+  if (snapshot.incarnation > log.incarnation || snapshot.commit > log.last) {
+    return fail(conflict("`snapshot` was never issued for this entity."));
+  }
+  if (snapshot.revision !== log.revision) {
+    return fail({ reason: "snapshot_expired", detail: "The settings that this snapshot was read under have changed." });
+  }
+  return ok(snapshot);
+}
+
+function conflict(detail: string): Failure {
+  return { reason: "conflict", detail };
+}

@@ -1,0 +1,230 @@
+/**
+ * What an entity's object must not forget, in SQLite: one row of state, the tail, copies of shards, idempotency records.
+ *
+ *   state        one JSON row, rewritten in every transaction that changes it
+ *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
+ *   shards       which shards the head names, and whether their bytes lie here
+ *   shard_pages  those bytes
+ *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
+ */
+import { IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_WINDOW_MS, SQLITE_PAGE_BYTES } from "../../core/limits.ts";
+import type { AppendResult } from "../../core/rpc.ts";
+import type { Head } from "../../core/schema/stored.ts";
+import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
+
+/** A put that was begun: its outcome is unknown until it is settled. */
+export interface Intent {
+  readonly commit: number;
+  readonly segment: string;
+  readonly sha256: string;
+}
+
+/** Index work that failed: after WORK_ATTEMPTS_MAX it is sealed, visible and no longer handed out. */
+export interface FailedWork {
+  readonly from: number;
+  readonly to: number;
+  readonly attempts: number;
+  readonly sealed: boolean;
+  readonly error: string;
+}
+
+export interface EntityState {
+  readonly incarnation: number;
+  /** s: the last acknowledged commit. */
+  readonly last: number;
+  readonly lastArrivalMs: number;
+  readonly lastDayMs: number;
+  readonly intent: Intent | null;
+  readonly head: Head;
+  /** Since when something waits to be indexed; null when nothing does. */
+  readonly dirtySinceMs: number | null;
+  readonly lastNudgeMs: number;
+  readonly lastIndexedMs: number | null;
+  /** The newest head that `head.json` names, and when it was written. */
+  readonly hint: { readonly version: number; readonly writtenMs: number };
+  /** Dimensions of supplied vectors; 0 while none was supplied. */
+  readonly dimensions: number;
+  readonly failed: FailedWork | null;
+  /** Merge all shards into as few as fit, at the next build. */
+  readonly compact: boolean;
+  /** The shards are of another revision: the log is to be indexed anew. */
+  readonly rebuilding: boolean;
+  /** Set while a deleted incarnation is being swept from the store. */
+  readonly erasing: { readonly incarnation: number; readonly emptySinceMs: number | null } | null;
+}
+
+/** Before there is a head, or when the last one is not to be used: version numbers go on from `version`. */
+export function noHead(incarnation: number, version: number): Head {
+  return { version, incarnation, revision: "", covered: 0, shards: [] };
+}
+
+export function newState(incarnation: number): EntityState {
+  return {
+    incarnation,
+    last: 0,
+    lastArrivalMs: 0,
+    lastDayMs: 0,
+    intent: null,
+    head: noHead(incarnation, 0),
+    dirtySinceMs: null,
+    lastNudgeMs: 0,
+    lastIndexedMs: null,
+    hint: { version: 0, writtenMs: 0 },
+    dimensions: 0,
+    failed: null,
+    compact: false,
+    rebuilding: false,
+    erasing: null,
+  };
+}
+
+/** A commit of the tail, without its bytes. */
+export interface TailCommit {
+  readonly commit: number;
+  readonly segment: string;
+  readonly sha256: string;
+  readonly arrivalMs: number;
+  readonly lines: number;
+  readonly rawBytes: number;
+}
+
+const SCHEMA = [
+  "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shards (sha256 TEXT PRIMARY KEY, used_ms INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shard_pages (sha256 TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (sha256, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
+];
+
+export class EntityTables {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    sql.transaction(() => {
+      for (const statement of SCHEMA) sql.run(statement);
+    });
+  }
+
+  transaction<T>(body: () => T): T {
+    return this.#sql.transaction(body);
+  }
+
+  // --- state ---
+
+  /** null: this object has never known this entity, or has lost what it knew. */
+  readState(): EntityState | null {
+    const row = this.#sql.run("SELECT json FROM state WHERE id = 1")[0];
+    // Written by `writeState` alone, in this same version of the class or an earlier one: missing fields take defaults.
+    return row === undefined ? null : { ...newState(1), ...(JSON.parse(textOf(row["json"])) as Partial<EntityState>) };
+  }
+
+  writeState(state: EntityState): void {
+    this.#sql.run("INSERT INTO state (id, json) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", JSON.stringify(state));
+  }
+
+  clear(): void {
+    for (const table of ["state", "tail", "shards", "shard_pages", "idempotency"]) this.#sql.run(`DELETE FROM ${table}`);
+  }
+
+  // --- tail ---
+
+  putTail(facts: TailCommit, bytes: Uint8Array): void {
+    const pages = Math.max(1, Math.ceil(bytes.length / SQLITE_PAGE_BYTES));
+    for (let page = 0; page < pages; page += 1) {
+      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
+      this.#sql.run(
+        "INSERT OR REPLACE INTO tail (commit_no, page, facts, bytes) VALUES (?, ?, ?, ?)",
+        facts.commit,
+        page,
+        page === 0 ? JSON.stringify(facts) : null,
+        blobOf(slice),
+      );
+    }
+  }
+
+  /** Commits after `commit`, ascending. */
+  tailAfter(commit: number): TailCommit[] {
+    return this.#sql
+      .run("SELECT facts FROM tail WHERE commit_no > ? AND page = 0 ORDER BY commit_no", commit)
+      .map((row) => JSON.parse(textOf(row["facts"])) as TailCommit);
+  }
+
+  tailBytes(commit: number): Uint8Array {
+    return joinPages(this.#sql.run("SELECT bytes FROM tail WHERE commit_no = ? ORDER BY page", commit).map((row) => bytesOf(row["bytes"])));
+  }
+
+  dropTail(throughCommit: number): void {
+    this.#sql.run("DELETE FROM tail WHERE commit_no <= ?", throughCommit);
+  }
+
+  // --- shards ---
+
+  putShard(sha256: string, bytes: Uint8Array, nowMs: number): void {
+    this.#sql.run("INSERT OR REPLACE INTO shards (sha256, used_ms) VALUES (?, ?)", sha256, nowMs);
+    for (let page = 0; page * SQLITE_PAGE_BYTES < bytes.length; page += 1) {
+      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
+      this.#sql.run("INSERT OR REPLACE INTO shard_pages (sha256, page, bytes) VALUES (?, ?, ?)", sha256, page, blobOf(slice));
+    }
+  }
+
+  hasShard(sha256: string): boolean {
+    return this.#sql.run("SELECT 1 AS present FROM shards WHERE sha256 = ?", sha256).length > 0;
+  }
+
+  shardBytes(sha256: string): Uint8Array {
+    return joinPages(this.#sql.run("SELECT bytes FROM shard_pages WHERE sha256 = ? ORDER BY page", sha256).map((row) => bytesOf(row["bytes"])));
+  }
+
+  /** Drops every copy that `kept` does not name. */
+  keepShards(kept: readonly string[]): void {
+    const wanted = new Set(kept);
+    for (const row of this.#sql.run("SELECT sha256 FROM shards")) {
+      const sha256 = textOf(row["sha256"]);
+      if (wanted.has(sha256)) continue;
+      this.#sql.run("DELETE FROM shards WHERE sha256 = ?", sha256);
+      this.#sql.run("DELETE FROM shard_pages WHERE sha256 = ?", sha256);
+    }
+  }
+
+  // --- idempotency ---
+
+  idempotent(key: string, nowMs: number): { readonly bodyDigest: string; readonly result: AppendResult } | null {
+    const row = this.#sql.run("SELECT body_digest, result FROM idempotency WHERE key = ? AND at_ms > ?", key, nowMs - IDEMPOTENCY_WINDOW_MS)[0];
+    if (row === undefined) return null;
+    return { bodyDigest: textOf(row["body_digest"]), result: JSON.parse(textOf(row["result"])) as AppendResult };
+  }
+
+  putIdempotent(key: string, bodyDigest: string, result: AppendResult, nowMs: number): void {
+    this.#sql.run(
+      "INSERT OR REPLACE INTO idempotency (key, body_digest, result, at_ms) VALUES (?, ?, ?, ?)",
+      key,
+      bodyDigest,
+      JSON.stringify(result),
+      nowMs,
+    );
+  }
+
+  /** Forgets records past their window, and the oldest above the limit. */
+  trimIdempotent(nowMs: number): void {
+    this.#sql.run("DELETE FROM idempotency WHERE at_ms <= ?", nowMs - IDEMPOTENCY_WINDOW_MS);
+    const count = numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM idempotency")[0]?.["count"]);
+    if (count <= IDEMPOTENCY_RECORDS_MAX) return;
+    this.#sql.run(
+      "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency ORDER BY at_ms LIMIT ?)",
+      count - IDEMPOTENCY_RECORDS_MAX,
+    );
+  }
+}
+
+function joinPages(pages: readonly Uint8Array[]): Uint8Array {
+  const only = pages[0];
+  if (pages.length === 1 && only !== undefined) return only;
+  const joined = new Uint8Array(pages.reduce((total, page) => total + page.length, 0));
+  let offset = 0;
+  for (const page of pages) {
+    joined.set(page, offset);
+    offset += page.length;
+  }
+  return joined;
+}

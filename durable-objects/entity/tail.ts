@@ -1,0 +1,85 @@
+/**
+ * The tail in memory: the lines of commits c+1..s and where each id stands. SQLite holds the same as compressed
+ * segments; this is rebuilt from it when the object wakes.
+ */
+import { type Result, ok } from "../../core/errors.ts";
+import type { CommitLines } from "../../core/index/part.ts";
+import { parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
+import { readSegment } from "../../core/log/segment.ts";
+import type { EntityPorts } from "./ports.ts";
+import type { TailCommit } from "./state.ts";
+
+export interface TailEntry {
+  readonly facts: TailCommit;
+  readonly lines: readonly string[];
+}
+
+export interface LinePosition {
+  readonly commit: number;
+  /** 0-based line of the commit. */
+  readonly line: number;
+}
+
+export class Tail {
+  #entries: TailEntry[] = [];
+  readonly #positions = new Map<string, LinePosition>();
+  #events = 0;
+
+  /** Reads commits after `covered` from SQLite. A segment that is not whole is refused by name. */
+  static load(ports: EntityPorts, covered: number): Result<Tail> {
+    const tail = new Tail();
+    for (const facts of ports.tables.tailAfter(covered)) {
+      const lines = readSegment(facts.segment, ports.tables.tailBytes(facts.commit), ports, facts);
+      if (!lines.ok) return lines;
+      tail.add(facts, lines.value);
+    }
+    return ok(tail);
+  }
+
+  add(facts: TailCommit, lines: readonly string[]): void {
+    this.#entries.push({ facts, lines });
+    lines.forEach((line, index) => {
+      const { id, kind } = parseLine(line);
+      if (kind !== TOMBSTONE_KIND) this.#events += 1;
+      if (!this.#positions.has(id)) this.#positions.set(id, { commit: facts.commit, line: index });
+    });
+  }
+
+  /** The commits up to `covered` are in shards now. */
+  truncate(covered: number): void {
+    const kept = this.#entries.filter((entry) => entry.facts.commit > covered);
+    this.#entries = [];
+    this.#positions.clear();
+    this.#events = 0;
+    for (const { facts, lines } of kept) this.add(facts, lines);
+  }
+
+  get entries(): readonly TailEntry[] {
+    return this.#entries;
+  }
+
+  get lines(): number {
+    return this.#entries.reduce((total, entry) => total + entry.lines.length, 0);
+  }
+
+  /** Lines but for tombstones: the events that wait to be indexed. */
+  get events(): number {
+    return this.#events;
+  }
+
+  get rawBytes(): number {
+    return this.#entries.reduce((total, entry) => total + entry.facts.rawBytes, 0);
+  }
+
+  find(id: string): { readonly entry: TailEntry; readonly line: string } | null {
+    const position = this.#positions.get(id);
+    if (position === undefined) return null;
+    const entry = this.#entries.find((candidate) => candidate.facts.commit === position.commit);
+    const line = entry?.lines[position.line];
+    return entry === undefined || line === undefined ? null : { entry, line };
+  }
+
+  commits(): CommitLines[] {
+    return this.#entries.map(({ facts, lines }) => ({ commit: facts.commit, segment: facts.segment, arrivalMs: facts.arrivalMs, lines }));
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * EntityObject: one for each entity, SQLite-backed. It composes `Entity` from the platform, checks that a call is meant for
+ * it, and answers with values: a throw across RPC would lose its type.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { fail, ok, type Result } from "../core/errors.ts";
+import {
+  type AppendCommand,
+  type EntityApi,
+  type EntityIndexApi,
+  type EntityScope,
+  entityObjectName,
+  type HeadProposal,
+  type SearchCommand,
+  type TimelineQuery,
+} from "../core/rpc.ts";
+import type { Entity } from "./entity/entity.ts";
+import { composeEntity } from "./compose.ts";
+import type { Env } from "./env.ts";
+
+export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi {
+  #entity: Entity | null = null;
+
+  append(command: AppendCommand) {
+    return this.#serve(command.scope, (entity) => entity.append(command));
+  }
+
+  withdraw(scope: EntityScope, id: string) {
+    return this.#serve(scope, (entity) => entity.withdraw(id));
+  }
+
+  search({ scope, request }: SearchCommand) {
+    return this.#serve(scope, (entity) => entity.reader.search(request));
+  }
+
+  timeline(query: TimelineQuery) {
+    return this.#serve(query.scope, (entity) => entity.reader.timeline(query));
+  }
+
+  event(scope: EntityScope, id: string) {
+    return this.#serve(scope, (entity) => entity.reader.event(id));
+  }
+
+  document(scope: EntityScope, id: string) {
+    return this.#serve(scope, (entity) => entity.reader.document(id));
+  }
+
+  status(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.reader.status());
+  }
+
+  warm(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.reader.warm());
+  }
+
+  segments(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.reader.segments());
+  }
+
+  nextWork(scope: EntityScope) {
+    return this.#serve(scope, async (entity) => ok(entity.nextWork()));
+  }
+
+  proposeHead(proposal: HeadProposal) {
+    return this.#serve(proposal.scope, (entity) => entity.proposeHead(proposal));
+  }
+
+  workFailed(scope: EntityScope, from: number, to: number, error: string) {
+    return this.#serve(scope, async (entity) => ok(entity.workFailed(from, to, error)));
+  }
+
+  lastFailure(scope: EntityScope) {
+    return this.#serve(scope, async (entity) => ok(entity.lastFailure()));
+  }
+
+  unseal(scope: EntityScope) {
+    return this.#serve(scope, async (entity) => {
+      entity.unseal();
+      return ok(null);
+    });
+  }
+
+  counters(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.counters());
+  }
+
+  rebuild(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.rebuild());
+  }
+
+  compact(scope: EntityScope) {
+    return this.#serve(scope, async (entity) => {
+      entity.compact();
+      return ok(null);
+    });
+  }
+
+  erase(scope: EntityScope) {
+    return this.#serve(scope, (entity) => entity.erase());
+  }
+
+  erased(scope: EntityScope) {
+    return this.#serve(scope, async (entity) => ok(entity.erased()));
+  }
+
+  override async alarm(): Promise<void> {
+    const scope = scopeOf(this.ctx.id.name);
+    if (scope !== null) await this.#compose(scope).wake();
+  }
+
+  async #serve<T>(scope: EntityScope, call: (entity: Entity) => Promise<Result<T>>): Promise<Result<T>> {
+    if (this.ctx.id.name !== entityObjectName(scope)) return fail({ reason: "internal" });
+    try {
+      const entity = this.#compose(scope);
+      const ready = await entity.ready();
+      return ready.ok ? await call(entity) : ready;
+    } catch (cause) {
+      // A store or queue fault, or a bug: either way nothing was acknowledged, and the reason stays here.
+      console.error(JSON.stringify({ event: "entity_call_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      return fail({ reason: "unavailable", what: "The entity could not answer.", retryAfterSeconds: 1 });
+    }
+  }
+
+  #compose(scope: EntityScope): Entity {
+    this.#entity ??= composeEntity(this.ctx, this.env, scope);
+    return this.#entity;
+  }
+}
+
+/** The scope that an object's name stands for; null when it is none of `entityObjectName`'s. */
+function scopeOf(name: string | undefined): EntityScope | null {
+  const slash = name?.indexOf("/") ?? -1;
+  if (name === undefined || slash === -1) return null;
+  return { tenant: name.slice(0, slash), entity: decodeURIComponent(name.slice(slash + 1)) };
+}

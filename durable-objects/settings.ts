@@ -1,0 +1,48 @@
+/**
+ * What a deployment may set by variables, with the defaults of production and of development.
+ * A value that is no number in its range stops the object with a sentence that names it: a typo never passes silently.
+ */
+import type { EntitySettings } from "./entity/ports.ts";
+
+interface Setting {
+  readonly production: number;
+  readonly development: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+const SETTINGS = {
+  /** Events in the tail that make it worth indexing. */
+  INDEX_EVENTS: { production: 512, development: 512, min: 1, max: 100_000 },
+  /** Compressed bytes in the tail that make it worth indexing. */
+  INDEX_BYTES: { production: 1_048_576, development: 1_048_576, min: 1, max: 67_108_864 },
+  /** However little waits, it is indexed after this long. */
+  INDEX_AGE_MS: { production: 60_000, development: 1_000, min: 1, max: 86_400_000 },
+  /** How long a nudge may go unanswered before it is sent again. */
+  NUDGE_RETRY_MS: { production: 120_000, development: 10_000, min: 100, max: 86_400_000 },
+  /** A put that has not answered by then counts as unknown; an object without state waits as long before it lists. */
+  PUT_DEADLINE_MS: { production: 15_000, development: 2_000, min: 10, max: 120_000 },
+} satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONMENT", string>>): EntitySettings {
+  const environment = variables.ENVIRONMENT === "development" ? "development" : "production";
+  const read = (name: SettingName): number => {
+    const { min, max, [environment]: fallback } = SETTINGS[name];
+    const text = variables[name];
+    if (text === undefined || text === "") return fallback;
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new Error(`${name} must be a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+  return {
+    indexEvents: read("INDEX_EVENTS"),
+    indexBytes: read("INDEX_BYTES"),
+    indexAgeMs: read("INDEX_AGE_MS"),
+    nudgeRetryMs: read("NUDGE_RETRY_MS"),
+    putDeadlineMs: read("PUT_DEADLINE_MS"),
+  };
+}

@@ -1,0 +1,30 @@
+/**
+ * What a tenant's object is built from.
+ */
+import type { Result } from "../../core/errors.ts";
+import type { Clock, Random, TenantStore } from "../../core/ports.ts";
+import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
+import type { Alarm, Sql } from "../sql.ts";
+
+/** An entity's object, as its tenant sees it. */
+export interface EntityControl {
+  counters(scope: EntityScope): Promise<Result<EntityCounters>>;
+  rebuild(scope: EntityScope): Promise<Result<null>>;
+  compact(scope: EntityScope): Promise<Result<null>>;
+  erase(scope: EntityScope): Promise<Result<null>>;
+  /** Lets index work that was sealed be tried again. */
+  unseal(scope: EntityScope): Promise<Result<null>>;
+  /** Whether an erasure has swept everything. */
+  erased(scope: EntityScope): Promise<Result<boolean>>;
+}
+
+export interface TenantPorts {
+  readonly tenant: string;
+  readonly sql: Sql;
+  readonly alarm: Alarm;
+  readonly store: TenantStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly entityOf: (entity: string) => EntityControl;
+  readonly queue: { send(nudge: IndexNudge): Promise<void> };
+}

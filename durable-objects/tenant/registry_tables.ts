@@ -1,0 +1,219 @@
+/**
+ * What a tenant's object keeps: its entities with their counters, which of them are dirty, dead letters and jobs.
+ * All of it can be found again: entities from the store's folders, counters from the entities' own objects.
+ */
+import { DEAD_LETTERS_MAX, JOBS_MAX } from "../../core/limits.ts";
+import type { DeadLetter, EntityCounters, Job, JobStatus } from "../../core/rpc.ts";
+import type { Json } from "../../core/schema/scalar.ts";
+import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
+
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS entities (
+     entity TEXT PRIMARY KEY, events INTEGER NOT NULL, last_ts INTEGER, last_commit INTEGER NOT NULL,
+     indexed_commit INTEGER NOT NULL, unindexed INTEGER NOT NULL, dirty_commit INTEGER NOT NULL, dirty_since_ms INTEGER
+   ) WITHOUT ROWID`,
+  "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
+  "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
+  `CREATE TABLE IF NOT EXISTS jobs (
+     id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL,
+     done INTEGER NOT NULL, total INTEGER NOT NULL, result TEXT, error TEXT
+   ) WITHOUT ROWID`,
+  "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+];
+
+export interface EntityRow {
+  readonly entity: string;
+  readonly events: number;
+  readonly lastTs: number | null;
+}
+
+export interface WaitingRow {
+  readonly entity: string;
+  readonly unindexedEvents: number;
+  readonly since: number;
+}
+
+export interface StoredJob extends Job {
+  /** null: every entity of the tenant. */
+  readonly entity: string | null;
+  /** The last entity this job has dealt with. */
+  readonly cursor: string;
+}
+
+type Fact = "recovered" | "last_sweep_ms";
+
+export class RegistryTables {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    sql.transaction(() => {
+      for (const statement of SCHEMA) sql.run(statement);
+    });
+  }
+
+  transaction<T>(body: () => T): T {
+    return this.#sql.transaction(body);
+  }
+
+  fact(name: Fact): number | null {
+    const row = this.#sql.run("SELECT value FROM facts WHERE name = ?", name)[0];
+    return row === undefined ? null : numberOf(row["value"]);
+  }
+
+  setFact(name: Fact, value: number): void {
+    this.#sql.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value);
+  }
+
+  // --- entities ---
+
+  knows(entity: string): boolean {
+    return this.#sql.run("SELECT 1 AS present FROM entities WHERE entity = ?", entity).length > 0;
+  }
+
+  /** Registers the entity when it is new; commit `commit` of it waits from `nowMs` on, if nothing waited before. */
+  markDirty(entity: string, commit: number, nowMs: number): void {
+    this.#sql.run(
+      `INSERT INTO entities (entity, events, last_ts, last_commit, indexed_commit, unindexed, dirty_commit, dirty_since_ms)
+       VALUES (?1, 0, NULL, 0, 0, 0, ?2, ?3)
+       ON CONFLICT (entity) DO UPDATE SET dirty_commit = MAX(dirty_commit, ?2), dirty_since_ms = COALESCE(dirty_since_ms, ?3)`,
+      entity,
+      commit,
+      nowMs,
+    );
+  }
+
+  /** Clean only when every commit that was announced is indexed. */
+  report(counters: EntityCounters): void {
+    this.#sql.run(
+      `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6,
+         dirty_since_ms = CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END
+       WHERE entity = ?1`,
+      counters.entity,
+      counters.events,
+      counters.lastTs,
+      counters.lastCommit,
+      counters.indexedCommit,
+      counters.unindexedEvents,
+    );
+  }
+
+  forget(entity: string): void {
+    this.#sql.run("DELETE FROM entities WHERE entity = ?", entity);
+  }
+
+  /** Entities that have events, by name, after `after`. */
+  entities(prefix: string, after: string, limit: number): EntityRow[] {
+    const rows = this.#sql.run(
+      `SELECT entity, events, last_ts FROM entities
+       WHERE events > 0 AND entity > ?1 AND entity >= ?2 AND substr(entity, 1, length(?2)) = ?2 ORDER BY entity LIMIT ?3`,
+      after,
+      prefix,
+      limit,
+    );
+    return rows.map((row) => ({
+      entity: textOf(row["entity"]),
+      events: numberOf(row["events"]),
+      lastTs: row["last_ts"] === null ? null : numberOf(row["last_ts"]),
+    }));
+  }
+
+  /** Every registered name after `after`, with or without events. */
+  names(after: string, limit: number): string[] {
+    return this.#sql.run("SELECT entity FROM entities WHERE entity > ? ORDER BY entity LIMIT ?", after, limit).map((row) => textOf(row["entity"]));
+  }
+
+  count(): number {
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE events > 0")[0]?.["count"]);
+  }
+
+  registered(): number {
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities")[0]?.["count"]);
+  }
+
+  /** Dirty entities, longest waiting first. */
+  waiting(limit: number): WaitingRow[] {
+    const rows = this.#sql.run(
+      "SELECT entity, unindexed, dirty_since_ms FROM entities WHERE dirty_since_ms IS NOT NULL ORDER BY dirty_since_ms LIMIT ?",
+      limit,
+    );
+    return rows.map((row) => ({
+      entity: textOf(row["entity"]),
+      unindexedEvents: numberOf(row["unindexed"]),
+      since: numberOf(row["dirty_since_ms"]),
+    }));
+  }
+
+  // --- dead letters ---
+
+  putDeadLetter(letter: DeadLetter): void {
+    this.#sql.run("INSERT OR REPLACE INTO dead_letters (id, entity, at_ms, error) VALUES (?, ?, ?, ?)", letter.id, letter.entity, letter.at, letter.error);
+    this.#sql.run("DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY at_ms DESC LIMIT ?)", DEAD_LETTERS_MAX);
+  }
+
+  deadLetters(): DeadLetter[] {
+    return this.#sql.run("SELECT id, entity, at_ms, error FROM dead_letters ORDER BY at_ms, id").map((row) => ({
+      id: textOf(row["id"]),
+      entity: textOf(row["entity"]),
+      at: numberOf(row["at_ms"]),
+      error: textOf(row["error"]),
+    }));
+  }
+
+  deadLetterCount(): number {
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM dead_letters")[0]?.["count"]);
+  }
+
+  dropDeadLetter(id: string): void {
+    this.#sql.run("DELETE FROM dead_letters WHERE id = ?", id);
+  }
+
+  // --- jobs ---
+
+  putJob(job: StoredJob): void {
+    this.#sql.run(
+      `INSERT OR REPLACE INTO jobs (id, type, entity, status, cursor, done, total, result, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      job.id,
+      job.type,
+      job.entity,
+      job.status,
+      job.cursor,
+      job.progress.done,
+      job.progress.total,
+      job.result === undefined ? null : JSON.stringify(job.result),
+      job.error ?? null,
+    );
+    this.#sql.run(
+      `DELETE FROM jobs WHERE status NOT IN ('queued', 'running') AND id NOT IN (SELECT id FROM jobs ORDER BY id DESC LIMIT ?)`,
+      JOBS_MAX,
+    );
+  }
+
+  job(id: string): StoredJob | null {
+    const row = this.#sql.run("SELECT * FROM jobs WHERE id = ?", id)[0];
+    return row === undefined ? null : jobOf(row);
+  }
+
+  /** Newest first, before `before` (empty: from the newest). */
+  jobs(before: string, limit: number): StoredJob[] {
+    return this.#sql.run("SELECT * FROM jobs WHERE ?1 = '' OR id < ?1 ORDER BY id DESC LIMIT ?2", before, limit).map(jobOf);
+  }
+
+  /** Jobs still to do, oldest first. */
+  openJobs(limit: number): StoredJob[] {
+    return this.#sql.run("SELECT * FROM jobs WHERE status IN ('queued', 'running') ORDER BY id LIMIT ?", limit).map(jobOf);
+  }
+}
+
+function jobOf(row: SqlRow): StoredJob {
+  return {
+    id: textOf(row["id"]),
+    type: textOf(row["type"]),
+    entity: row["entity"] === null ? null : textOf(row["entity"]),
+    status: textOf(row["status"]) as JobStatus,
+    cursor: textOf(row["cursor"]),
+    progress: { done: numberOf(row["done"]), total: numberOf(row["total"]) },
+    ...(row["result"] === null ? {} : { result: JSON.parse(textOf(row["result"])) as Json }),
+    ...(row["error"] === null ? {} : { error: textOf(row["error"]) }),
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * The registry of a tenant: which entities exist, which wait to be indexed, and the jobs over them.
+ *
+ * Invariants
+ *   - An entity is registered before its first put, so an entity nobody registered has no put under way.
+ *   - An entity leaves the dirty set only when all that was announced of it is indexed.
+ *   - Lost state is found again: entities are listed from the store and asked for their counters.
+ */
+import { fail, ok, type Result } from "../../core/errors.ts";
+import { SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
+import { decodeName, ENTITIES_PREFIX } from "../../core/log/keys.ts";
+import type { DeadLetter, EntityCounters, EntityScope, Job, JobType, TenantStatus } from "../../core/rpc.ts";
+import { JobRunner } from "./job_runner.ts";
+import type { TenantPorts } from "./ports.ts";
+import { RegistryTables } from "./registry_tables.ts";
+
+export class TenantRegistry {
+  readonly #ports: TenantPorts;
+  readonly #tables: RegistryTables;
+  readonly #jobs: JobRunner;
+  #recovering: Promise<void> | null = null;
+
+  constructor(ports: TenantPorts) {
+    this.#ports = ports;
+    this.#tables = new RegistryTables(ports.sql);
+    this.#jobs = new JobRunner(ports, this.#tables);
+  }
+
+  // --- called by entities ---
+
+  async knows(entity: string): Promise<Result<boolean>> {
+    await this.#recovered();
+    return ok(this.#tables.knows(entity));
+  }
+
+  async markDirty(entity: string, commit: number): Promise<Result<null>> {
+    await this.#recovered();
+    this.#tables.transaction(() => this.#tables.markDirty(entity, commit, this.#ports.clock.now()));
+    return ok(null);
+  }
+
+  async report(counters: EntityCounters): Promise<Result<null>> {
+    await this.#recovered();
+    this.#tables.transaction(() => this.#tables.report(counters));
+    return ok(null);
+  }
+
+  async forget(entity: string): Promise<Result<null>> {
+    this.#tables.transaction(() => this.#tables.forget(entity));
+    return ok(null);
+  }
+
+  // --- reads ---
+
+  async entities(prefix: string, limit: number, cursor: string | null) {
+    await this.#recovered();
+    const entities = this.#tables.entities(prefix, cursor ?? "", limit);
+    const last = entities.at(-1);
+    return ok({ entities, nextCursor: entities.length === limit && last !== undefined ? last.entity : null });
+  }
+
+  async status(): Promise<Result<TenantStatus>> {
+    await this.#recovered();
+    return ok({
+      entities: this.#tables.count(),
+      waiting: this.#tables.waiting(SWEEP_ENTITIES_MAX),
+      deadLetters: this.#tables.deadLetterCount(),
+      lastSweepAt: this.#tables.fact("last_sweep_ms"),
+    });
+  }
+
+  // --- indexing ---
+
+  /** Nudges every dirty entity, longest waiting first, at most SWEEP_ENTITIES_MAX of them. */
+  async sweep(): Promise<Result<{ readonly nudged: number }>> {
+    await this.#recovered();
+    const { tenant, queue, clock } = this.#ports;
+    const waiting = this.#tables.waiting(SWEEP_ENTITIES_MAX);
+    for (const { entity } of waiting) await queue.send({ tenant, entity });
+    this.#tables.transaction(() => this.#tables.setFact("last_sweep_ms", clock.now()));
+    if (this.#tables.openJobs(1).length > 0) await this.#jobs.wake();
+    return ok({ nudged: waiting.length });
+  }
+
+  async recordDeadLetter(letter: DeadLetter): Promise<Result<null>> {
+    this.#tables.transaction(() => this.#tables.putDeadLetter(letter));
+    return ok(null);
+  }
+
+  deadLetters(): Result<readonly DeadLetter[]> {
+    return ok(this.#tables.deadLetters());
+  }
+
+  /** Sends the nudge again. The letter is dropped only after the queue has it. */
+  async replay(id: string): Promise<Result<{ readonly replayed: string }>> {
+    const letter = this.#tables.deadLetters().find((candidate) => candidate.id === id);
+    if (letter === undefined) return fail({ reason: "not_found", what: "The dead letter" });
+    const unsealed = await this.#ports.entityOf(letter.entity).unseal(this.#scope(letter.entity));
+    if (!unsealed.ok) return unsealed;
+    await this.#ports.queue.send({ tenant: this.#ports.tenant, entity: letter.entity });
+    this.#tables.transaction(() => this.#tables.dropDeadLetter(id));
+    return ok({ replayed: id });
+  }
+
+  // --- jobs ---
+
+  async startJob(type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>> {
+    await this.#recovered();
+    return this.#jobs.start(type, entity);
+  }
+
+  jobs(limit: number, cursor: string | null): Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
+    return ok(this.#jobs.page(limit, cursor));
+  }
+
+  job(id: string): Result<Job> {
+    return this.#jobs.read(id);
+  }
+
+  cancelJob(id: string): Result<Job> {
+    return this.#jobs.cancel(id);
+  }
+
+  /** The alarm. Never throws. */
+  wake(): Promise<void> {
+    return this.#jobs.run();
+  }
+
+  // --- recovery ---
+
+  async #recovered(): Promise<void> {
+    if (this.#tables.fact("recovered") !== null) return;
+    this.#recovering ??= this.#recover().finally(() => {
+      this.#recovering = null;
+    });
+    await this.#recovering;
+  }
+
+  /** Registers every entity the store has a folder of, as dirty: their objects report counters when they are nudged. */
+  async #recover(): Promise<void> {
+    const { store, clock } = this.#ports;
+    let cursor: string | null = null;
+    do {
+      const page: { readonly names: readonly string[]; readonly cursor: string | null } = await store.folders(ENTITIES_PREFIX, cursor);
+      this.#tables.transaction(() => {
+        for (const name of page.names) {
+          const entity = decodeName(name);
+          if (entity !== null && !this.#tables.knows(entity)) this.#tables.markDirty(entity, 0, clock.now());
+        }
+      });
+      cursor = page.cursor;
+    } while (cursor !== null);
+    this.#tables.transaction(() => this.#tables.setFact("recovered", clock.now()));
+  }
+
+  #scope(entity: string): EntityScope {
+    return { tenant: this.#ports.tenant, entity };
+  }
+}

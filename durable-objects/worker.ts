@@ -1,0 +1,7 @@
+/** The objects' script: it has no route; the classes are all it offers. */
+export { EntityObject } from "./entity_object.ts";
+export { TenantObject } from "./tenant_object.ts";
+
+export default {
+  fetch: () => new Response(null, { status: 404 }),
+} satisfies ExportedHandler;

@@ -1,0 +1,32 @@
+/**
+ * The variables that the shell hands on to the four scripts in the local runtime. In a deployment the same names are
+ * set with `[vars]` or `wrangler secret put`. README.md says what each means.
+ */
+
+const NAMES: readonly string[] = [
+  "INDEX_EVENTS",
+  "INDEX_BYTES",
+  "INDEX_AGE_MS",
+  "NUDGE_RETRY_MS",
+  "PUT_DEADLINE_MS",
+  "CORS_ORIGINS",
+  "JWT_ISSUER",
+  "JWT_AUDIENCE",
+  "JWT_JWKS_URL",
+  "API_KEY_PEPPER",
+  "ADMIN_TOKEN",
+];
+/** The settings of every embedder: EMBEDDER, EMBEDDER_URL … */
+const PREFIXES: readonly string[] = ["EMBEDDER"];
+
+export type Variables = Readonly<Record<string, string>>;
+
+/** ENVIRONMENT is not among them: other programs use that name, and the local runtime is always "development". */
+export function variablesFrom(shell: Readonly<Record<string, string | undefined>>): Variables {
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(shell)) {
+    const known = NAMES.includes(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+    if (known && value !== undefined && value !== "") variables[name] = value;
+  }
+  return variables;
+}

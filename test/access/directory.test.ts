@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { memoryStore } from "../../adapters/storage/memory_store.ts";
+import { createDirectory } from "../../core/access/directory.ts";
+import { KEYS_PER_TENANT_MAX } from "../../core/limits.ts";
+import type { KeyRecord } from "../../core/schema/stored.ts";
+
+function keyOf(tenant: string, index: number): KeyRecord {
+  return {
+    id: index.toString(16).padStart(16, "0"),
+    tenant,
+    hmac: "0".repeat(64),
+    scopes: ["read"],
+    tier: "T1",
+    entityPrefix: null,
+    expiresAt: null,
+    createdAt: 0,
+  };
+}
+
+async function withTenants() {
+  const directory = createDirectory(memoryStore().system());
+  await directory.createTenant("a", 1);
+  await directory.createTenant("b", 2);
+  return directory;
+}
+
+describe("the directory", () => {
+  it("makes a tenant once", async () => {
+    const directory = await withTenants();
+    const again = await directory.createTenant("a", 9);
+    expect(again).toMatchObject({ ok: false, failure: { reason: "conflict" } });
+    expect(await directory.tenant("a")).toEqual({ tenant: "a", createdAt: 1 });
+  });
+
+  it("lists tenants, and nothing else that lies there", async () => {
+    const directory = await withTenants();
+    await directory.addKey(keyOf("a", 1));
+    expect(await directory.tenants(null)).toEqual({ tenants: ["a", "b"], nextCursor: null });
+  });
+
+  it("gives keys to tenants that exist", async () => {
+    const directory = await withTenants();
+    expect(await directory.addKey(keyOf("c", 1))).toMatchObject({ ok: false, failure: { reason: "not_found" } });
+    expect(await directory.key(keyOf("c", 1).id)).toBeNull();
+  });
+
+  it("lists and deletes a tenant's keys through that tenant only", async () => {
+    const directory = await withTenants();
+    await directory.addKey(keyOf("a", 1));
+    await directory.addKey(keyOf("b", 2));
+    expect(await directory.keysOf("a")).toEqual({ ok: true, value: [keyOf("a", 1)] });
+    const foreign = await directory.removeKey("a", keyOf("b", 2).id);
+    expect(foreign).toMatchObject({ ok: false, failure: { reason: "not_found" } });
+    expect(await directory.key(keyOf("b", 2).id)).toEqual(keyOf("b", 2));
+    await directory.removeKey("b", keyOf("b", 2).id);
+    expect(await directory.keysOf("b")).toEqual({ ok: true, value: [] });
+  });
+
+  it("refuses one key more than a tenant may have", async () => {
+    const directory = await withTenants();
+    for (let i = 0; i < KEYS_PER_TENANT_MAX; i++) await directory.addKey(keyOf("a", i));
+    const more = await directory.addKey(keyOf("a", KEYS_PER_TENANT_MAX));
+    expect(more).toMatchObject({ ok: false, failure: { reason: "conflict" } });
+    expect((await directory.addKey(keyOf("b", KEYS_PER_TENANT_MAX))).ok).toBe(true);
+  });
+});

@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type IndexWork, planCompaction, planWork, type ShardRange, type TailCommit } from "../../core/index/work.ts";
+import {
+  BUILD_COMMITS_MAX,
+  BUILD_RAW_BYTES_MAX,
+  SHARD_BYTES_MAX,
+  SHARD_FANOUT,
+  SHARD_SMALL_BYTES,
+} from "../../core/limits.ts";
+
+const commitOf = (commit: number, rawBytes: number): TailCommit => ({ commit, segment: `segment ${commit}`, rawBytes });
+
+/** Carries out work as an indexer would; a shard is as large as the raw bytes of its commits. */
+class Ledger {
+  readonly sizes: number[] = [];
+  shards: readonly ShardRange[] = [];
+
+  get covered(): number {
+    return this.shards.at(-1)?.to ?? 0;
+  }
+
+  tail(): readonly TailCommit[] {
+    return this.sizes.slice(this.covered).map((bytes, index) => commitOf(this.covered + 1 + index, bytes));
+  }
+
+  index(): IndexWork | null {
+    const work = planWork(this.shards, this.tail());
+    if (work === null) return null;
+    const bytes = this.sizes.slice(work.from - 1, work.to).reduce((sum, size) => sum + size, 0);
+    const kept = this.shards.slice(0, this.shards.length - work.replaces);
+    this.shards = [...kept, { from: work.from, to: work.to, sha256: `shard ${work.from}-${work.to}`, bytes }];
+    return work;
+  }
+
+  totalBytes(): number {
+    return this.sizes.reduce((sum, size) => sum + size, 0);
+  }
+}
+
+/** At most SHARD_FANOUT - 1 of each tier, and the small one. */
+const shardsMax = (bytes: number): number =>
+  1 +
+  (SHARD_FANOUT - 1) *
+    Math.max(0, Math.ceil(Math.log(Math.max(1, bytes / SHARD_SMALL_BYTES)) / Math.log(SHARD_FANOUT)));
+
+describe("a plan", () => {
+  const history = fc.array(
+    fc.record({ commits: fc.integer({ min: 1, max: 30 }), rawBytes: fc.integer({ min: 1, max: 4 * 1024 * 1024 }) }),
+    {
+      minLength: 1,
+      maxLength: 40,
+    },
+  );
+
+  test("takes the tail and neighbours only, in order, within the limits of a build and of a shard", () => {
+    fc.assert(
+      fc.property(history, (batches) => {
+        const ledger = new Ledger();
+        for (const { commits, rawBytes } of batches) {
+          ledger.sizes.push(...Array.from({ length: commits }, () => rawBytes));
+          const [before, tail] = [ledger.shards, ledger.tail()];
+          const work = ledger.index();
+          if (work === null) throw new Error("there was a tail");
+          const absorbed = before.slice(before.length - work.replaces);
+          expect(work.inputs.shards).toEqual(absorbed.map(({ sha256 }) => sha256));
+          expect(work.from).toBe(absorbed[0]?.from ?? tail[0]?.commit);
+          const taken = tail.slice(0, work.inputs.segments.length);
+          expect(work.inputs.segments).toEqual(taken.map(({ commit, segment }) => ({ commit, segment })));
+          expect(work.to).toBe(taken.at(-1)?.commit);
+          const raw = taken.reduce((sum, one) => sum + one.rawBytes, 0);
+          if (taken.length > 1) expect(raw).toBeLessThanOrEqual(BUILD_RAW_BYTES_MAX);
+          if (work.replaces > 0) expect(ledger.shards.at(-1)?.bytes).toBeLessThanOrEqual(SHARD_BYTES_MAX);
+        }
+      }),
+    );
+  });
+
+  test("always gets through the tail, and takes no more commits at once than a build may", () => {
+    const ledger = new Ledger();
+    ledger.sizes.push(...Array.from({ length: BUILD_COMMITS_MAX + 5 }, () => 10));
+    expect(ledger.index()?.to).toBe(BUILD_COMMITS_MAX);
+    expect(ledger.index()).toMatchObject({ from: 1, to: BUILD_COMMITS_MAX + 5, replaces: 1 });
+    expect(ledger.index()).toBeNull();
+  });
+
+  test("takes a commit that is too large for a build alone", () => {
+    const tail = [commitOf(1, BUILD_RAW_BYTES_MAX + 1), commitOf(2, 1)];
+    expect(planWork([], tail)).toMatchObject({ from: 1, to: 1, replaces: 0 });
+  });
+
+  test("of a tail that does not follow the shards is a bug and throws", () => {
+    expect(() => planWork([], [commitOf(2, 1)])).toThrow("follows");
+  });
+});
+
+describe("2,000 small commits", () => {
+  test("lie in few shards at every moment, and each byte is rewritten few times", () => {
+    const sizes = fc.array(fc.integer({ min: 100, max: 20_000 }), { minLength: 50, maxLength: 50 });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 9 }), (pattern, every) => {
+        const ledger = new Ledger();
+        let written = 0;
+        for (let commit = 0; commit < 2_000; commit++) {
+          ledger.sizes.push(pattern[commit % pattern.length] ?? 0);
+          if (commit % every !== 0) continue;
+          const work = ledger.index();
+          expect(ledger.shards.length).toBeLessThanOrEqual(shardsMax(ledger.totalBytes()));
+          if (work !== null && (ledger.shards.at(-1)?.bytes ?? 0) >= SHARD_SMALL_BYTES)
+            written += ledger.shards.at(-1)?.bytes ?? 0;
+        }
+        expect(ledger.covered).toBeGreaterThan(2_000 - every);
+        const tiers = Math.ceil(Math.log(ledger.totalBytes() / SHARD_SMALL_BYTES) / Math.log(SHARD_FANOUT)) + 1;
+        expect(written).toBeLessThanOrEqual(2 * tiers * ledger.totalBytes());
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe("a compaction", () => {
+  test("merges the last shards into one, as many as fit, until no two do", () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: SHARD_BYTES_MAX }), { maxLength: 20 });
+    fc.assert(
+      fc.property(sizes, (bytes) => {
+        const shards = bytes.map((size, index) => ({
+          from: index + 1,
+          to: index + 1,
+          sha256: `shard ${index}`,
+          bytes: size,
+        }));
+        const work = planCompaction(shards);
+        const lastTwo = shards.slice(-2).reduce((sum, shard) => sum + shard.bytes, 0);
+        expect(work === null).toBe(shards.length < 2 || lastTwo > SHARD_BYTES_MAX);
+        if (work === null) return;
+        const merged = shards.slice(-work.replaces);
+        const total = merged.reduce((sum, shard) => sum + shard.bytes, 0);
+        const before = shards.at(-work.replaces - 1)?.bytes ?? SHARD_BYTES_MAX;
+        expect([work.from, work.to]).toEqual([merged[0]?.from, shards.length]);
+        expect(work.inputs).toEqual({ shards: merged.map(({ sha256 }) => sha256), segments: [] });
+        expect(total <= SHARD_BYTES_MAX && total + before > SHARD_BYTES_MAX).toBe(true);
+      }),
+    );
+  });
+});

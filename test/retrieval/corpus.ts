@@ -1,0 +1,175 @@
+/**
+ * Logs for the tests of retrieval: random commits, the live rows as the specification says them (naively), and the
+ * same log cut into parts in any way.
+ */
+import fc from "fast-check";
+import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
+import { type BuildTools, buildPart } from "../../core/index/build_part.ts";
+import { CHUNKER } from "../../core/index/chunker.ts";
+import { openPart } from "../../core/index/open_part.ts";
+import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
+import { parseLine, prepareLine, tombstoneLine, withdrawalTarget } from "../../core/log/line.ts";
+import type { KernelBuilder, LocalEmbedder, Metric } from "../../core/ports.ts";
+import type { LiveRows, View } from "../../core/retrieval/view.ts";
+import type { EventInput, StoredEvent } from "../../core/schema/event.ts";
+
+/** What one commit holds: events, and ids that it withdraws. */
+export interface CommitPlan {
+  readonly events: readonly EventInput[];
+  readonly withdraw: readonly string[];
+}
+
+export function segmentName(commit: number): string {
+  return `entities/e/segments/${commit}.jsonl.zst`;
+}
+
+export function commitLines(plans: readonly CommitPlan[]): readonly CommitLines[] {
+  return plans.map(({ events, withdraw }, index) => ({
+    commit: index + 1,
+    segment: segmentName(index + 1),
+    arrivalMs: index,
+    lines: [
+      ...events.map((event) => prepareLine(event, index, nodeDigest).line),
+      ...withdraw.map((target) => tombstoneLine(target, index, nodeDigest).line),
+    ],
+  }));
+}
+
+// --- Views ----------------------------------------------------------------------------------
+
+export interface Cutting {
+  /** Ascending commits that end a part; the last commit ends one anyway. */
+  readonly cuts: readonly number[];
+  readonly commit: number;
+  readonly vectorCommit?: number;
+}
+
+export interface CorpusTools {
+  readonly builder: KernelBuilder;
+  readonly metric: Metric;
+  readonly embedder: LocalEmbedder | null;
+}
+
+export function viewOf(commits: readonly CommitLines[], cutting: Cutting, tools: CorpusTools): View {
+  const ends = [...new Set([...cutting.cuts.filter((cut) => cut < commits.length), commits.length])].sort(
+    (a, b) => a - b,
+  );
+  const parts = ends.map((end, index) => partOf(commits.slice(ends[index - 1] ?? 0, end), tools));
+  const { commit, vectorCommit = commit } = cutting;
+  return { snapshot: { incarnation: 1, commit, vectorCommit, revision: parts[0]?.revision ?? "" }, parts };
+}
+
+function partOf(commits: readonly CommitLines[], { builder, metric, embedder }: CorpusTools): Part {
+  const revision: Revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: embedder?.id ?? "none", metric };
+  const tools: BuildTools = { builder, compression: nodeCompression, digest: nodeDigest, embedder };
+  const opened = openPart(buildPart({ incarnation: 1, revision, commits, recorded: null }, tools), tools);
+  if (!opened.ok) throw new Error(JSON.stringify(opened.failure));
+  return opened.value;
+}
+
+// --- What is live, naively ------------------------------------------------------------------
+
+export interface PlacedEvent {
+  readonly event: StoredEvent;
+  readonly commit: number;
+  /** 1-based. */
+  readonly line: number;
+}
+
+/** Every line of the commits up to `commit`, in position order, and whether it is live. */
+export function linesThrough(
+  commits: readonly CommitLines[],
+  commit: number,
+): readonly (PlacedEvent & { readonly live: boolean })[] {
+  const seen = commits.filter((candidate) => candidate.commit <= commit);
+  const placed = seen.flatMap(({ commit: number, lines }) =>
+    lines.map((line, index) => ({ event: parseLine(line), commit: number, line: index + 1 })),
+  );
+  const withdrawn = new Set(placed.map(({ event }) => withdrawalTarget(event)));
+  const first = new Map<string, PlacedEvent>();
+  for (const line of placed) if (!first.has(line.event.id)) first.set(line.event.id, line);
+  return placed.map((line) => ({ ...line, live: first.get(line.event.id) === line && !withdrawn.has(line.event.id) }));
+}
+
+export function liveRowsOf(view: View, commits: readonly CommitLines[]): readonly LiveRows[] {
+  const lines = linesThrough(commits, view.snapshot.commit);
+  return view.parts.map((part) => {
+    const own = lines.filter(({ commit }) => commit >= part.from && commit <= part.to);
+    const dead = own.flatMap(({ live }, row) => (live ? [] : [row]));
+    return { deadRows: Uint32Array.from(dead), rowEnd: own.length };
+  });
+}
+
+// --- Random logs ----------------------------------------------------------------------------
+
+const WORDS = [
+  "renewal",
+  "risk",
+  "invoice",
+  "call",
+  "promise",
+  "north",
+  "harbour",
+  "ORD-1042",
+  "ORD-7",
+  "a/b2.ts",
+  "the",
+];
+
+const textArbitrary = fc
+  .array(fc.constantFrom(...WORDS), { minLength: 0, maxLength: 12 })
+  .map((words) => words.join(" "));
+
+const attributesArbitrary = fc.record(
+  {
+    stage: fc.constantFrom("won", "lost", "", "\uFF01", "\u{1F600}"),
+    amount: fc.constantFrom<number | string>(-1, 0, 2.5, 10, "10"),
+    open: fc.boolean(),
+    tags: fc.subarray(["red", "blue", "won"]),
+  },
+  { requiredKeys: [] },
+);
+
+export interface RandomLog {
+  /** Dimensions of supplied vectors; 0 for none. */
+  readonly dimensions: number;
+  readonly eventsMax: number;
+}
+
+/** Ids repeat now and then, and later commits withdraw some of the earlier events. */
+export function logArbitrary({ dimensions, eventsMax }: RandomLog): fc.Arbitrary<readonly CommitPlan[]> {
+  const vector = fc
+    .array(fc.integer({ min: -8, max: 8 }), { minLength: dimensions, maxLength: dimensions })
+    .filter((numbers) => numbers.some((number) => number !== 0));
+  const event = fc.record(
+    {
+      id: fc.integer({ min: 0, max: eventsMax * 2 }).map((number) => `e${number}`),
+      ts: fc.integer({ min: 0, max: 20 }),
+      kind: fc.constantFrom("note", "message", "call"),
+      text: textArbitrary,
+      session: fc.constantFrom("s1", "s2"),
+      attributes: attributesArbitrary,
+      ...(dimensions === 0 ? {} : { vector }),
+    },
+    { requiredKeys: ["id", "ts", "kind"] },
+  );
+  const commit = fc.record({
+    events: fc.array(event, { minLength: 1, maxLength: Math.max(1, Math.ceil(eventsMax / 4)) }),
+    withdrawals: fc.array(fc.nat(), { maxLength: 2 }),
+  });
+  return fc.array(commit, { minLength: 1, maxLength: 8 }).map((commits) => {
+    const ids: string[] = [];
+    return commits.map(({ events, withdrawals }) => {
+      const withdraw = ids.length === 0 ? [] : withdrawals.map((pick) => ids[pick % ids.length] ?? "");
+      ids.push(...events.map(({ id }) => id));
+      return { events, withdraw: [...new Set(withdraw)] };
+    });
+  });
+}
+
+/** Where to cut a log into parts: nowhere, everywhere, or anywhere. */
+export const cutsArbitrary: fc.Arbitrary<readonly number[]> = fc.oneof(
+  fc.constant([]),
+  fc.constant([1, 2, 3, 4, 5, 6, 7]),
+  fc.subarray([1, 2, 3, 4, 5, 6, 7]),
+);

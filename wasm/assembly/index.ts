@@ -1,0 +1,206 @@
+/**
+ * The kernel's border: scalars and byte offsets. No call allocates what was not set aside before, reads a clock or throws;
+ * what can fail answers a negative number of status.ts. The caller copies bytes in and out of the imported memory.
+ *
+ * One module, two uses: a builder's instance turns texts and vectors into sections (its memory may grow to its limit); a
+ * slab's holds parts and searches them (its memory never grows).
+ */
+import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } from "./arena";
+import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
+import { textExplain, textSearch, textSearchBytes, textStatistics } from "./bm25";
+import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
+import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm";
+import {
+  checkedSection,
+  partBytes,
+  partCheck,
+  partColumn,
+  partColumnWidth,
+  partDocuments,
+  partDrop,
+  partPlaceColumn,
+  partReserve,
+  partRowOfDocument,
+  partRows,
+  partRowTimes,
+  partText,
+  partVectors,
+} from "./parts";
+import { checksum } from "./section";
+import { CAPACITY, OK } from "./status";
+import { recordPendingTf, recordTerm, recordTermBytes, sortedRecords, tableBegin, tableStatus, termCount } from "./term_table";
+import { bitsetBytes, writeTextSection, writtenBytes } from "./text_section";
+import { idOfKey, scoreOfKey } from "./top_k";
+import { isEncodable } from "./vector_codec";
+import { vectorScore, vectorSearch, vectorSearchBytes } from "./vector_search";
+import { beginVectorSection, endVectorSection, putVector, vectorDimensions, vectorMetric } from "./vector_section";
+import { scanWholes, wholesIndexed } from "./wholes";
+import { scanWords, wordsIndexed, wordsSeen } from "./words";
+
+// --- Memory ---------------------------------------------------------------------------------
+
+export { arenaInit as init, arenaClear as clear, arenaFree as free, arenaMark as mark, arenaRelease as release };
+
+/** An offset aligned to 64, or 0 when it does not fit. */
+export function take(bytes: u32): usize {
+  return arenaTake(bytes);
+}
+
+// --- Building text --------------------------------------------------------------------------
+
+let lengths: usize = 0;
+let wholeBits: usize = 0;
+let textCount: u32 = 0;
+
+export function textBegin(documents: u32): i32 {
+  textCount = documents;
+  lengths = arenaTake((<u64>documents << 2) + 16);
+  wholeBits = arenaTake(bitsetBytes(documents) + 16);
+  if (lengths == 0 || wholeBits == 0) return CAPACITY;
+  memory.fill(lengths, 0, (<usize>documents << 2) + 16);
+  memory.fill(wholeBits, 0, <usize>bitsetBytes(documents) + 16);
+  return tableBegin();
+}
+
+/** Document `document` has the UTF-8 text at `at`. Documents come in ascending order. */
+export function textAdd(document: u32, at: usize, bytes: u32): i32 {
+  scanWords(at, at + bytes, document, false);
+  store<u32>(lengths + (<usize>document << 2), wordsIndexed);
+  scanWholes(at, at + bytes, document);
+  if (wholesIndexed > 0) setBit(wholeBits, document);
+  return tableStatus;
+}
+
+/** The section's offset, or 0 when it does not fit. */
+export function textEnd(): usize {
+  return writeTextSection(textCount, lengths, wholeBits);
+}
+
+/** Of the section that `textEnd` wrote. */
+export function textBytes(): u32 {
+  return writtenBytes;
+}
+
+export function countWords(at: usize, bytes: u32): u32 {
+  scanWords(at, at + bytes, 0, true);
+  return wordsSeen;
+}
+
+/**
+ * The terms of the one text added since `textBegin`, by field, then bytes. Answers their offset, or 0. Each: bytes u32 ·
+ * count u32 · the term, field byte first, padded to 4.
+ */
+export function textTermsOf(): usize {
+  if (tableStatus != OK) return 0;
+  const records = sortedRecords();
+  if (records == 0) return 0;
+  let bytes: u64 = 4;
+  for (let i: u32 = 0; i < termCount; i++) bytes += 12 + recordTermBytes(<usize>load<u32>(records + (<usize>i << 4), 8));
+  const out = arenaTake(bytes);
+  if (out == 0) return 0;
+  store<u32>(out, termCount);
+  let at = out + 4;
+  for (let i: u32 = 0; i < termCount; i++) {
+    const record = <usize>load<u32>(records + (<usize>i << 4), 8);
+    const length = recordTermBytes(record);
+    store<u32>(at, length);
+    store<u32>(at, recordPendingTf(record), 4);
+    memory.copy(at + 8, recordTerm(record), length);
+    at += 8 + ((length + 3) & ~3);
+  }
+  return out;
+}
+
+// --- Building vectors -----------------------------------------------------------------------
+
+export {
+  beginVectorSection as vectorsBegin,
+  isEncodable as vectorIsEncodable,
+  putVector as vectorsPut,
+  endVectorSection as vectorsEnd,
+};
+
+// --- Parts ----------------------------------------------------------------------------------
+
+export { partReserve, partPlaceColumn, partCheck, partDrop, partRowOfDocument, partRowTimes, partText, partVectors };
+
+/** As f64, because it may be more than any memory holds. */
+export function partSize(documents: u32, rows: u32, columns: u32, columnBytes: f64, textSectionBytes: f64, vectorSectionBytes: f64): f64 {
+  return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>textSectionBytes, <u64>vectorSectionBytes);
+}
+
+/** Which section the last `partCheck` refused: 1 rows, 2 text, 3 vectors. */
+export function partFault(): u32 {
+  return checkedSection;
+}
+
+export function partDimensions(part: usize): u32 {
+  return partVectors(part) == 0 ? 0 : vectorDimensions(partVectors(part));
+}
+
+export function partMetric(part: usize): u32 {
+  return partVectors(part) == 0 ? 0 : vectorMetric(partVectors(part));
+}
+
+// --- Filters --------------------------------------------------------------------------------
+
+export { bitsAnd, bitsOr, bitsNot, bitsCount };
+
+export function rowsWithCode(part: usize, column: u32, accepted: usize, codes: u32, to: usize): void {
+  const rows = partRows(part);
+  bitsOfCodes(partColumn(part, column), partColumnWidth(part, column), rows, accepted, codes, to, <usize>bitsetBytes(rows));
+}
+
+export function rowsInTime(part: usize, from: f64, until: f64, to: usize): void {
+  bitsOfTimes(partRowTimes(part), partRows(part), from, until, to, <usize>bitsetBytes(partRows(part)));
+}
+
+export function documentsOfRows(part: usize, rows: usize, to: usize): void {
+  const documents = partDocuments(part);
+  bitsGather(rows, partRowOfDocument(part), documents, to, <usize>bitsetBytes(documents));
+}
+
+// --- Search ---------------------------------------------------------------------------------
+
+/** Scratch that a search of a part of `documents` takes besides its inputs and its keys. */
+export function searchScratch(documents: u32): f64 {
+  return <f64>max<u64>(textSearchBytes(documents), vectorSearchBytes(documents));
+}
+
+export function statistics(part: usize, terms: usize, count: u32, live: usize, out: usize): void {
+  textStatistics(partText(part), terms, count, live, out);
+}
+
+export function searchText(part: usize, terms: usize, count: u32, k1: f64, b: f64, averageLength: f64, matches: usize, limit: u32, out: usize): i32 {
+  return textSearch(partText(part), terms, count, k1, b, averageLength, matches, limit, out);
+}
+
+export function explainText(part: usize, terms: usize, count: u32, k1: f64, b: f64, averageLength: f64, document: u32, out: usize): void {
+  textExplain(partText(part), terms, count, k1, b, averageLength, document, out);
+}
+
+export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, out: usize): i32 {
+  return vectorSearch(partVectors(part), vector, matches, limit, out);
+}
+
+export function scoreVector(part: usize, vector: usize, document: u32, out: usize): i32 {
+  return vectorScore(partVectors(part), vector, document, out);
+}
+
+/** Turns keys in place into ids and scores: at each key's eight bytes, id u32 · score f32. */
+export function unpackKeys(keys: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const at = keys + (<usize>i << 3);
+    const key = load<u64>(at);
+    store<u32>(at, idOfKey(key));
+    store<f32>(at, scoreOfKey(key), 4);
+  }
+}
+
+export { inverseDocumentFrequency as idf, naturalLogarithm as logarithm };
+export { fusionBegin, fusionAdd, fusionEnd };
+
+/** For tests and tools that make or repair sections: the checksum of `bytes` bytes, a multiple of eight. */
+export function checksumOf(at: usize, bytes: usize): u64 {
+  return checksum(at, bytes);
+}

@@ -1,0 +1,98 @@
+/**
+ * The best `limit` of a stream, in a binary heap with the worst at its root.
+ *
+ * An element is one u64 key that orders as the answer does: the score's bits, made to order as numbers, above the
+ * complement of the id. So a greater key is better: higher score first, then the lower id.
+ */
+
+let heap: usize = 0;
+let limit: u32 = 0;
+export let heapCount: u32 = 0;
+
+/** `at` has room for `limitMax` keys of eight bytes. */
+export function heapBegin(at: usize, limitMax: u32): void {
+  heap = at;
+  limit = limitMax;
+  heapCount = 0;
+}
+
+/** Orders as the scores do; -0 and 0 are the same, and there is no NaN. */
+@inline
+export function keyOf(score: f32, id: u32): u64 {
+  const bits = reinterpret<u32>(score + 0.0);
+  const ordered = (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
+  return (<u64>ordered << 32) | <u64>~id;
+}
+
+@inline
+export function scoreOfKey(key: u64): f32 {
+  const ordered = <u32>(key >> 32);
+  return reinterpret<f32>((ordered & 0x80000000) != 0 ? ordered & 0x7fffffff : ~ordered);
+}
+
+@inline
+export function idOfKey(key: u64): u32 {
+  return ~(<u32>key);
+}
+
+@inline
+export function heapIsFull(): bool {
+  return heapCount == limit;
+}
+
+/** The score that a new element must beat, or tie with a lower id. Only when full. */
+@inline
+export function heapWorstScore(): f32 {
+  return scoreOfKey(load<u64>(heap));
+}
+
+@inline
+function keyAt(index: u32): u64 {
+  return load<u64>(heap + (<usize>index << 3));
+}
+
+@inline
+function setKey(index: u32, key: u64): void {
+  store<u64>(heap + (<usize>index << 3), key);
+}
+
+export function heapOffer(key: u64): void {
+  if (heapCount < limit) {
+    siftUp(heapCount++, key);
+  } else if (limit > 0 && key > keyAt(0)) {
+    siftDown(0, key, heapCount);
+  }
+}
+
+function siftUp(index: u32, key: u64): void {
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    if (keyAt(parent) <= key) break;
+    setKey(index, keyAt(parent));
+    index = parent;
+  }
+  setKey(index, key);
+}
+
+function siftDown(index: u32, key: u64, count: u32): void {
+  for (;;) {
+    let child = index * 2 + 1;
+    if (child >= count) break;
+    if (child + 1 < count && keyAt(child + 1) < keyAt(child)) child += 1;
+    if (keyAt(child) >= key) break;
+    setKey(index, keyAt(child));
+    index = child;
+  }
+  setKey(index, key);
+}
+
+/** Puts the keys in descending order, in place. Answers how many there are. */
+export function heapSort(): u32 {
+  for (let end = heapCount; end > 1; end--) {
+    const worst = keyAt(0);
+    const last = keyAt(end - 1);
+    siftDown(0, last, end - 1);
+    setKey(end - 1, worst);
+  }
+  return heapCount;
+}

@@ -1,0 +1,175 @@
+/**
+ * The whole-token field: identifiers, addresses, paths and numbers, kept verbatim but for case and accents.
+ *
+ * A run lies between spaces, letters of scripts without spaces, and signs outside ASCII. It is stripped on both sides of
+ * everything that is not a letter, digit or mark, and kept when it then looks like an identifier:
+ *   - it has a digit, or one of / \ _ @ # : inside, or a `.` between letters, or a capital after a small letter.
+ * Quotes, brackets, commas and their like also part a run: the pieces are judged in the same way, so that
+ * `key="EMEA-2022-1"` is found by EMEA-2022-1, and `(see a/b.rkt)` by a/b.rkt. Runs and pieces are both kept.
+ * More than WHOLE_BYTES_MAX folded bytes are kept as `~` and 16 hexadecimal digits of their FNV-1a hash; no other whole
+ * token begins with `~`.
+ */
+import { FIELD_WHOLE, tableAdd } from "./term_table";
+import {
+  appendFolded,
+  classOf,
+  decode,
+  decodedBytes,
+  DIGIT,
+  isAlphanumeric,
+  isLetter,
+  LOWER,
+  MARK_DROPPED,
+  MARK_KEPT,
+  SPACE,
+  UNSPACED,
+  UPPER,
+} from "./unicode";
+
+const WHOLE_BYTES_MAX: u32 = 256;
+const TERM: usize = memory.data(272);
+const WHOLE: usize = TERM + 1;
+/** One point may fold to several bytes. */
+const FOLDED: usize = memory.data(64);
+const FOLDED_BYTES_MAX: u32 = 64;
+const HASH_DIGITS: u32 = 16;
+
+const TILDE: u32 = 0x7e;
+const STOP: u32 = 0x2e;
+
+/** ASCII signs that part a run into pieces: ! " & ' ( ) * , : ; < = > ? @ # [ ] ^ ` { | } as bits. */
+const PARTS_LOW: u64 = 0xfc0017ce00000000;
+const PARTS_HIGH: u64 = 0x3800000168000001;
+/** Signs that make an identifier when they stand inside: # / : and @ \ _. */
+const INSIDE_LOW: u64 = 0x0400800800000000;
+const INSIDE_HIGH: u64 = 0x0000000090000001;
+
+let document: u32 = 0;
+/** Whole tokens found in the text. */
+export let wholesIndexed: u32 = 0;
+
+export function scanWholes(at: usize, end: usize, ofDocument: u32): void {
+  document = ofDocument;
+  wholesIndexed = 0;
+  store<u8>(TERM, FIELD_WHOLE);
+  while (at < end) {
+    while (at < end && isBoundary(decode(at, end))) at += decodedBytes;
+    const from = at;
+    let parts = false;
+    while (at < end) {
+      const point = decode(at, end);
+      if (isBoundary(point)) break;
+      if (point < 128 && hasBit(point, PARTS_LOW, PARTS_HIGH)) parts = true;
+      at += decodedBytes;
+    }
+    if (at > from) scanRun(from, at, parts);
+  }
+}
+
+@inline
+function hasBit(point: u32, low: u64, high: u64): bool {
+  return ((point < 64 ? low >> point : high >> (point - 64)) & 1) != 0;
+}
+
+@inline
+function isBoundary(point: u32): bool {
+  if (point < 128) return point <= 0x20 || point == 0x7f;
+  const kind = classOf(point);
+  return kind == SPACE || kind == UNSPACED || !(isAlphanumeric(kind) || kind == MARK_KEPT || kind == MARK_DROPPED);
+}
+
+@inline
+function isEdge(kind: u32): bool {
+  return !(isAlphanumeric(kind) || kind == MARK_KEPT);
+}
+
+let runFrom: usize = 0;
+let runTo: usize = 0;
+
+/** Sets runFrom and runTo to what is left when both sides are stripped; false when nothing is. */
+function strip(from: usize, to: usize): bool {
+  while (from < to && isEdge(classOf(decode(from, to)))) from += decodedBytes;
+  while (to > from && load<u8>(to - 1) < 128 && isEdge(classOf(load<u8>(to - 1)))) to--;
+  let last = to;
+  // Behind a byte outside ASCII the last sign is not known: look for the last one that is no edge.
+  if (to > from && load<u8>(to - 1) >= 128) {
+    last = from;
+    for (let at = from; at < to; ) {
+      const kind = classOf(decode(at, to));
+      at += decodedBytes;
+      if (!isEdge(kind)) last = at;
+    }
+  }
+  runFrom = from;
+  runTo = last;
+  return last > from;
+}
+
+function scanRun(from: usize, to: usize, parts: bool): void {
+  if (!strip(from, to)) return;
+  const wholeFrom = runFrom;
+  const wholeTo = runTo;
+  if (looksLikeIdentifier(wholeFrom, wholeTo)) add(wholeFrom, wholeTo);
+  if (!parts) return;
+  let at = wholeFrom;
+  while (at < wholeTo) {
+    const start = at;
+    while (at < wholeTo && !isPart(load<u8>(at))) at++;
+    const isAll = start == wholeFrom && at == wholeTo;
+    if (!isAll && at > start && strip(start, at) && looksLikeIdentifier(runFrom, runTo)) add(runFrom, runTo);
+    at++;
+  }
+}
+
+@inline
+function isPart(byte: u32): bool {
+  return byte < 128 && hasBit(byte, PARTS_LOW, PARTS_HIGH);
+}
+
+function looksLikeIdentifier(at: usize, end: usize): bool {
+  let last: u32 = 0;
+  let dotAfterLetter = false;
+  while (at < end) {
+    const point = decode(at, end);
+    at += decodedBytes;
+    const kind = classOf(point);
+    if (kind == DIGIT) return true;
+    if (point < 128 && hasBit(point, INSIDE_LOW, INSIDE_HIGH)) return true;
+    if (kind == UPPER && last == LOWER) return true;
+    if (dotAfterLetter && isLetter(kind)) return true;
+    if (kind == MARK_KEPT || kind == MARK_DROPPED) continue;
+    dotAfterLetter = point == STOP && isLetter(last);
+    last = kind;
+  }
+  return false;
+}
+
+function add(at: usize, end: usize): void {
+  let length: u32 = 0;
+  let over = false;
+  let hash: u64 = 0xcbf29ce484222325;
+  while (at < end) {
+    const point = decode(at, end);
+    at += decodedBytes;
+    if (classOf(point) == MARK_DROPPED) continue;
+    const bytes = <u32>max(appendFolded(point, FOLDED, FOLDED_BYTES_MAX), 0);
+    for (let i: u32 = 0; i < bytes; i++) hash = (hash ^ <u64>load<u8>(FOLDED + i)) * 0x100000001b3;
+    if (length + bytes > WHOLE_BYTES_MAX) over = true;
+    if (over) continue;
+    memory.copy(WHOLE + length, FOLDED, bytes);
+    length += bytes;
+  }
+  if (over) length = writeHash(hash);
+  if (length == 0) return;
+  wholesIndexed += 1;
+  tableAdd(TERM, length + 1, document);
+}
+
+function writeHash(hash: u64): u32 {
+  store<u8>(WHOLE, TILDE);
+  for (let i: u32 = 0; i < HASH_DIGITS; i++) {
+    const digit = <u32>(hash >> (60 - (<u64>i << 2))) & 15;
+    store<u8>(WHOLE + 1 + i, digit < 10 ? 0x30 + digit : 0x57 + digit);
+  }
+  return HASH_DIGITS + 1;
+}

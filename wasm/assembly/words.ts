@@ -1,0 +1,177 @@
+/**
+ * The word field: UTF-8 text to analysed words (after UAX #29, "Unicode Text Segmentation", word boundaries).
+ *
+ * A word is a run of letters, digits and marks. It goes on over
+ *   - an apostrophe (U+0027, U+2019) between letters: don't
+ *   - `.` or `,` between digits: 3.14, 1,000
+ *   - `_` between letters or digits: snake_case
+ * Letters of scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) make overlapping bigrams, a lone one
+ * a unigram. Words are lower-cased and their accents folded; a final 's is taken off; English stop words fall out; words
+ * of a–z are stemmed. A word of more than WORD_BYTES_MAX folded bytes keeps the code points that fit, unstemmed.
+ *
+ * Deviations from UAX #29: `.` joins no letters (base.rkt is two words), no Hebrew double quotes, no dictionary.
+ */
+import { stem } from "./stemmer";
+import { isStopWord } from "./stop_words";
+import { FIELD_WORD, tableAdd } from "./term_table";
+import {
+  appendFolded,
+  classOf,
+  CONNECTOR,
+  decode,
+  decodedBytes,
+  DIGIT,
+  isAlphanumeric,
+  isLetter,
+  MARK_DROPPED,
+  MARK_KEPT,
+  UNSPACED,
+} from "./unicode";
+
+const WORD_BYTES_MAX: u32 = 64;
+/** Field byte, word, and what the stemmer may add for a moment. */
+const TERM: usize = memory.data(80);
+const WORD: usize = TERM + 1;
+
+const APOSTROPHE: u32 = 0x27;
+const RIGHT_QUOTE: u32 = 0x2019;
+const COMMA: u32 = 0x2c;
+const STOP: u32 = 0x2e;
+const UNDERSCORE: u32 = 0x5f;
+const SMALL_S: u32 = 0x73;
+
+/** Words seen, stop words included. */
+export let wordsSeen: u32 = 0;
+/** Words that became terms: the document's length. */
+export let wordsIndexed: u32 = 0;
+
+let document: u32 = 0;
+let counting: bool = false;
+
+let length: u32 = 0;
+/** Only a–z and apostrophes so far. */
+let plain: bool = true;
+let cut: bool = false;
+
+/** Finds the words of a text. With `countOnly` it adds no terms. */
+export function scanWords(at: usize, end: usize, ofDocument: u32, countOnly: bool): void {
+  wordsSeen = 0;
+  wordsIndexed = 0;
+  document = ofDocument;
+  counting = countOnly;
+  store<u8>(TERM, FIELD_WORD);
+  while (at < end) {
+    const kind = classOf(decode(at, end));
+    if (isAlphanumeric(kind)) at = scanWord(at, end);
+    else if (kind == UNSPACED) at = scanUnspaced(at, end);
+    else at += decodedBytes;
+  }
+}
+
+/** From the first letter or digit of a word; answers where it ended. */
+function scanWord(at: usize, end: usize): usize {
+  length = 0;
+  plain = true;
+  cut = false;
+  let last: u32 = 0;
+  while (at < end) {
+    const point = decode(at, end);
+    const bytes = decodedBytes;
+    const kind = classOf(point);
+    if (isAlphanumeric(kind) || kind == MARK_KEPT) {
+      append(point, kind);
+      last = kind == MARK_KEPT ? last : kind;
+    } else if (kind != MARK_DROPPED) {
+      if (!joins(point, kind, last, at + bytes, end)) break;
+      append(point == RIGHT_QUOTE ? APOSTROPHE : point, kind);
+    }
+    at += bytes;
+  }
+  finishWord();
+  return at;
+}
+
+@inline
+function append(point: u32, kind: u32): void {
+  // ASCII letters, the common case: lower case is one bit.
+  if (point - 0x41 < 26 || point - 0x61 < 26) {
+    if (length < WORD_BYTES_MAX && !cut) store<u8>(WORD + length++, point | 0x20);
+    else cut = true;
+    return;
+  }
+  appendOther(point);
+}
+
+function appendOther(point: u32): void {
+  if (cut) return;
+  const bytes = appendFolded(point, WORD + length, WORD_BYTES_MAX - length);
+  if (bytes < 0) {
+    cut = true;
+    return;
+  }
+  for (let i: u32 = 0; i < <u32>bytes; i++) {
+    const char = <u32>load<u8>(WORD + length + i);
+    if (char - 0x61 >= 26 && char != APOSTROPHE) plain = false;
+  }
+  length += bytes;
+}
+
+/** Whether a word goes on over the sign `point`, which follows a `last` and stands before `next`. */
+function joins(point: u32, kind: u32, last: u32, next: usize, end: usize): bool {
+  if (next >= end) return false;
+  if (point == APOSTROPHE || point == RIGHT_QUOTE) return isLetter(last) && isLetter(classOf(decode(next, end)));
+  if (point == STOP || point == COMMA) return last == DIGIT && classOf(decode(next, end)) == DIGIT;
+  if (kind != CONNECTOR) return false;
+  while (next < end && load<u8>(next) == UNDERSCORE) next++;
+  return next < end && isAlphanumeric(classOf(decode(next, end)));
+}
+
+function finishWord(): void {
+  if (length == 0) return;
+  wordsSeen += 1;
+  if (counting) return;
+  if (!cut) {
+    if (length > 2 && load<u8>(WORD + length - 1) == SMALL_S && load<u8>(WORD + length - 2) == APOSTROPHE) length -= 2;
+    if (plain) {
+      if (isStopWord(WORD, length)) return;
+      length = stem(WORD, length);
+    }
+  }
+  wordsIndexed += 1;
+  tableAdd(TERM, length + 1, document);
+}
+
+/** A run of letters of a script without spaces, as bigrams. */
+function scanUnspaced(at: usize, end: usize): usize {
+  let letters: u32 = 0;
+  let firstBytes: u32 = 0;
+  length = 0;
+  while (at < end) {
+    const point = decode(at, end);
+    const bytes = decodedBytes;
+    const kind = classOf(point);
+    if (kind == UNSPACED) {
+      const added = <u32>max(appendFolded(point, WORD + length, WORD_BYTES_MAX - length), 0);
+      length += added;
+      letters += 1;
+      if (letters > 1) {
+        addGram();
+        memory.copy(WORD, WORD + firstBytes, length - firstBytes);
+        length -= firstBytes;
+      }
+      firstBytes = added;
+    } else if (kind != MARK_DROPPED) {
+      break;
+    }
+    at += bytes;
+  }
+  if (letters == 1) addGram();
+  return at;
+}
+
+function addGram(): void {
+  wordsSeen += 1;
+  if (counting) return;
+  wordsIndexed += 1;
+  tableAdd(TERM, length + 1, document);
+}

@@ -1,0 +1,177 @@
+/**
+ * One instance of the kernel and its memory. The only file that touches `WebAssembly.Memory`: everything else passes
+ * scalars and offsets. Views are made anew for every access, because growth detaches the old ones; what leaves the memory
+ * is a copy.
+ */
+
+const PAGE_BYTES = 65_536;
+
+/** Names of wasm/assembly/status.ts. */
+const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
+  [-1, "does not fit"],
+  [-2, "is of another kind"],
+  [-3, "has an unknown format version"],
+  [-4, "has lengths that do not agree"],
+  [-5, "has a wrong checksum"],
+  [-6, "is out of order"],
+  [-7, "holds an impossible number"],
+  [-8, "was asked for what does not exist"],
+]);
+
+/** wasm/assembly/index.ts says what each does. */
+export interface KernelExports {
+  init(bytesMax: number): void;
+  clear(): void;
+  free(): number;
+  mark(): number;
+  release(mark: number): void;
+  take(bytes: number): number;
+
+  textBegin(documents: number): number;
+  textAdd(document: number, at: number, bytes: number): number;
+  textEnd(): number;
+  textBytes(): number;
+  textTermsOf(): number;
+  countWords(at: number, bytes: number): number;
+  vectorsBegin(documents: number, vectors: number, dimensions: number, metric: number): number;
+  vectorIsEncodable(at: number, dimensions: number, metric: number): number;
+  vectorsPut(section: number, index: number, document: number, at: number): void;
+  vectorsEnd(section: number): number;
+
+  partSize(
+    documents: number,
+    rows: number,
+    columns: number,
+    columnBytes: number,
+    text: number,
+    vectors: number,
+  ): number;
+  partReserve(
+    documents: number,
+    rows: number,
+    columns: number,
+    columnBytes: number,
+    text: number,
+    vectors: number,
+  ): number;
+  partPlaceColumn(part: number, column: number, width: number): number;
+  partCheck(part: number): number;
+  partFault(): number;
+  partDrop(part: number): void;
+  partRowOfDocument(part: number): number;
+  partRowTimes(part: number): number;
+  partText(part: number): number;
+  partVectors(part: number): number;
+  partDimensions(part: number): number;
+  partMetric(part: number): number;
+  searchScratch(documents: number): number;
+
+  bitsAnd(a: number, b: number, to: number, bytes: number): void;
+  bitsOr(a: number, b: number, to: number, bytes: number): void;
+  bitsNot(a: number, to: number, bytes: number, count: number): void;
+  bitsCount(a: number, bytes: number): number;
+  rowsWithCode(part: number, column: number, accepted: number, codes: number, to: number): void;
+  rowsInTime(part: number, from: number, until: number, to: number): void;
+  documentsOfRows(part: number, rows: number, to: number): void;
+
+  statistics(part: number, terms: number, count: number, live: number, out: number): void;
+  idf(documents: number, df: number): number;
+  logarithm(x: number): number;
+  searchText(
+    part: number,
+    terms: number,
+    count: number,
+    k1: number,
+    b: number,
+    averageLength: number,
+    matches: number,
+    limit: number,
+    out: number,
+  ): number;
+  explainText(
+    part: number,
+    terms: number,
+    count: number,
+    k1: number,
+    b: number,
+    averageLength: number,
+    document: number,
+    out: number,
+  ): void;
+  searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
+  scoreVector(part: number, vector: number, document: number, out: number): number;
+  unpackKeys(keys: number, count: number): void;
+  fusionBegin(at: number): void;
+  fusionAdd(keys: number, count: number, weight: number, k: number): void;
+  fusionEnd(): number;
+  checksumOf(at: number, bytes: number): bigint;
+}
+
+/** The instance has no room for what was asked. Callers that respect the named limits never see it. */
+export class KernelCapacityError extends Error {
+  override readonly name = "KernelCapacityError";
+}
+
+export interface KernelInstance {
+  readonly kernel: KernelExports;
+  /** Bytes of the memory now. */
+  memoryBytes(): number;
+  /** Room for `bytes`, until the enclosing `frame` ends. Throws KernelCapacityError. */
+  take(bytes: number): number;
+  /** Runs `body` and frees all that it took. */
+  frame<T>(body: () => T): T;
+  putBytes(at: number, bytes: Uint8Array): void;
+  putU16(at: number, values: Uint16Array): void;
+  putU32(at: number, values: Uint32Array): void;
+  putF32(at: number, values: Float32Array): void;
+  putF64(at: number, values: Float64Array): void;
+  /** UTF-8 of `text`, which has room up to `bytesMax`. Answers its bytes. */
+  putText(at: number, text: string, bytesMax: number): number;
+  bytes(at: number, length: number): Uint8Array;
+  view(at: number, length: number): DataView;
+}
+
+const encoder = new TextEncoder();
+
+/** The memory starts at `initialBytes`, or what the module needs if more, and never exceeds `bytesMax`. */
+export function createKernelInstance(
+  module: WebAssembly.Module,
+  initialBytes: number,
+  bytesMax: number,
+): KernelInstance {
+  const memory = new WebAssembly.Memory({ initial: initialBytes / PAGE_BYTES, maximum: bytesMax / PAGE_BYTES });
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const kernel = instance.exports as KernelExports & WebAssembly.Exports;
+  kernel.init(bytesMax);
+  return {
+    kernel,
+    memoryBytes: () => memory.buffer.byteLength,
+    take(bytes) {
+      const at = kernel.take(bytes);
+      if (at === 0)
+        throw new KernelCapacityError(`the kernel has no room for ${bytes} bytes; ${kernel.free()} are left`);
+      return at;
+    },
+    frame(body) {
+      const mark = kernel.mark();
+      try {
+        return body();
+      } finally {
+        kernel.release(mark);
+      }
+    },
+    putBytes: (at, bytes) => new Uint8Array(memory.buffer, at, bytes.length).set(bytes),
+    putU16: (at, values) => new Uint16Array(memory.buffer, at, values.length).set(values),
+    putU32: (at, values) => new Uint32Array(memory.buffer, at, values.length).set(values),
+    putF32: (at, values) => new Float32Array(memory.buffer, at, values.length).set(values),
+    putF64: (at, values) => new Float64Array(memory.buffer, at, values.length).set(values),
+    putText: (at, text, textBytesMax) =>
+      encoder.encodeInto(text, new Uint8Array(memory.buffer, at, textBytesMax)).written,
+    bytes: (at, length) => new Uint8Array(memory.buffer, at, length).slice(),
+    view: (at, length) => new DataView(memory.buffer, at, length),
+  };
+}
+
+export function statusText(status: number): string {
+  return STATUS_TEXT.get(status) ?? `status ${status}`;
+}

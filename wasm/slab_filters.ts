@@ -1,0 +1,152 @@
+/**
+ * Bitsets over the rows or documents of a slab's parts.
+ *
+ * They are kept on the JavaScript side and copied into the kernel's scratch for each operation: a few kilobytes each, and
+ * a filter may have as many of them as it has conditions, so no slab need set room aside for all.
+ */
+import type { Bits, KernelSlab, LoadedPart } from "../core/ports.ts";
+import { bitsetBytes } from "./bitset_bytes.ts";
+import type { KernelInstance } from "./kernel_instance.ts";
+import type { HeldPart, SlabParts } from "./slab_parts.ts";
+
+interface Bitset {
+  readonly part: LoadedPart;
+  /** Bits in use. */
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+type FilterCalls = Pick<
+  KernelSlab,
+  | "allRows"
+  | "noRows"
+  | "rowsBefore"
+  | "rowsWhere"
+  | "rowsWithCode"
+  | "rowsInTime"
+  | "and"
+  | "or"
+  | "not"
+  | "countRows"
+  | "documentsOf"
+  | "countDocuments"
+>;
+
+export interface SlabFilters extends FilterCalls {
+  reset(): void;
+  /** Copies the bitset into the current frame and answers its offset. */
+  putDocuments(part: HeldPart, documents: Bits): number;
+}
+
+export function createSlabFilters(instance: KernelInstance, parts: SlabParts): SlabFilters {
+  const { kernel } = instance;
+  let kept: Bitset[] = [];
+
+  function keep(part: LoadedPart, count: number, bytes: Uint8Array): Bits {
+    kept.push({ part, count, bytes });
+    return kept.length as Bits;
+  }
+
+  /** Handles count from 1. */
+  function find(part: LoadedPart, bits: Bits): Bitset {
+    const bitset = kept[bits - 1];
+    if (bitset === undefined || bitset.part !== part) throw new Error("a bitset of another part or search");
+    return bitset;
+  }
+
+  function put(bitset: Bitset): number {
+    const at = instance.take(bitset.bytes.length);
+    instance.putBytes(at, bitset.bytes);
+    return at;
+  }
+
+  /** Keeps what `fill` writes to the offset it is given. */
+  function keepFilled(part: LoadedPart, count: number, fill: (to: number) => void): Bits {
+    return instance.frame(() => {
+      const bytes = bitsetBytes(count);
+      const to = instance.take(bytes);
+      fill(to);
+      return keep(part, count, instance.bytes(to, bytes));
+    });
+  }
+
+  function combine(part: LoadedPart, a: Bits, b: Bits, operation: "bitsAnd" | "bitsOr"): Bits {
+    const left = find(part, a);
+    const right = find(part, b);
+    if (left.count !== right.count) throw new Error("a bitset over rows with one over documents");
+    return instance.frame(() => {
+      const at = put(left);
+      kernel[operation](at, put(right), at, left.bytes.length);
+      return keep(part, left.count, instance.bytes(at, left.bytes.length));
+    });
+  }
+
+  function countOf(part: LoadedPart, bits: Bits): number {
+    const bitset = find(part, bits);
+    return instance.frame(() => kernel.bitsCount(put(bitset), bitset.bytes.length));
+  }
+
+  return {
+    reset() {
+      kept = [];
+    },
+    putDocuments(part, documents) {
+      const bitset = find(part.part, documents);
+      if (bitset.count !== part.documents) throw new Error("a bitset over rows where one over documents belongs");
+      return put(bitset);
+    },
+    allRows: (part) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, parts.held(part).rows)),
+    noRows: (part) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, 0)),
+    rowsBefore: (part, end) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, end)),
+    rowsWhere(part, rows) {
+      const count = parts.held(part).rows;
+      return keep(part, count, bitsOf(rows, count));
+    },
+    rowsWithCode(part, column, accepted) {
+      const { rows, codeCounts } = parts.held(part);
+      const codeCount = codeCounts[column];
+      if (codeCount === undefined) throw new Error(`a part of ${codeCounts.length} columns has no column ${column}`);
+      const used = accepted.subarray(0, codeCount);
+      return keepFilled(part, rows, (to) => {
+        const at = instance.take(used.length);
+        instance.putBytes(at, used);
+        kernel.rowsWithCode(part, column, at, used.length, to);
+      });
+    },
+    rowsInTime: (part, from, until) =>
+      keepFilled(part, parts.held(part).rows, (to) => kernel.rowsInTime(part, from, until, to)),
+    and: (part, a, b) => combine(part, a, b, "bitsAnd"),
+    or: (part, a, b) => combine(part, a, b, "bitsOr"),
+    not(part, a) {
+      const bitset = find(part, a);
+      return keepFilled(part, bitset.count, (to) => kernel.bitsNot(put(bitset), to, bitset.bytes.length, bitset.count));
+    },
+    countRows: countOf,
+    documentsOf(part, rows) {
+      const bitset = find(part, rows);
+      const held = parts.held(part);
+      if (bitset.count !== held.rows) throw new Error("a bitset over documents where one over rows belongs");
+      return keepFilled(part, held.documents, (to) => kernel.documentsOfRows(part, put(bitset), to));
+    },
+    countDocuments: countOf,
+  };
+}
+
+/** The first `end` of `count` bits set. */
+function firstBits(count: number, end: number): Uint8Array {
+  const bytes = new Uint8Array(bitsetBytes(count));
+  const set = Math.min(Math.max(end, 0), count);
+  const whole = Math.floor(set / 8);
+  bytes.fill(0xff, 0, whole);
+  if (set % 8 !== 0) bytes[whole] = (1 << (set % 8)) - 1;
+  return bytes;
+}
+
+function bitsOf(indices: Uint32Array, count: number): Uint8Array {
+  const bytes = new Uint8Array(bitsetBytes(count));
+  for (const index of indices) {
+    if (index >= count) throw new Error(`row ${index} of ${count}`);
+    bytes[index >> 3] = (bytes[index >> 3] ?? 0) | (1 << (index & 7));
+  }
+  return bytes;
+}

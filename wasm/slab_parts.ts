@@ -1,0 +1,164 @@
+/**
+ * The parts in a slab: a stack, loaded and unloaded at its top.
+ *
+ *   memory   tables │ part │ part │ …            free            │ scratch of the call that runs
+ *
+ * SCRATCH_BYTES and the scratch of the largest part are never given to parts, so a search within the named limits always
+ * has room.
+ */
+import type { Failure, Result } from "../core/errors.ts";
+import type { LoadedPart, PartSections } from "../core/ports.ts";
+import { bitsetBytes } from "./bitset_bytes.ts";
+import { type KernelInstance, statusText } from "./kernel_instance.ts";
+
+/**
+ * Scratch that depends on no part: the legs of a fusion (FUSION_KEYS_MAX keys of 4 bytes and entries of 16), or the terms
+ * or vector of a query and the LEG_CANDIDATES_MAX keys of its answer.
+ */
+const SCRATCH_BYTES = 208 * 1024;
+/** What aligning each block of a part's scratch may add. */
+const SCRATCH_SLACK_BYTES = 1024;
+/** Bitsets in the kernel at once: two operands and a result. */
+const BITSETS = 3;
+const BLOCK_BYTES = 64;
+/** As `partFault` counts. */
+const SECTION_NAMES: readonly string[] = ["part", "rows", "text section", "vector section"];
+
+export interface HeldPart {
+  readonly part: LoadedPart;
+  readonly documents: number;
+  readonly rows: number;
+  /** 0 when the part has no vectors. */
+  readonly dimensions: number;
+  readonly metric: number;
+  /** Of each column, one more than its greatest code. */
+  readonly codeCounts: readonly number[];
+  readonly scratchBytes: number;
+}
+
+export interface SlabParts {
+  readonly capacityBytes: number;
+  sizeOf(sections: PartSections): number;
+  freeBytes(): number;
+  load(sections: PartSections): Result<LoadedPart>;
+  unload(part: LoadedPart): void;
+  clear(): void;
+  /** Throws when the part is not loaded. */
+  held(part: LoadedPart): HeldPart;
+}
+
+export function createSlabParts(instance: KernelInstance): SlabParts {
+  const { kernel } = instance;
+  const capacityBytes = kernel.free() - SCRATCH_BYTES;
+  let parts: HeldPart[] = [];
+  const scratchBytes = (): number => parts.reduce((most, part) => Math.max(most, part.scratchBytes), 0);
+  const freeBytes = (): number => Math.max(0, kernel.free() - SCRATCH_BYTES - scratchBytes());
+  return {
+    capacityBytes,
+    freeBytes,
+    sizeOf: (sections) => planOf(instance, sections).bytes,
+    load(sections) {
+      const plan = planOf(instance, sections);
+      const free = freeBytes();
+      if (plan.bytes > free)
+        return refused({ reason: "too_large", what: "a part", size: plan.bytes, max: free, unit: "bytes" });
+      if (!hasAgreeingLengths(sections))
+        return refused({ reason: "corrupt", what: "rows, whose lengths do not agree" });
+      const part = copyIn(instance, sections, plan);
+      const status = kernel.partCheck(part);
+      if (status !== 0) {
+        kernel.partDrop(part);
+        return refused({
+          reason: "corrupt",
+          what: `${SECTION_NAMES[kernel.partFault()]}, which ${statusText(status)}`,
+        });
+      }
+      parts = [...parts, describe(instance, part, sections, plan)];
+      return { ok: true, value: part };
+    },
+    unload(part) {
+      if (parts.at(-1)?.part !== part) throw new Error("only the part loaded last can be unloaded");
+      kernel.partDrop(part);
+      parts = parts.slice(0, -1);
+    },
+    clear() {
+      kernel.clear();
+      parts = [];
+    },
+    held(part) {
+      const found = parts.find((candidate) => candidate.part === part);
+      if (found === undefined) throw new Error("a part that is not loaded");
+      return found;
+    },
+  };
+}
+
+function refused(failure: Failure): Result<LoadedPart> {
+  return { ok: false, failure };
+}
+
+// --- Layout ---------------------------------------------------------------------------------
+
+interface PartPlan {
+  readonly codeCounts: readonly number[];
+  readonly widths: readonly number[];
+  readonly columnBytes: number;
+  readonly scratchBytes: number;
+  /** Of the part and its scratch. */
+  readonly bytes: number;
+}
+
+function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
+  const { documents, rows, columns, text, vectors } = sections;
+  const codeCounts = columns.map((codes) => codes.reduce((most, code) => Math.max(most, code), 0) + 1);
+  const widths = codeCounts.map((count) => (count <= 1 << 8 ? 1 : count <= 1 << 16 ? 2 : 4));
+  const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
+  const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
+  const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
+  const scratchBytes = Math.max(instance.kernel.searchScratch(documents), codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
+  const partBytes = instance.kernel.partSize(
+    documents,
+    rows,
+    columns.length,
+    columnBytes,
+    text.length,
+    vectors?.length ?? 0,
+  );
+  return { codeCounts, widths, columnBytes, scratchBytes, bytes: partBytes + BLOCK_BYTES + scratchBytes };
+}
+
+function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns, vectors }: PartSections): boolean {
+  const rowsAgree = rowTimes.length === rows && columns.every((codes) => codes.length === rows);
+  return rowsAgree && rowOfDocument.length === documents && vectors?.length !== 0;
+}
+
+function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
+  const { kernel } = instance;
+  const { documents, rows, columns, text, vectors } = sections;
+  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, text.length, vectors?.length ?? 0);
+  if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
+  instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
+  instance.putF64(kernel.partRowTimes(part), sections.rowTimes);
+  instance.putBytes(kernel.partText(part), text);
+  if (vectors !== null) instance.putBytes(kernel.partVectors(part), vectors);
+  columns.forEach((codes, column) => {
+    const width = plan.widths[column] ?? 4;
+    const at = kernel.partPlaceColumn(part, column, width);
+    if (width === 1) instance.putBytes(at, Uint8Array.from(codes));
+    else if (width === 2) instance.putU16(at, Uint16Array.from(codes));
+    else instance.putU32(at, codes);
+  });
+  return part as LoadedPart;
+}
+
+function describe(instance: KernelInstance, part: LoadedPart, sections: PartSections, plan: PartPlan): HeldPart {
+  return {
+    part,
+    documents: sections.documents,
+    rows: sections.rows,
+    dimensions: instance.kernel.partDimensions(part),
+    metric: instance.kernel.partMetric(part),
+    codeCounts: plan.codeCounts,
+    scratchBytes: plan.scratchBytes,
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * One piece of index work: read the lines, build the shard, put it under its digest.
+ * The object that asked re-reads and verifies it, so nothing here is trusted further than its bytes.
+ */
+import { fail, ok, type Result } from "../../core/errors.ts";
+import { buildPart } from "../../core/index/build_part.ts";
+import { commitsOf, openPart } from "../../core/index/open_part.ts";
+import type { CommitLines } from "../../core/index/part.ts";
+import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { shardKey } from "../../core/log/keys.ts";
+import { readSegment } from "../../core/log/segment.ts";
+import { hex } from "../../core/log/text_encoding.ts";
+import type { TenantStore } from "../../core/ports.ts";
+import type { IndexWork } from "../../core/rpc.ts";
+import type { IndexerPorts } from "./ports.ts";
+import { recordedVectors } from "./recorded_vectors.ts";
+
+/** The digest that names the shard. */
+export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<Result<string>> {
+  const store = ports.store.forTenant(work.scope.tenant);
+  const commits = await readCommits(ports, store, work);
+  if (!commits.ok) return commits;
+  const recorded = await recordedVectors(ports, store, work, commits.value);
+  if (!recorded.ok) return recorded;
+  const { incarnation, revision } = work;
+  const local = ports.embedder?.kind === "local" ? ports.embedder : null;
+  const bytes = buildPart({ incarnation, revision, commits: commits.value, recorded: recorded.value }, { ...ports, embedder: local });
+  const sha256 = hex(ports.digest.sha256(bytes));
+  await store.create(shardKey(work.scope.entity, sha256), bytes);
+  return ok(sha256);
+}
+
+async function readCommits(ports: IndexerPorts, store: TenantStore, work: IndexWork): Promise<Result<readonly CommitLines[]>> {
+  const reads = [
+    ...work.shards.map((shard) => () => readShard(ports, store, work.scope.entity, shard.sha256)),
+    ...work.segments.map((segment) => () => readOne(ports, store, segment)),
+  ];
+  const commits: CommitLines[] = [];
+  for (let start = 0; start < reads.length; start += STORE_CONCURRENCY_MAX) {
+    const results = await Promise.all(reads.slice(start, start + STORE_CONCURRENCY_MAX).map((read) => read()));
+    for (const result of results) {
+      if (!result.ok) return result;
+      commits.push(...result.value);
+    }
+  }
+  return ok(commits);
+}
+
+async function readShard(ports: IndexerPorts, store: TenantStore, entity: string, sha256: string): Promise<Result<readonly CommitLines[]>> {
+  const key = shardKey(entity, sha256);
+  const stored = await store.get(key);
+  if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
+  const part = openPart(stored.bytes, ports);
+  return part.ok ? ok(commitsOf(part.value)) : part;
+}
+
+async function readOne(ports: IndexerPorts, store: TenantStore, segment: IndexWork["segments"][number]): Promise<Result<readonly CommitLines[]>> {
+  const stored = await store.get(segment.segment);
+  if (stored === null) return fail({ reason: "corrupt", what: `Segment ${segment.segment}: it is missing` });
+  const lines = readSegment(segment.segment, stored.bytes, ports, segment);
+  if (!lines.ok) return lines;
+  return ok([{ commit: segment.commit, segment: segment.segment, arrivalMs: segment.arrivalMs, lines: lines.value }]);
+}

@@ -1,0 +1,19 @@
+/** The bindings of the indexer script, as its wrangler.toml names them. */
+import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts";
+import type { AiBinding } from "../../adapters/models/workers_ai.ts";
+import type { EntityIndexApi, IndexNudge, TenantIndexApi } from "../../core/rpc.ts";
+
+export interface ObjectNamespace<Api> {
+  idFromName(name: string): DurableObjectId;
+  get(id: DurableObjectId): Api;
+}
+
+export type Env = EmbedderSettings & {
+  readonly BUCKET: R2Bucket;
+  readonly ENTITY: ObjectNamespace<EntityIndexApi>;
+  readonly TENANT: ObjectNamespace<TenantIndexApi>;
+  readonly INDEX_QUEUE: Queue<IndexNudge>;
+  readonly AI?: AiBinding;
+  /** `paused`: nudges are taken and left undone; objects repeat them. */
+  readonly INDEXING?: string;
+};

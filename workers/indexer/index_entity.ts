@@ -1,0 +1,38 @@
+/**
+ * Works off what an entity's object has to be built, until it has no more. The object plans and decides; this only
+ * carries out, so running twice at once costs work, never correctness.
+ */
+import { fail, ok, problemOf, type Result } from "../../core/errors.ts";
+import { BUILDS_PER_NUDGE_MAX } from "../../core/limits.ts";
+import type { EntityScope } from "../../core/rpc.ts";
+import { buildShard } from "./build_shard.ts";
+import type { IndexerPorts } from "./ports.ts";
+
+/** A failure means that the nudge should be tried again. */
+export async function indexEntity(ports: IndexerPorts, scope: EntityScope): Promise<Result<{ readonly built: number }>> {
+  const object = ports.entity(scope);
+  for (let built = 0; built < BUILDS_PER_NUDGE_MAX; built += 1) {
+    const work = await object.nextWork(scope);
+    if (!work.ok) return work;
+    const task = work.value;
+    if (task === null) return ok({ built });
+    const { from, to, incarnation, headVersion, replaces } = task;
+    const shard = await attempt(() => buildShard(ports, task));
+    const outcome = shard.ok ? await object.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value }) : shard;
+    if (outcome.ok) continue;
+    const error = problemOf(outcome.failure).detail;
+    const counted = await object.workFailed(scope, from, to, error);
+    return counted.ok && counted.value.sealed ? fail({ reason: "corrupt", what: `Index work ${from}–${to}` }) : outcome;
+  }
+  return ok({ built: BUILDS_PER_NUDGE_MAX });
+}
+
+/** What the store or the kernel threw is a failure of this piece of work. */
+async function attempt<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
+  try {
+    return await call();
+  } catch (cause) {
+    console.error(JSON.stringify({ event: "build_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+    return fail({ reason: "unavailable", what: "The shard could not be built.", retryAfterSeconds: 1 });
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What a remote embedder makes of a range is asked for once, written create-only, and read back ever after: no merge or
+ * rebuild asks again. Outputs lie in pieces of whole commits; a piece that is there is used, whatever made it.
+ */
+import { type Result, ok } from "../../core/errors.ts";
+import { chunkTexts } from "../../core/index/build_part.ts";
+import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
+import { EMBED_BATCH_MAX } from "../../core/limits.ts";
+import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.ts";
+import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
+import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
+import type { IndexWork } from "../../core/rpc.ts";
+import type { IndexerPorts } from "./ports.ts";
+
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** null when the scope has no remote embedder, or callers supply the vectors of this range. */
+export async function recordedVectors(
+  ports: IndexerPorts,
+  store: TenantStore,
+  work: IndexWork,
+  commits: readonly CommitLines[],
+): Promise<Result<RecordedVectors | null>> {
+  const { embedder } = ports;
+  if (embedder?.kind !== "remote" || embedder.id !== work.revision.embedder) return ok(null);
+  const existing = await listPieces(store, work, embedder);
+  const vectors: (Float32Array | null)[] = [];
+  for (let rest = commits; rest.length > 0; ) {
+    const [piece, taken] = nextPiece(rest, existing);
+    const made = await pieceVectors(ports, store, work, embedder, piece, taken);
+    if (!made.ok) return made;
+    vectors.push(...made.value);
+    rest = rest.slice(taken.length);
+  }
+  return ok(vectors);
+}
+
+async function listPieces(store: TenantStore, work: IndexWork, embedder: RemoteEmbedder): Promise<readonly Piece[]> {
+  const pieces: Piece[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await store.list(outputsPrefix(work.scope.entity, embedder.id), cursor);
+    for (const { key } of page.objects) {
+      const name = parseOutputsKey(key);
+      if (name !== null && name.incarnation === work.incarnation) pieces.push(name);
+    }
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return pieces;
+}
+
+/** The commits of the next piece: one that exists and begins here, else those up to the next that does. */
+function nextPiece(rest: readonly CommitLines[], existing: readonly Piece[]): [Piece, readonly CommitLines[]] {
+  const from = rest[0]?.commit ?? 0;
+  const last = rest.at(-1)?.commit ?? 0;
+  const known = existing.find((piece) => piece.from === from && piece.to <= last);
+  const next = Math.min(...existing.filter((piece) => piece.from > from).map((piece) => piece.from - 1), last);
+  const to = known?.to ?? next;
+  return [{ from, to }, rest.filter(({ commit }) => commit <= to)];
+}
+
+async function pieceVectors(
+  ports: IndexerPorts,
+  store: TenantStore,
+  work: IndexWork,
+  embedder: RemoteEmbedder,
+  { from, to }: Piece,
+  commits: readonly CommitLines[],
+): Promise<Result<RecordedVectors>> {
+  const key = outputsKey(work.scope.entity, embedder.id, work.incarnation, from, to);
+  const stored = await store.get(key);
+  if (stored !== null) return decodeVectors(stored.bytes, key, ports.compression);
+  const texts = chunkTexts(commits);
+  const vectors: (Float32Array | null)[] = [];
+  for (let start = 0; start < texts.length; start += EMBED_BATCH_MAX) {
+    const made = await embedder.embed(texts.slice(start, start + EMBED_BATCH_MAX), "document");
+    if (!made.ok) return made;
+    vectors.push(...made.value);
+  }
+  const created = await store.create(key, encodeVectors(vectors, ports.compression));
+  if (created) return ok(vectors);
+  const first = await store.get(key);
+  return first === null ? ok(vectors) : decodeVectors(first.bytes, key, ports.compression);
+}

@@ -1,0 +1,55 @@
+/**
+ * The indexer script's entry point: queue consumer, cron and internal operations, composed once an isolate.
+ */
+import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
+import { systemClock } from "../../adapters/platform/system_clock.ts";
+import { r2Store } from "../../adapters/storage/r2_store.ts";
+import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
+import { problemOf } from "../../core/errors.ts";
+import { entityObjectName } from "../../core/rpc.ts";
+import kernelModule from "../../wasm/build/kernel.wasm";
+import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { consumeDeadLetters, consumeNudges } from "./consume.ts";
+import type { Env } from "./env.ts";
+import { operationsRouter, sweep } from "./operations.ts";
+import type { IndexerPorts } from "./ports.ts";
+
+const DEAD_LETTER_QUEUE = /-dlq$/;
+
+let ports: IndexerPorts | null = null;
+
+function portsOf(env: Env): IndexerPorts {
+  ports ??= compose(env);
+  return ports;
+}
+
+function compose(env: Env): IndexerPorts {
+  const builder = createKernelBuilder(kernelModule);
+  const embedder = chooseEmbedder(env, { analyze: (text) => builder.analyze(text), ai: env.AI ?? null });
+  if (!embedder.ok) throw new Error(problemOf(embedder.failure).detail);
+  return {
+    clock: systemClock,
+    compression: nodeCompression,
+    digest: nodeDigest,
+    store: r2Store(env.BUCKET),
+    builder,
+    embedder: embedder.value,
+    paused: env.INDEXING === "paused",
+    entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
+    tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
+    queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
+  };
+}
+
+export default {
+  fetch: (request, env) => operationsRouter(portsOf(env)).fetch(request),
+
+  async queue(batch, env) {
+    if (DEAD_LETTER_QUEUE.test(batch.queue)) await consumeDeadLetters(portsOf(env), batch.messages);
+    else await consumeNudges(portsOf(env), batch.messages);
+  },
+
+  async scheduled(_controller, env) {
+    await sweep(portsOf(env));
+  },
+} satisfies ExportedHandler<Env>;

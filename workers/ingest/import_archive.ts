@@ -1,0 +1,136 @@
+/**
+ * Import of an exported entity. The whole archive is checked before anything is written; then blobs, then events in
+ * order, a segment file at a time. Ids and times are in the lines, so importing twice changes nothing.
+ */
+import { fail, invalid, ok, type Result, unprocessable } from "../../core/errors.ts";
+import { REQUEST_EVENTS_MAX } from "../../core/limits.ts";
+import {
+  ARCHIVE_MANIFEST_NAME,
+  type ArchiveManifest,
+  archiveBlobName,
+  archiveSegmentName,
+  checkArchiveBlob,
+  readArchiveManifest,
+  readArchiveSegment,
+} from "../../core/log/archive.ts";
+import { blobKey } from "../../core/log/keys.ts";
+import type { EntityScope } from "../../core/rpc.ts";
+import { type EventInput, eventInputSchema } from "../../core/schema/event.ts";
+import { ARCHIVE_ZIP_LIMITS, openZip, type ZipReader, zipBatches } from "../../adapters/platform/zip.ts";
+import { commandOf } from "./append.ts";
+import type { IngestPorts } from "./ports.ts";
+
+export interface ImportResult {
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly conflicts: readonly string[];
+  readonly token: string | null;
+}
+
+export async function importArchive(ports: IngestPorts, scope: EntityScope, archive: Uint8Array): Promise<Result<ImportResult>> {
+  const zip = openZip(archive, ARCHIVE_ZIP_LIMITS);
+  if (!zip.ok) return zip;
+  const manifest = readManifest(zip.value);
+  if (!manifest.ok) return manifest;
+  // Twice over the files: a fault in the last one must not leave the first ones imported.
+  const checked = await eachFile(zip.value, async (name, bytes) => checkFile(ports, manifest.value, name, bytes));
+  if (!checked.ok) return checked;
+  let total: ImportResult = { accepted: 0, duplicates: 0, conflicts: [], token: null };
+  const imported = await eachFile(zip.value, async (name, bytes) => {
+    const added = await importFile(ports, scope, manifest.value, name, bytes);
+    if (!added.ok) return added;
+    total = sum(total, added.value);
+    return ok(null);
+  });
+  return imported.ok ? ok(total) : imported;
+}
+
+function readManifest(zip: ZipReader): Result<ArchiveManifest> {
+  const file = zip.read(new Set([ARCHIVE_MANIFEST_NAME]));
+  if (!file.ok) return file;
+  const bytes = file.value.get(ARCHIVE_MANIFEST_NAME);
+  if (bytes === undefined) return fail(unprocessable(ARCHIVE_MANIFEST_NAME, "is missing"));
+  return readArchiveManifest(
+    bytes,
+    zip.entries.map(({ name }) => name),
+  );
+}
+
+/** Files in the order of the archive, a bounded batch inflated at a time. */
+async function eachFile(
+  zip: ZipReader,
+  visit: (name: string, bytes: Uint8Array) => Promise<Result<null>>,
+): Promise<Result<null>> {
+  for (const names of zipBatches(zip.entries)) {
+    const files = zip.read(names);
+    if (!files.ok) return files;
+    for (const [name, bytes] of files.value) {
+      const visited = await visit(name, bytes);
+      if (!visited.ok) return visited;
+    }
+  }
+  return ok(null);
+}
+
+function checkFile(ports: IngestPorts, manifest: ArchiveManifest, name: string, bytes: Uint8Array): Result<null> {
+  const blob = manifest.blobs.find((candidate) => archiveBlobName(candidate.sha256) === name);
+  if (blob !== undefined) return checkArchiveBlob(blob, bytes, ports.digest);
+  const events = eventsOf(ports, manifest, name, bytes);
+  return events.ok ? ok(null) : events;
+}
+
+/** The events of a segment file; none for the other files. */
+function eventsOf(ports: IngestPorts, manifest: ArchiveManifest, name: string, bytes: Uint8Array): Result<readonly EventInput[]> {
+  const segment = manifest.segments.find((candidate) => archiveSegmentName(candidate.from) === name);
+  if (segment === undefined) return ok([]);
+  const lines = readArchiveSegment(segment, bytes, ports.digest);
+  if (!lines.ok) return lines;
+  const events: EventInput[] = [];
+  for (const [index, line] of lines.value.entries()) {
+    const parsed = eventInputSchema.safeParse(parseJson(line));
+    if (!parsed.success || parsed.data.id === undefined || parsed.data.ts === undefined) {
+      return fail(invalid(name, `line ${index + 1} is not an event of an export`));
+    }
+    events.push(parsed.data);
+  }
+  return ok(events);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function importFile(
+  ports: IngestPorts,
+  scope: EntityScope,
+  manifest: ArchiveManifest,
+  name: string,
+  bytes: Uint8Array,
+): Promise<Result<ImportResult>> {
+  let total: ImportResult = { accepted: 0, duplicates: 0, conflicts: [], token: null };
+  const blob = manifest.blobs.find((candidate) => archiveBlobName(candidate.sha256) === name);
+  if (blob !== undefined) await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, blob.sha256), bytes);
+  const events = eventsOf(ports, manifest, name, bytes);
+  if (!events.ok) return events;
+  for (let from = 0; from < events.value.length; from += REQUEST_EVENTS_MAX) {
+    const command = commandOf(ports, scope, events.value.slice(from, from + REQUEST_EVENTS_MAX), null);
+    if (!command.ok) return command;
+    const appended = await ports.entity(scope).append(command.value);
+    if (!appended.ok) return appended;
+    total = sum(total, appended.value);
+  }
+  return ok(total);
+}
+
+function sum(total: ImportResult, added: ImportResult): ImportResult {
+  return {
+    accepted: total.accepted + added.accepted,
+    duplicates: total.duplicates + added.duplicates,
+    conflicts: [...total.conflicts, ...added.conflicts],
+    token: added.token ?? total.token,
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * The HTTP application: middlewares around the route table.
+ */
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { CORS_MAX_AGE_SECONDS, MISCONFIGURED_RETRY_SECONDS } from "../../core/limits.ts";
+import type { Clock } from "../../core/ports.ts";
+import { authentication } from "./http/authentication.ts";
+import type { AppEnv } from "./http/context.ts";
+import { failureOfFault, logFault } from "./http/fault.ts";
+import { problemResponse } from "./http/problem_response.ts";
+import { requestId } from "./http/request_id.ts";
+import { responseHeaders } from "./http/response_headers.ts";
+import { serverTiming } from "./http/server_timing.ts";
+import { wellFormedPath } from "./http/well_formed_path.ts";
+import { HEALTH_PATH, HEALTHY } from "./public/routes.ts";
+import type { Route } from "./route.ts";
+import type { Services } from "./services.ts";
+
+export type App = Pick<Hono<AppEnv>, "fetch">;
+
+/** What every answer needs, even a refusal. */
+export interface Outer {
+  readonly clock: Clock;
+  readonly corsOrigins: readonly string[];
+  makeRequestId(): string;
+}
+
+export function createApp(services: Services, outer: Outer, routes: readonly Route[]): App {
+  const app = outerApp(outer);
+  for (const route of routes) {
+    const { method, path, access } = route.description;
+    app.on(method, honoPath(path), authentication(services, access), (c) => route.respond(services, c));
+  }
+  for (const [path, allowed] of allowedMethods(routes)) {
+    app.all(honoPath(path), (c) => {
+      return problemResponse(c, { reason: "method_not_allowed", method: c.req.method, allowed });
+    });
+  }
+  return app;
+}
+
+/** Of a deployment that cannot serve: it is alive, and says what it lacks. */
+export function createRefusingApp(missing: readonly string[], outer: Outer): App {
+  const app = outerApp(outer);
+  app.get(HEALTH_PATH, (c) => c.json(HEALTHY));
+  app.all("*", (c) => {
+    const what = missing.join(" ");
+    return problemResponse(c, { reason: "unavailable", what, retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS });
+  });
+  return app;
+}
+
+/** What surrounds every answer, whichever it is. */
+function outerApp(outer: Outer): Hono<AppEnv> {
+  // The path as it was sent: each parameter is decoded once, by itself, so that an encoded slash stays in it.
+  const app = new Hono<AppEnv>({ getPath: (request) => new URL(request.url).pathname });
+  app.use(requestId(outer.makeRequestId), serverTiming(outer.clock), responseHeaders());
+  if (outer.corsOrigins.length > 0) {
+    app.use(
+      cors({
+        origin: [...outer.corsOrigins],
+        allowMethods: ["GET", "HEAD", "PUT", "POST", "DELETE"],
+        allowHeaders: ["Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Request-Id"],
+        exposeHeaders: ["X-Request-Id", "Server-Timing", "Retry-After"],
+        maxAge: CORS_MAX_AGE_SECONDS,
+      }),
+    );
+  }
+  app.use(wellFormedPath());
+  app.notFound((c) => problemResponse(c, { reason: "not_found", what: "This path" }));
+  app.onError((error, c) => {
+    logFault(error, { id: c.get("requestId"), method: c.req.method, route: c.req.routePath });
+    return problemResponse(c, failureOfFault(error));
+  });
+  return app;
+}
+
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+/** HEAD is answered wherever GET is. */
+export function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {
+  const allowed = new Map<string, readonly string[]>();
+  for (const { description } of routes) {
+    const more = description.method === "GET" ? ["GET", "HEAD"] : [description.method];
+    allowed.set(description.path, [...(allowed.get(description.path) ?? []), ...more]);
+  }
+  return allowed;
+}

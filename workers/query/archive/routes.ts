@@ -1,0 +1,65 @@
+/**
+ * An entity out as a zip, and in again.
+ */
+import { zipStream } from "../../../adapters/platform/zip.ts";
+import { fail, ok } from "../../../core/errors.ts";
+import { IMPORT_BYTES_MAX, RPC_BYTES_MAX } from "../../../core/limits.ts";
+import { importResultSchema } from "../../../core/schema/append.ts";
+import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
+import { entitySchema } from "../../../core/schema/scalar.ts";
+import { READ_ENTITY, WRITE_ENTITY } from "../access_levels.ts";
+import { noBody, rawBody } from "../http/body_spec.ts";
+import { mapped } from "../mapped.ts";
+import { jsonAnswer, ownAnswer, type Route, tenantRoute } from "../route.ts";
+import { exportEntries } from "./export_entries.ts";
+
+const ZIP_TYPE = "application/zip";
+
+const exportEntity = tenantRoute(
+  READ_ENTITY,
+  {
+    operation: "exportEntity",
+    summary: "The whole log of an entity, with its documents and digests",
+    method: "GET",
+    path: "/v1/entities/{entity}/export",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: noBody,
+    answer: ownAnswer(200, "segments as JSONL, documents, a manifest", { [ZIP_TYPE]: null }),
+  },
+  async ({ services, tenant, params: { entity } }) => {
+    const segments = await services.entity({ tenant, entity }).segments({ tenant, entity });
+    if (!segments.ok) return segments;
+    if (segments.value.length === 0) return fail({ reason: "not_found", what: "The entity" });
+    const entries = exportEntries(services.store.forTenant(tenant), entity, segments.value, services);
+    const headers = { "Content-Type": ZIP_TYPE, "Content-Disposition": 'attachment; filename="export.zip"' };
+    return ok(new Response(zipStream(entries), { headers }));
+  },
+);
+
+/** The archive goes to ingest in one message. */
+const ARCHIVE_BYTES_MAX = Math.min(IMPORT_BYTES_MAX, RPC_BYTES_MAX);
+
+const importEntity = tenantRoute(
+  WRITE_ENTITY,
+  {
+    operation: "importEntity",
+    summary: "Append what an export holds: the same events with the same ids",
+    method: "POST",
+    path: "/v1/entities/{entity}/import",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: rawBody({ media: { [ZIP_TYPE]: null }, bytesMax: ARCHIVE_BYTES_MAX, gzip: false }),
+    answer: jsonAnswer(201, "what was new, and what was there already", importResultSchema),
+  },
+  async ({ services, tenant, params: { entity }, body }) => {
+    return mapped(await services.ingest.importArchive({ tenant, entity }, body.bytes), (result) => ({
+      accepted: result.accepted,
+      duplicates: result.duplicates,
+      conflicts: result.conflicts,
+      token: result.token,
+    }));
+  },
+);
+
+export const archiveRoutes: readonly Route[] = [exportEntity, importEntity];

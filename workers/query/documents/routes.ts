@@ -1,0 +1,59 @@
+/**
+ * Raw documents: bytes in, the same bytes out.
+ */
+import { fail, ok } from "../../../core/errors.ts";
+import { DOCUMENT_BYTES_MAX } from "../../../core/limits.ts";
+import { documentResultSchema } from "../../../core/schema/append.ts";
+import { eventIdSchema } from "../../../core/schema/event.ts";
+import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
+import { entitySchema } from "../../../core/schema/scalar.ts";
+import { READ_ENTITY, WRITE_ENTITY } from "../access_levels.ts";
+import { appendWire } from "../events/wire.ts";
+import { noBody, rawBody } from "../http/body_spec.ts";
+import { mapped } from "../mapped.ts";
+import { jsonAnswer, ownAnswer, type Route, tenantRoute } from "../route.ts";
+
+const documentParams = { entity: entitySchema, id: eventIdSchema };
+
+const putDocument = tenantRoute(
+  WRITE_ENTITY,
+  {
+    operation: "putDocument",
+    summary: "Keep a document's bytes and index its text",
+    method: "PUT",
+    path: "/v1/entities/{entity}/documents/{id}",
+    params: documentParams,
+    query: noParametersSchema,
+    body: rawBody({ media: { "*/*": null }, bytesMax: DOCUMENT_BYTES_MAX, gzip: false }),
+    answer: jsonAnswer(201, "kept unchanged; `searchable` says whether its text could be read", documentResultSchema),
+  },
+  async ({ services, tenant, params, body }) => {
+    const scope = { tenant, entity: params.entity };
+    const put = await services.ingest.putDocument(scope, params.id, body.contentType, body.bytes);
+    return mapped(put, (result) => ({ ...appendWire(result), searchable: result.searchable }));
+  },
+);
+
+const getDocument = tenantRoute(
+  READ_ENTITY,
+  {
+    operation: "getDocument",
+    summary: "A document's bytes",
+    method: "GET",
+    path: "/v1/entities/{entity}/documents/{id}",
+    params: documentParams,
+    query: noParametersSchema,
+    body: noBody,
+    answer: ownAnswer(200, "the bytes, with the content type they were put with", { "*/*": null }),
+  },
+  async ({ services, tenant, params }) => {
+    const scope = { tenant, entity: params.entity };
+    const found = await services.entity(scope).document(scope, params.id);
+    if (!found.ok) return found;
+    const blob = await services.store.forTenant(tenant).get(found.value.blob);
+    if (blob === null) return fail({ reason: "corrupt", what: "The document's blob" });
+    return ok(new Response(blob.bytes, { headers: { "Content-Type": found.value.contentType } }));
+  },
+);
+
+export const documentRoutes: readonly Route[] = [putDocument, getDocument];

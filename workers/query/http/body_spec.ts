@@ -1,0 +1,99 @@
+/**
+ * What a route takes as its body: how it is read, and how `/openapi.json` describes it.
+ */
+import type { z } from "zod";
+import { fail, invalid, ok, type Result } from "../../../core/errors.ts";
+import { JSON_BODY_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_COMPRESSED_BYTES_MAX } from "../../../core/limits.ts";
+import type { RawBody } from "../../../core/rpc.ts";
+import { invalidFields } from "../../../core/schema/field_errors.ts";
+import type { BodySchema } from "../../../core/schema/openapi.ts";
+import { mediaTypeOf, parseJson, readBody, unsupported } from "./body.ts";
+
+export interface BodySpec<Body> {
+  readonly required: boolean;
+  /** Empty: no body at all. */
+  readonly media: Readonly<Record<string, BodySchema>>;
+  read(request: Request): Promise<Result<Body>>;
+}
+
+const JSON_TYPE = "application/json";
+
+export const noBody: BodySpec<null> = {
+  required: false,
+  media: {},
+  async read(request) {
+    if (request.method === "GET" || request.method === "HEAD") return ok(null);
+    const body = await readBody(request, JSON_BODY_BYTES_MAX);
+    if (!body.ok) return body;
+    // Many clients send `{}` where there is nothing to say.
+    const nothing = body.value.length === 0 || new TextDecoder().decode(body.value).trim() === "{}";
+    return nothing ? ok(null) : fail(invalid("", "This operation takes no body."));
+  },
+};
+
+export function jsonBody<Body>(schema: z.ZodType<Body>): BodySpec<Body> {
+  return { required: true, media: { [JSON_TYPE]: schema }, read: (request) => readJson(request, schema, false) };
+}
+
+/** No body at all means `{}`. */
+export function optionalJsonBody<Body>(schema: z.ZodType<Body>): BodySpec<Body> {
+  return { required: false, media: { [JSON_TYPE]: schema }, read: (request) => readJson(request, schema, true) };
+}
+
+async function readJson<Body>(request: Request, schema: z.ZodType<Body>, optional: boolean): Promise<Result<Body>> {
+  const plain = withoutEncoding(request);
+  if (!plain.ok) return plain;
+  const mediaType = mediaTypeOf(request);
+  const absent = optional && mediaType === "none";
+  if (!absent && mediaType !== JSON_TYPE) return fail(unsupported(mediaType, [JSON_TYPE]));
+  const body = await readBody(request, JSON_BODY_BYTES_MAX);
+  if (!body.ok) return body;
+  if (absent && body.value.length > 0) return fail(unsupported(mediaType, [JSON_TYPE]));
+  const json = optional && body.value.length === 0 ? ok({}) : parseJson(body.value);
+  if (!json.ok) return json;
+  const parsed = schema.safeParse(json.value);
+  return parsed.success ? ok(parsed.data) : fail(invalidFields(parsed.error));
+}
+
+/**
+ * Bytes that another script parses. With `gzip`, they may be compressed and are handed on as they came.
+ * Where any media type is taken, it is handed on as it was sent; else without its parameters.
+ */
+export function rawBody(options: {
+  readonly media: Readonly<Record<string, BodySchema>>;
+  readonly bytesMax: number;
+  readonly gzip: boolean;
+}): BodySpec<RawBody> {
+  const types = Object.keys(options.media);
+  return {
+    required: true,
+    media: options.media,
+    async read(request) {
+      const mediaType = mediaTypeOf(request);
+      const any = types.includes("*/*");
+      if (!any && !types.includes(mediaType)) return fail(unsupported(mediaType, types));
+      const encoding = encodingOf(request);
+      const gzip = options.gzip && encoding === "gzip";
+      const plain = gzip ? ok(null) : withoutEncoding(request);
+      if (!plain.ok) return plain;
+      const bytes = await readBody(request, gzip ? REQUEST_COMPRESSED_BYTES_MAX : options.bytesMax);
+      if (!bytes.ok) return bytes;
+      const contentType = request.headers.get("Content-Type") ?? "application/octet-stream";
+      return ok({ bytes: bytes.value, contentType: any ? contentType : mediaType, gzip });
+    },
+  };
+}
+
+export function eventsBody(schema: BodySchema): BodySpec<RawBody> {
+  const media = { [JSON_TYPE]: schema, "application/x-ndjson": null };
+  return rawBody({ media, bytesMax: REQUEST_BYTES_MAX, gzip: true });
+}
+
+function encodingOf(request: Request): string {
+  return (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+}
+
+function withoutEncoding(request: Request): Result<null> {
+  const encoding = encodingOf(request);
+  return encoding === "identity" ? ok(null) : fail(unsupported(`Content-Encoding: ${encoding}`, ["identity"]));
+}

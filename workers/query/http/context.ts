@@ -1,0 +1,16 @@
+/**
+ * What the middlewares leave on a request for those after them.
+ */
+import type { Context } from "hono";
+import type { Principal } from "../../../core/access/principal.ts";
+import type { Stages } from "./server_timing.ts";
+
+export interface AppEnv {
+  Variables: {
+    requestId: string;
+    stages: Stages;
+    principal: Principal | null;
+  };
+}
+
+export type AppContext = Context<AppEnv>;

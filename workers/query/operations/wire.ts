@@ -1,0 +1,47 @@
+/**
+ * Jobs, dead letters and the tenant's status as the wire writes them.
+ */
+import type { z } from "zod";
+import type { DeadLetter, Job, TenantStatus } from "../../../core/rpc.ts";
+import type { deadLetterPageSchema, tenantStatusSchema } from "../../../core/schema/admin.ts";
+import type { jobPageSchema, jobSchema } from "../../../core/schema/job.ts";
+import { formatTime } from "../../../core/schema/scalar.ts";
+import { pageOf } from "../page.ts";
+
+export function jobWire(job: Job): z.infer<typeof jobSchema> {
+  return {
+    id: job.id,
+    type: job.type,
+    status: job.status,
+    progress: { done: job.progress.done, total: job.progress.total },
+    ...(job.result === undefined ? {} : { result: job.result }),
+    ...(job.error === undefined ? {} : { error: job.error }),
+  };
+}
+
+export function jobPageWire(page: {
+  readonly jobs: readonly Job[];
+  readonly nextCursor: string | null;
+}): z.infer<typeof jobPageSchema> {
+  return { jobs: page.jobs.map(jobWire), next_cursor: page.nextCursor };
+}
+
+export function deadLetterPageWire(
+  letters: readonly DeadLetter[],
+  limit: number,
+  cursor: string | undefined,
+): z.infer<typeof deadLetterPageSchema> {
+  const { items, nextCursor } = pageOf(letters, limit, cursor);
+  return { dead_letters: items.map((letter) => ({ ...letter, at: formatTime(letter.at) })), next_cursor: nextCursor };
+}
+
+export function tenantStatusWire(status: TenantStatus): z.infer<typeof tenantStatusSchema> {
+  return {
+    entities: status.entities,
+    waiting: status.waiting.map(({ entity, unindexedEvents, since }) => {
+      return { entity, unindexed_events: unindexedEvents, since: formatTime(since) };
+    }),
+    failed: status.deadLetters,
+    last_runs: { sweep: status.lastSweepAt === null ? null : formatTime(status.lastSweepAt) },
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Searching one entity.
+ */
+import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
+import { entitySchema } from "../../../core/schema/scalar.ts";
+import { searchBodySchema } from "../../../core/schema/search.ts";
+import { recallAnswerSchema, recallBodySchema, searchAnswerSchema } from "../../../core/schema/search_answer.ts";
+import { READ_ENTITY } from "../access_levels.ts";
+import { jsonBody } from "../http/body_spec.ts";
+import { mapped } from "../mapped.ts";
+import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
+import { measureRecall } from "./recall.ts";
+import { searchWire } from "./wire.ts";
+
+const searchEntity = tenantRoute(
+  READ_ENTITY,
+  {
+    operation: "searchEntity",
+    summary: "Ranked, cited hits from one entity",
+    method: "POST",
+    path: "/v1/entities/{entity}/search",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: jsonBody(searchBodySchema),
+    answer: jsonAnswer(200, "hits, and the snapshot they were read from", searchAnswerSchema),
+  },
+  async ({ services, tenant, params, body, elapsedMs }) => {
+    const scope = { tenant, entity: params.entity };
+    const answer = await services.entity(scope).search({ scope, request: body });
+    return mapped(answer, (value) => searchWire(value, { explain: body.explain, totalMs: elapsedMs() }));
+  },
+);
+
+const recallEntity = tenantRoute(
+  READ_ENTITY,
+  {
+    operation: "recallEntity",
+    summary: "Measure how much of the exact answer the default plan finds",
+    method: "POST",
+    path: "/v1/entities/{entity}/recall",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: jsonBody(recallBodySchema),
+    answer: jsonAnswer(200, "the share, and the mean time of each plan", recallAnswerSchema),
+  },
+  async ({ services, tenant, params, body }) => {
+    const scope = { tenant, entity: params.entity };
+    const asked = { samples: body.samples, topK: body.top_k };
+    const measure = await measureRecall(services.entity(scope), scope, asked, services.clock);
+    return mapped(measure, ({ recall, approximateMs, exactMs, samples }) => {
+      return { recall, approximate_ms: approximateMs, exact_ms: exactMs, samples };
+    });
+  },
+);
+
+export const searchRoutes: readonly Route[] = [searchEntity, recallEntity];

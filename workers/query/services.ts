@@ -1,0 +1,36 @@
+/**
+ * What handlers are made of. Built once by `worker.ts`; nothing below this sees a binding.
+ */
+import type { Authenticator } from "../../core/access/authenticate.ts";
+import type { Directory } from "../../core/access/directory.ts";
+import type { Secrets } from "../../core/access/secrets.ts";
+import type { Result } from "../../core/errors.ts";
+import type { Clock, Compression, Digest, ObjectStore, Random } from "../../core/ports.ts";
+import type { EntityApi, EntityScope, IndexerOperation, IngestApi, TenantApi } from "../../core/rpc.ts";
+import type { Json } from "../../core/schema/scalar.ts";
+
+export interface IndexerClient {
+  run(tenant: string, operation: Exclude<IndexerOperation, "sweep" | "replay">, body: Json): Promise<Result<Json>>;
+  replay(tenant: string, deadLetter: string): Promise<Result<Json>>;
+}
+
+export interface RateLimiter {
+  /** Counts one request of `name`; false when it has had its allowance. */
+  allow(name: string): Promise<boolean>;
+}
+
+export interface Services {
+  readonly ingest: IngestApi;
+  readonly indexer: IndexerClient;
+  readonly store: ObjectStore;
+  readonly directory: Directory;
+  readonly secrets: Secrets;
+  readonly authenticator: Authenticator;
+  readonly rateLimiter: RateLimiter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly compression: Compression;
+  readonly digest: Digest;
+  entity(scope: EntityScope): EntityApi;
+  tenant(tenant: string): TenantApi;
+}
