@@ -93,8 +93,6 @@ export const SHARD_SECTIONS_MAX = 256;
 export const PART_COLUMNS_MAX = 1_024;
 /** Decoded columns that one opened part keeps. */
 export const PART_COLUMN_BYTES_MAX = 4 * MIB;
-/** Column codes of one part that a slab holds; filters on further columns are evaluated outside of it. */
-export const SLAB_COLUMN_BYTES_MAX = 4 * MIB;
 /** Decompressed frames of stored lines that one opened part keeps. */
 export const PART_FRAMES_KEPT_MAX = 4;
 /** Commits and raw bytes one build takes from the tail. */

@@ -77,7 +77,7 @@ function explainLoss(scope: Scope, query: Query): void {
 
 function hasIdentifierFirst(scope: Scope, query: Query): boolean {
   const first = scope.search({ text: query.text, mode: "hybrid", top_k: 1 })[0];
-  return query.contains && first?.text.includes(query.contains);
+  return (query.contains !== undefined && first?.text.includes(query.contains)) ?? false;
 }
 
 function isRelevant(query: Query, id: string | undefined): boolean {

@@ -9,6 +9,7 @@
  * also casts its letter trigrams; (2) words weigh by length, since idf would need the corpus.
  */
 import type { KernelBuilder, LocalEmbedder, QueryTerm } from "../../core/ports.ts";
+import { COMMON_TERMS } from "../../core/retrieval/common_terms.ts";
 
 /** Twice as many find a fifth more by vector alone, and nothing more in a hybrid; a slab holds half as many then. */
 const DIMENSIONS = 256;
@@ -23,41 +24,33 @@ const QUERY_WEIGHT = 1 / 64;
 const WORD_LETTERS_MAX = 8;
 /** Keeps short words heard: a word of n letters weighs n + 2. */
 const WORD_WEIGHT_BASE = 2;
-const COMMON_WORD_FACTOR = 0.2;
+const COMMON_TERM_FACTOR = 0.2;
 const GRAM_LETTERS = 3;
 
-/** Frequent English words that stop lists keep; they tell texts apart poorly. */
-const COMMON_WORDS =
-  "i me my we our us you your he him his she her its them who whom whose what which when where why how do does did done " +
-  "has have had having can could should would may might must shall am been being were from up down out over under " +
-  "again further than too very just about after before between during each few more most other some same own so only " +
-  "both all any also via per one two many much get got make made use used like go going say said know new time";
-
 export function embeddedEmbedder(analyze: KernelBuilder["analyze"]): LocalEmbedder {
-  const common = new Set(analyze(COMMON_WORDS).map((term) => term.term));
   return {
     kind: "local",
     id: "embedded-v1",
     dimensions: DIMENSIONS,
     queryWeight: QUERY_WEIGHT,
-    embed: (texts) => texts.map((text) => embedTerms(analyze(text), common)),
+    embed: (texts) => texts.map((text) => embedTerms(analyze(text))),
   };
 }
 
 /** A unit vector, or null for a text without a single term. */
-function embedTerms(terms: readonly QueryTerm[], common: ReadonlySet<string>): Float32Array | null {
+function embedTerms(terms: readonly QueryTerm[]): Float32Array | null {
   const sums = new Float64Array(DIMENSIONS);
   for (const { field, term, count } of terms) {
-    const weight = termWeight(term, common) * threeQuarterPower(count);
+    const weight = termWeight(term) * threeQuarterPower(count);
     addFeature(sums, `${field}:${term}`, weight);
     if (field === "word") addGrams(sums, term, weight);
   }
   return normalised(sums);
 }
 
-function termWeight(term: string, common: ReadonlySet<string>): number {
+function termWeight(term: string): number {
   const weight = Math.min(term.length, WORD_LETTERS_MAX) + WORD_WEIGHT_BASE;
-  return common.has(term) ? weight * COMMON_WORD_FACTOR : weight;
+  return COMMON_TERMS.has(term) ? weight * COMMON_TERM_FACTOR : weight;
 }
 
 /** count^0.75: sublinear, yet a word that a text keeps coming back to stands out of the noise of hashing. */

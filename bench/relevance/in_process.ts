@@ -20,7 +20,8 @@ import { searchView } from "../../core/retrieval/search.ts";
 import type { View } from "../../core/retrieval/view.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { searchBodySchema } from "../../core/schema/search.ts";
-import { createBuilder, createSlabPool } from "../../wasm/kernel.ts";
+import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createSlabPool } from "../../wasm/slab_pool.ts";
 
 const ENTITY = "kb:relevance";
 const KERNEL = join(import.meta.dirname, "..", "..", "wasm", "build", "kernel.wasm");
@@ -46,7 +47,7 @@ export interface SearchInput {
 
 export function openInProcess(): InProcess {
   const module = new WebAssembly.Module(readFileSync(KERNEL));
-  const builder = createBuilder(module);
+  const builder = createKernelBuilder(module);
   return { builder, embedder: embeddedEmbedder(builder.analyze), pool: createSlabPool(module) };
 }
 

@@ -23,7 +23,7 @@ const ENTRY_NUMBERS = 3;
 const DENSE = 0xffffffff;
 
 export const COLUMN_SECTIONS = ["columnNames", "columnEntries", "columnValues", "columnCodes"] as const;
-export type ColumnSections = Readonly<Record<(typeof COLUMN_SECTIONS)[number], Uint8Array>>;
+type ColumnSections = Readonly<Record<(typeof COLUMN_SECTIONS)[number], Uint8Array>>;
 
 // --- Writing --------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ interface ColumnTables {
 }
 
 /** The event of a row, for columns that are not stored. */
-export type EventOfRow = (row: number) => StoredEvent;
+type EventOfRow = (row: number) => StoredEvent;
 
 /**
  * null when the sections do not fit each other: a code without a value, a row that is not there, names out of order.
@@ -202,7 +202,7 @@ function isAttributeValue(value: unknown): value is AttributeValue {
 }
 
 /** A map of columns that decodes what is asked for. It lists the columns that are stored; `get` finds all. */
-export class PartColumns implements ReadonlyMap<string, Column> {
+class PartColumns implements ReadonlyMap<string, Column> {
   readonly #tables: ColumnTables;
   readonly #eventOfRow: EventOfRow | null;
   /** Oldest first. */

@@ -3,7 +3,7 @@
  * is, so the answer is right at any debt; only the cost of a search grows.
  */
 
-export interface Debt {
+interface Debt {
   /** Durable, not yet in a shard. */
   readonly events: number;
   /** Raw bytes of their lines. */
@@ -13,7 +13,7 @@ export interface Debt {
 }
 
 /** Any one of them reached is enough. */
-export interface DebtThresholds {
+interface DebtThresholds {
   readonly indexEvents: number;
   readonly indexBytes: number;
   readonly indexAgeMs: number;

@@ -17,7 +17,7 @@ import { LINE_SECTIONS, readLines } from "./stored_lines.ts";
 import { readStringTable } from "./string_table.ts";
 import { float64View, uint32View, uint64View } from "./typed_section.ts";
 
-export interface OpenTools {
+interface OpenTools {
   readonly compression: Compression;
   readonly digest: Digest;
 }

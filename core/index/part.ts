@@ -79,7 +79,10 @@ export interface Part {
   /** Least and greatest event time of rows that are not tombstones; null when there are none. */
   readonly times: { readonly min: number; readonly max: number } | null;
   readonly withdrawals: readonly Withdrawal[];
-  /** `kind session actor agent source` and `attributes.<name>`, in ascending byte order of name. */
+  /**
+   * `kind session actor agent source` and `attributes.<name>`, each when a row has it. `get` and `has` find every one;
+   * the listing, in ascending byte order of name, ends at PART_COLUMNS_MAX attributes.
+   */
   readonly columns: ReadonlyMap<string, Column>;
   readonly rowOfDocument: Uint32Array;
   /** Which chunk of its event document i is. */

@@ -3,13 +3,7 @@
  * which the commit number stands in decimal, or `[key]` for a key without it.
  */
 
-const encodeTemplate = (key: string, commit: number): string => {
-  const digits = String(commit);
-  const at = key.lastIndexOf(digits);
-  return JSON.stringify(at === -1 ? [key] : [key.slice(0, at), key.slice(at + digits.length)]);
-};
-
-export interface TemplatedKeys {
+interface TemplatedKeys {
   /** Distinct templates in order of first appearance. */
   readonly templates: readonly string[];
   /** The template of each key. */
@@ -20,7 +14,7 @@ export function templateKeys(keys: readonly { readonly commit: number; readonly 
   const indexOf = new Map<string, number>();
   const indexes = new Uint32Array(keys.length);
   keys.forEach(({ commit, segment }, at) => {
-    const template = encodeTemplate(segment, commit);
+    const template = templateOf(segment, commit);
     let index = indexOf.get(template);
     if (index === undefined) {
       index = indexOf.size;
@@ -29,6 +23,12 @@ export function templateKeys(keys: readonly { readonly commit: number; readonly 
     indexes[at] = index;
   });
   return { templates: [...indexOf.keys()], indexes };
+}
+
+function templateOf(key: string, commit: number): string {
+  const digits = String(commit);
+  const at = key.lastIndexOf(digits);
+  return JSON.stringify(at === -1 ? [key] : [key.slice(0, at), key.slice(at + digits.length)]);
 }
 
 /** Head and tail of a stored template, or the whole key; null when it is neither. */

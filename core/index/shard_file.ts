@@ -61,7 +61,7 @@ export interface ShardSection {
   readonly bytes: Uint8Array;
 }
 
-export interface ShardFile {
+interface ShardFile {
   readonly identity: ShardIdentity;
   readonly hotBytes: number;
   /** Views into the file, by type. */

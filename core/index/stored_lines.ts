@@ -12,7 +12,7 @@ import { bytesOf, uint32View } from "./typed_section.ts";
 const LINE_FEED = 0x0a;
 
 export const LINE_SECTIONS = ["lineOffsets", "frameRawOffsets", "frameOffsets", "frames"] as const;
-export type LineSections = Readonly<Record<(typeof LINE_SECTIONS)[number], Uint8Array>>;
+type LineSections = Readonly<Record<(typeof LINE_SECTIONS)[number], Uint8Array>>;
 
 // --- Writing --------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ function ascends(offsets: Uint32Array): boolean {
   return offsets.every((offset, index) => (index === 0 ? offset === 0 : offset > (offsets[index - 1] ?? 0)));
 }
 
-export class StoredLines {
+class StoredLines {
   readonly #lineOffsets: Uint32Array;
   readonly #frameRawOffsets: Uint32Array;
   readonly #frameOffsets: Uint32Array;

@@ -137,8 +137,15 @@ function mediaObject(media: Readonly<Record<string, BodySchema>>, io: "input" | 
   );
 }
 
-/** What zod cannot say in JSON Schema (a refinement, a transform) is left open rather than described wrongly. */
+/**
+ * What zod cannot say in JSON Schema (a refinement, a transform) is left open rather than described wrongly.
+ * The one recursive schema we have is "any JSON", which JSON Schema writes as an empty one.
+ */
 function jsonSchemaOf(schema: z.core.$ZodType, io: "input" | "output"): Json {
-  const { $schema: _, "~standard": __, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
-  return JSON.parse(JSON.stringify(rest));
+  const { $schema: _, $defs: __, "~standard": ___, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return JSON.parse(JSON.stringify(rest), (_name, value) => (isRecursion(value) ? {} : value));
+}
+
+function isRecursion(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "$ref" in value && String(value.$ref).startsWith("#/$defs/");
 }

@@ -7,7 +7,9 @@ import type { Route } from "../../workers/query/route.ts";
 
 const operationSchema = z.looseObject({
   operationId: z.string(),
-  requestBody: z.looseObject({ content: z.record(z.string(), z.looseObject({ schema: z.unknown() })) }).optional(),
+  requestBody: z
+    .looseObject({ content: z.record(z.string(), z.looseObject({ schema: z.unknown().optional() })) })
+    .optional(),
   responses: z.record(z.string(), z.unknown()),
 });
 

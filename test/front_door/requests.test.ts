@@ -3,6 +3,20 @@
  */
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { deadLetterPageSchema, replayedSchema, tenantStatusSchema } from "../../core/schema/admin.ts";
+import {
+  appendResultSchema,
+  bulkResultSchema,
+  documentResultSchema,
+  writeTokenSchema,
+} from "../../core/schema/append.ts";
+import { entityPageSchema, entityStatusSchema, warmManySchema, warmOneSchema } from "../../core/schema/entity.ts";
+import { jobPageSchema, jobSchema, jobStartedSchema } from "../../core/schema/job.ts";
+import { problemSchema } from "../../core/schema/problem.ts";
+import { recallAnswerSchema, searchAnswerSchema } from "../../core/schema/search_answer.ts";
+import { settingsSchema } from "../../core/schema/stored.ts";
+import { citedEventSchema, eventPageSchema } from "../../core/schema/timeline.ts";
 import { DEVELOPMENT_KEY } from "./credentials.ts";
 import { type FrontDoor, startFrontDoor } from "./front_door.ts";
 import { documentSchema } from "./openapi_document.ts";
@@ -15,11 +29,25 @@ afterAll(() => frontDoor.dispose());
 
 const authorized = { Authorization: `Bearer ${DEVELOPMENT_KEY}` };
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-  const content = body === undefined ? {} : { body: JSON.stringify(body) };
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
-  const response = await frontDoor.fetch(path, { method, headers: { ...authorized, ...json, ...headers }, ...content });
-  return { status: response.status, headers: response.headers, body: await response.json() };
+/** Sends JSON, and checks that what comes back is what `/openapi.json` says of it. */
+async function call<Wire>(
+  schema: z.ZodType<Wire>,
+  method: string,
+  path: string,
+  content?: unknown,
+  more: Record<string, string> = {},
+) {
+  const json = {
+    body: JSON.stringify(content),
+    headers: { ...authorized, "Content-Type": "application/json", ...more },
+  };
+  const response = await frontDoor.fetch(path, {
+    method,
+    ...(content === undefined ? { headers: { ...authorized, ...more } } : json),
+  });
+  const body: unknown = await response.json();
+  schema.parse(body);
+  return { status: response.status, headers: response.headers, body: body as Wire };
 }
 
 const ENTITY = "account:a/b %\u20ac";
@@ -29,7 +57,13 @@ const asked = (text: unknown) => JSON.parse(String(text));
 
 describe("appending", () => {
   it("hands the body on as it came and answers 201", async () => {
-    const { status, body } = await call("POST", `${PATH}/events`, { events: [] }, { "Idempotency-Key": "k 1" });
+    const { status, body } = await call(
+      appendResultSchema,
+      "POST",
+      `${PATH}/events`,
+      { events: [] },
+      { "Idempotency-Key": "k 1" },
+    );
     const { token, ...rest } = body;
     expect([status, rest]).toEqual([
       201,
@@ -47,17 +81,17 @@ describe("appending", () => {
       "Content-Encoding": "gzip",
     };
     const response = await frontDoor.fetch(`${PATH}/events`, { method: "POST", headers, body: bytes });
-    const { token } = await response.json();
+    const { token } = appendResultSchema.parse(await response.json());
     expect(asked(token).body).toEqual({ contentType: "application/x-ndjson", gzip: true, size: bytes.length });
   });
 
   it("answers 201 when every entity took its events and 207 with the error of each that did not", async () => {
     const events = [{ entity: "a" }, { entity: "failing:conflict" }];
-    expect(await call("POST", "/v1/events", { events: [{ entity: "a" }] })).toMatchObject({
+    expect(await call(bulkResultSchema, "POST", "/v1/events", { events: [{ entity: "a" }] })).toMatchObject({
       status: 201,
       body: { accepted: 1 },
     });
-    const { status, headers, body } = await call("POST", "/v1/events", { events });
+    const { status, headers, body } = await call(bulkResultSchema, "POST", "/v1/events", { events });
     expect(status).toBe(207);
     expect(body).toMatchObject({
       accepted: 1,
@@ -65,7 +99,7 @@ describe("appending", () => {
       results: [{ entity: "a", commit: 1 }, { entity: "failing:conflict" }],
     });
     expect(body.results[0]).not.toHaveProperty("error");
-    expect(body.results[1].error).toMatchObject({
+    expect(body.results[1]?.error).toMatchObject({
       status: 409,
       code: "conflict",
       request_id: headers.get("X-Request-Id"),
@@ -75,19 +109,23 @@ describe("appending", () => {
 
 describe("reading the timeline", () => {
   it("takes times as RFC 3339 and as milliseconds, and fills in what is not said", async () => {
-    const { body } = await call("GET", `${PATH}/events?from=1970-01-01T00:00:01Z&to=2000&kind=note&session=s`);
+    const { body } = await call(
+      eventPageSchema,
+      "GET",
+      `${PATH}/events?from=1970-01-01T00:00:01Z&to=2000&kind=note&session=s`,
+    );
     const query = { scope, from: 1_000, to: 2_000, kind: "note", session: "s", order: "asc", limit: 100, cursor: null };
-    expect(asked(body.events[0].text)).toEqual(query);
+    expect(asked(body.events[0]?.text)).toEqual(query);
     expect(body.next_cursor).toBeNull();
   });
 
   it("decodes an event's id once and answers it with its citation", async () => {
-    const { body } = await call("GET", `${PATH}/events/${encodeURIComponent("a/b%2Fc")}`);
+    const { body } = await call(citedEventSchema, "GET", `${PATH}/events/${encodeURIComponent("a/b%2Fc")}`);
     expect(body).toMatchObject({ id: "a/b%2Fc", kind: "note", citation: { segment: "segments/1", line: 1 } });
   });
 
   it("withdraws through the object of that entity", async () => {
-    const { status, body } = await call("DELETE", `${PATH}/events/e1`);
+    const { status, body } = await call(writeTokenSchema, "DELETE", `${PATH}/events/e1`);
     expect(status).toBe(200);
     expect(asked(body.token)).toEqual({ scope, id: "e1", object: `dev/${encodeURIComponent(ENTITY)}` });
   });
@@ -95,7 +133,7 @@ describe("reading the timeline", () => {
 
 describe("searching", () => {
   it("answers hits with their scores and citations, and what it cost", async () => {
-    const { status, body } = await call("POST", `${PATH}/search`, { text: "x" });
+    const { status, body } = await call(searchAnswerSchema, "POST", `${PATH}/search`, { text: "x" });
     expect(status).toBe(200);
     const { snapshot, ...rest } = body;
     expect(asked(snapshot)).toMatchObject({ scope, request: { text: "x", topK: 10, consistency: "strong" } });
@@ -120,27 +158,27 @@ describe("searching", () => {
   });
 
   it("gives the plan's reason and what was left out when there is something to say", async () => {
-    const explained = await call("POST", `${PATH}/search`, { text: "degraded", explain: true });
+    const explained = await call(searchAnswerSchema, "POST", `${PATH}/search`, { text: "degraded", explain: true });
     expect(explained.body.performance.plan_reason).toBe("the stub has one plan");
     expect(explained.body.degraded).toEqual(["vector: the embedder did not answer"]);
   });
 
   it("finds all of an exact answer where every plan is exact", async () => {
-    const { body } = await call("POST", `${PATH}/recall`, { samples: 3, top_k: 5 });
+    const { body } = await call(recallAnswerSchema, "POST", `${PATH}/recall`, { samples: 3, top_k: 5 });
     expect(body).toMatchObject({ recall: 1, samples: 1 });
   });
 });
 
 describe("entities", () => {
   it("are listed by their tenant's object", async () => {
-    const { body } = await call("GET", "/v1/entities?prefix=acc&limit=7&cursor=c");
-    const [{ entity, ...rest }] = body.entities;
-    expect(asked(entity)).toEqual({ tenant: "dev", prefix: "acc", limit: 7, cursor: "c", object: "dev" });
-    expect(rest).toEqual({ events: 1, last_ts: "1970-01-01T00:00:01.000Z" });
+    const { body } = await call(entityPageSchema, "GET", "/v1/entities?prefix=acc&limit=7&cursor=c");
+    const [listed] = body.entities;
+    expect(asked(listed?.entity)).toEqual({ tenant: "dev", prefix: "acc", limit: 7, cursor: "c", object: "dev" });
+    expect(listed).toMatchObject({ events: 1, last_ts: "1970-01-01T00:00:01.000Z" });
   });
 
   it("show their log, shards and cache", async () => {
-    const { body } = await call("GET", PATH);
+    const { body } = await call(entityStatusSchema, "GET", PATH);
     expect(body).toEqual({
       entity: ENTITY,
       snapshot: JSON.stringify(scope),
@@ -156,8 +194,13 @@ describe("entities", () => {
   });
 
   it("are warmed one by one and many at a time", async () => {
-    expect(await call("POST", `${PATH}/warm`)).toMatchObject({ status: 202, body: { entity: ENTITY, bytes: 5 } });
-    const { status, body } = await call("POST", "/v1/warm", { entities: ["a", "failing:not_found", "a"] });
+    expect(await call(warmOneSchema, "POST", `${PATH}/warm`)).toMatchObject({
+      status: 202,
+      body: { entity: ENTITY, bytes: 5 },
+    });
+    const { status, body } = await call(warmManySchema, "POST", "/v1/warm", {
+      entities: ["a", "failing:not_found", "a"],
+    });
     expect(status).toBe(202);
     expect(body.results).toMatchObject([
       { entity: "a", bytes: 5 },
@@ -166,7 +209,7 @@ describe("entities", () => {
   });
 
   it("are erased by a job", async () => {
-    const { status, body } = await call("DELETE", PATH);
+    const { status, body } = await call(jobStartedSchema, "DELETE", PATH);
     expect([status, body]).toEqual([202, { job: `/tenants/dev/erase ${JSON.stringify({ entity: ENTITY })}` }]);
   });
 });
@@ -187,43 +230,52 @@ describe("documents", () => {
       searchable: true,
       token: JSON.stringify({ scope, id: "d", contentType: "text/plain", size: 3 }),
     });
-    expect(asked((await untyped.json()).token)).toMatchObject({ contentType: "application/octet-stream" });
+    expect(asked(documentResultSchema.parse(await untyped.json()).token)).toMatchObject({
+      contentType: "application/octet-stream",
+    });
   });
 
   it("whose bytes are gone are a fault of ours, not of the caller", async () => {
-    expect(await call("GET", `${PATH}/documents/d`)).toMatchObject({ status: 500, body: { code: "internal" } });
+    expect(await call(problemSchema, "GET", `${PATH}/documents/d`)).toMatchObject({
+      status: 500,
+      body: { code: "internal" },
+    });
   });
 });
 
 describe("operation", () => {
   it("starts jobs for one entity or for all", async () => {
-    expect(await call("POST", "/v1/admin/rebuild", { entity: "a" })).toMatchObject({
+    expect(await call(jobStartedSchema, "POST", "/v1/admin/rebuild", { entity: "a" })).toMatchObject({
       status: 202,
       body: { job: '/tenants/dev/rebuild {"entity":"a"}' },
     });
-    expect(await call("POST", "/v1/admin/compact")).toMatchObject({
+    expect(await call(jobStartedSchema, "POST", "/v1/admin/compact")).toMatchObject({
       status: 202,
       body: { job: "/tenants/dev/compact {}" },
     });
-    expect(await call("POST", "/v1/admin/reconcile", {})).toMatchObject({
+    expect(await call(jobStartedSchema, "POST", "/v1/admin/reconcile", {})).toMatchObject({
       status: 202,
       body: { job: "/tenants/dev/reconcile {}" },
     });
   });
 
   it("pages dead letters by id and passes the indexer's failures on", async () => {
-    const first = await call("GET", "/v1/admin/dead-letters?limit=2");
-    expect(first.body.dead_letters.map(({ id }: { id: string }) => id)).toEqual(["a", "b"]);
-    const second = await call("GET", `/v1/admin/dead-letters?limit=2&cursor=${first.body.next_cursor}`);
+    const first = await call(deadLetterPageSchema, "GET", "/v1/admin/dead-letters?limit=2");
+    expect(first.body.dead_letters.map(({ id }) => id)).toEqual(["a", "b"]);
+    const second = await call(
+      deadLetterPageSchema,
+      "GET",
+      `/v1/admin/dead-letters?limit=2&cursor=${first.body.next_cursor}`,
+    );
     expect(second.body).toMatchObject({
       dead_letters: [{ id: "c", at: "1970-01-01T00:00:01.000Z" }],
       next_cursor: null,
     });
-    expect(await call("POST", "/v1/admin/dead-letters/a/replay")).toMatchObject({
+    expect(await call(replayedSchema, "POST", "/v1/admin/dead-letters/a/replay")).toMatchObject({
       status: 202,
       body: { replayed: "a" },
     });
-    expect(await call("POST", "/v1/admin/dead-letters/unknown/replay")).toMatchObject({ status: 404 });
+    expect(await call(problemSchema, "POST", "/v1/admin/dead-letters/unknown/replay")).toMatchObject({ status: 404 });
   });
 
   it("shows jobs and status", async () => {
@@ -234,10 +286,10 @@ describe("operation", () => {
       progress: { done: 1, total: 2 },
       result: { tenant: "dev" },
     };
-    expect((await call("GET", "/v1/jobs")).body).toEqual({ jobs: [job], next_cursor: null });
-    expect((await call("GET", "/v1/jobs/j1")).body).toEqual(job);
-    expect((await call("DELETE", "/v1/jobs/j1")).body).toEqual(job);
-    expect((await call("GET", "/v1/status")).body).toEqual({
+    expect((await call(jobPageSchema, "GET", "/v1/jobs")).body).toEqual({ jobs: [job], next_cursor: null });
+    expect((await call(jobSchema, "GET", "/v1/jobs/j1")).body).toEqual(job);
+    expect((await call(jobSchema, "DELETE", "/v1/jobs/j1")).body).toEqual(job);
+    expect((await call(tenantStatusSchema, "GET", "/v1/status")).body).toEqual({
       entities: 2,
       waiting: [{ entity: "account:a", unindexed_events: 4, since: "1970-01-01T00:00:01.000Z" }],
       failed: 1,
@@ -256,10 +308,10 @@ describe("operation", () => {
 
   it("keeps the tenant's settings", async () => {
     const settings = { bm25: { k1: 1.2, b: 0.75 }, tenant_index: "off" };
-    expect(await call("PUT", "/v1/settings", settings)).toMatchObject({ status: 200, body: settings });
-    expect((await call("GET", "/v1/settings")).body).toEqual(settings);
-    await call("PUT", "/v1/settings", {});
-    expect((await call("GET", "/v1/settings")).body).toEqual({});
+    expect(await call(settingsSchema, "PUT", "/v1/settings", settings)).toMatchObject({ status: 200, body: settings });
+    expect((await call(settingsSchema, "GET", "/v1/settings")).body).toEqual(settings);
+    await call(settingsSchema, "PUT", "/v1/settings", {});
+    expect((await call(settingsSchema, "GET", "/v1/settings")).body).toEqual({});
   });
 });
 
@@ -270,19 +322,21 @@ describe("failures behind the front door", () => {
     ["failing:unprocessable", 422, "unprocessable"],
     ["failing:not_found", 404, "not_found"],
   ])("%s: %i %s", async (entity, status, code) => {
-    expect(await call("POST", `/v1/entities/${entity}/search`, { text: "x" })).toMatchObject({
+    expect(await call(problemSchema, "POST", `/v1/entities/${entity}/search`, { text: "x" })).toMatchObject({
       status,
       body: { status, code },
     });
   });
 
   it("say when to try again", async () => {
-    const { status, headers, body } = await call("POST", "/v1/entities/failing:unavailable/search", { text: "x" });
+    const { status, headers, body } = await call(problemSchema, "POST", "/v1/entities/failing:unavailable/search", {
+      text: "x",
+    });
     expect([status, body.code, headers.get("Retry-After")]).toEqual([503, "unavailable", "7"]);
   });
 
   it("that nobody expected tell nothing of what was thrown", async () => {
-    const { status, body } = await call("POST", "/v1/entities/throwing:x/search", { text: "x" });
+    const { status, body } = await call(problemSchema, "POST", "/v1/entities/throwing:x/search", { text: "x" });
     expect([status, body.code]).toEqual([500, "internal"]);
     expect(JSON.stringify(body)).not.toMatch(/secret|TypeError|worker\.js/);
   });
@@ -290,14 +344,14 @@ describe("failures behind the front door", () => {
 
 describe("every answer", () => {
   it("carries the caller's request id when it is well-formed, and another when it is not", async () => {
-    const given = await call("GET", PATH, undefined, { "X-Request-Id": "trace-1:a.b_c" });
+    const given = await call(entityStatusSchema, "GET", PATH, undefined, { "X-Request-Id": "trace-1:a.b_c" });
     expect(given.headers.get("X-Request-Id")).toBe("trace-1:a.b_c");
-    const odd = await call("GET", PATH, undefined, { "X-Request-Id": "a b<script>" });
+    const odd = await call(entityStatusSchema, "GET", PATH, undefined, { "X-Request-Id": "a b<script>" });
     expect(odd.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it("names its stages", async () => {
-    const { headers } = await call("GET", PATH);
+    const { headers } = await call(entityStatusSchema, "GET", PATH);
     expect(headers.get("Server-Timing")).toMatch(/^auth;dur=\d+, parse;dur=\d+, call;dur=\d+, total;dur=\d+$/);
   });
 
@@ -308,7 +362,7 @@ describe("every answer", () => {
   });
 
   it("to an unknown method says which are known", async () => {
-    const { headers } = await call("PATCH", `${PATH}/events`);
+    const { headers } = await call(problemSchema, "PATCH", `${PATH}/events`);
     expect(headers.get("Allow")).toBe("POST, GET, HEAD");
   });
 

@@ -107,7 +107,7 @@ describe("the document", () => {
 
   it("describes every field of a search, and that there are no others", () => {
     const search =
-      document.paths["/v1/entities/{entity}/search"]?.["post"]?.requestBody?.content["application/json"]?.schema;
+      document.paths["/v1/entities/{entity}/search"]?.post?.requestBody?.content["application/json"]?.schema;
     const schema = z
       .looseObject({ properties: z.record(z.string(), z.unknown()), additionalProperties: z.boolean() })
       .parse(search);

@@ -181,7 +181,6 @@ export class EntityFixture {
       store: this.objects,
       builder,
       embedder: null,
-      paused: false,
       entity: () => {
         throw new Error("not used");
       },

@@ -144,32 +144,46 @@ export function logArbitrary({ dimensions, eventsMax }: RandomLog): fc.Arbitrary
   const event = fc.record(
     {
       id: fc.integer({ min: 0, max: eventsMax * 2 }).map((number) => `e${number}`),
-      ts: fc.integer({ min: 0, max: 20 }),
       kind: fc.constantFrom("note", "message", "call"),
-      text: textArbitrary,
+      text: fc.option(textArbitrary, { nil: undefined, freq: 8 }),
       session: fc.constantFrom("s1", "s2"),
       attributes: attributesArbitrary,
-      ...(dimensions === 0 ? {} : { vector }),
+      ...(dimensions === 0 ? {} : { vector: fc.option(vector, { nil: undefined, freq: 4 }) }),
     },
-    { requiredKeys: ["id", "ts", "kind"] },
+    { requiredKeys: ["id", "kind", "text"] },
   );
   const commit = fc.record({
-    events: fc.array(event, { minLength: 1, maxLength: Math.max(1, Math.ceil(eventsMax / 4)) }),
+    /** Most events of a commit are of one time, so that parts differ in theirs. */
+    around: fc.integer({ min: 0, max: 18 }),
+    events: fc.array(fc.record({ event, offset: fc.integer({ min: 0, max: 2 }) }), {
+      minLength: 1,
+      maxLength: Math.max(2, Math.ceil(eventsMax / 4)),
+      size: "max",
+    }),
     withdrawals: fc.array(fc.nat(), { maxLength: 2 }),
   });
-  return fc.array(commit, { minLength: 1, maxLength: 8 }).map((commits) => {
+  // Without the bias towards small values most logs would be too small for anything to be found.
+  return fc.noBias(fc.array(commit, { minLength: 1, maxLength: 8, size: "max" })).map((commits) => {
     const ids: string[] = [];
-    return commits.map(({ events, withdrawals }) => {
+    return commits.map(({ around, events, withdrawals }) => {
       const withdraw = ids.length === 0 ? [] : withdrawals.map((pick) => ids[pick % ids.length] ?? "");
-      ids.push(...events.map(({ id }) => id));
-      return { events, withdraw: [...new Set(withdraw)] };
+      ids.push(...events.map(({ event: { id } }) => id));
+      return {
+        events: events.map(({ event: { text, vector, ...rest }, offset }) => ({
+          ...rest,
+          ts: around + offset,
+          ...(text === undefined ? {} : { text }),
+          ...(vector === undefined ? {} : { vector }),
+        })),
+        withdraw: [...new Set(withdraw)],
+      };
     });
   });
 }
 
 /** Where to cut a log into parts: nowhere, everywhere, or anywhere. */
 export const cutsArbitrary: fc.Arbitrary<readonly number[]> = fc.oneof(
-  fc.constant([]),
-  fc.constant([1, 2, 3, 4, 5, 6, 7]),
-  fc.subarray([1, 2, 3, 4, 5, 6, 7]),
+  { weight: 1, arbitrary: fc.constant([]) },
+  { weight: 1, arbitrary: fc.constant([1, 2, 3, 4, 5, 6, 7]) },
+  { weight: 3, arbitrary: fc.subarray([1, 2, 3, 4, 5, 6, 7]) },
 );

@@ -100,14 +100,22 @@ export const queryText = fc
   .tuple(fc.constantFrom("renewal", "risk", "north"), fc.array(queryWords, { maxLength: 4 }))
   .map(([first, rest]) => [first, ...rest].join(" "));
 
-const restriction = fc.record(
+/** Often nothing, and seldom all at once, so that most searches have hits. */
+const restriction: fc.Arbitrary<Body> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Body>({}) },
+  { weight: 2, arbitrary: filterArbitrary.map((filter): Body => ({ filter })) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }).map((from): Body => ({ from })) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }).map((to): Body => ({ to })) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }).map((valid_at): Body => ({ valid_at })) },
   {
-    filter: filterArbitrary,
-    from: fc.integer({ min: 0, max: 20 }),
-    to: fc.integer({ min: 0, max: 20 }),
-    valid_at: fc.integer({ min: 0, max: 20 }),
+    weight: 2,
+    arbitrary: fc.record({
+      filter: filterArbitrary,
+      from: fc.integer({ min: 0, max: 8 }),
+      to: fc.integer({ min: 8, max: 20 }),
+      valid_at: fc.integer({ min: 8, max: 20 }),
+    }),
   },
-  { requiredKeys: [] },
 );
 
 export const topK = fc.constantFrom(1, 3, 10, 30);

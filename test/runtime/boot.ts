@@ -16,8 +16,8 @@ export interface TestRuntime {
   url(): string;
   /** With the development key unless `init` names another; JSON unless it is something else. */
   call(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
-  /** Stops in order and boots again on the same state. */
-  restart(options?: Partial<RuntimeOptions>): Promise<void>;
+  /** Stops in order, does what is to be done in `between`, and boots again on the same state. */
+  restart(options?: Partial<RuntimeOptions>, between?: () => Promise<void>): Promise<void>;
   sweep(): Promise<void>;
   /** Stops and removes the state. */
   close(): Promise<void>;
@@ -33,8 +33,9 @@ export async function bootTestRuntime(options: Partial<RuntimeOptions> = {}): Pr
     url: () => runtime.url,
     call: (method, path, body, headers) => call(runtime.url, method, path, body, headers),
     sweep: () => runtime.sweep(),
-    async restart(changes = {}) {
+    async restart(changes = {}, between = async () => undefined) {
       await runtime.stop();
+      await between();
       runtime = await boot(changes);
     },
     async close() {

@@ -1,14 +1,17 @@
 /**
- * Porter2, the English stemmer of Snowball (M. F. Porter, "The English (Porter2) stemming algorithm").
+ * Porter2, the English stemmer of Snowball (M. F. Porter, "The English (Porter2) stemming algorithm"), with the refinements
+ * of Snowball 3: further prefixes whose R1 is a convention (university is not universe, organization no organ), doubled
+ * letters kept in add, egg and off, -ogist.
  *
- * Works in place on a word of a–z and apostrophes. Deviations: none in what it answers; the word never begins with an
- * apostrophe, because the tokenizer lets none stand there. `Y` marks a y that counts as a consonant, as in the paper.
+ * Works in place on a word of a–z and apostrophes, which never begins with an apostrophe, because the tokenizer lets none
+ * stand there. `Y` marks a y that counts as a consonant, as in the paper.
  */
 
 const A: u32 = 0x61;
 const E: u32 = 0x65;
 const I: u32 = 0x69;
 const L: u32 = 0x6c;
+const O: u32 = 0x6f;
 const S: u32 = 0x73;
 const T: u32 = 0x74;
 const W: u32 = 0x77;
@@ -97,9 +100,11 @@ function irregular(): bool {
   if (length > 6) return false;
   if (equals("skis")) return become("ski");
   if (equals("skies")) return become("sky");
-  if (equals("dying")) return become("die");
-  if (equals("lying")) return become("lie");
-  if (equals("tying")) return become("tie");
+  // dying, lying, tying, vying
+  if (length == 5 && ends("ying") && !isVowel(charAt(0))) {
+    replace(4, "ie");
+    return true;
+  }
   if (equals("idly")) return become("idl");
   if (equals("gently")) return become("gentl");
   if (equals("ugly")) return become("ugli");
@@ -125,8 +130,10 @@ function findRegions(): void {
 
 /** Prefixes whose R1 is a convention. */
 function prefixRegion(): u32 {
-  if (starts("gener") || starts("arsen")) return 5;
-  return starts("commun") ? 6 : 0;
+  if (starts("past")) return 4;
+  if (starts("gener") || starts("arsen") || starts("later") || starts("emerg") || starts("organ") || starts("inter")) return 5;
+  if (starts("commun")) return 6;
+  return starts("univers") ? 7 : 0;
 }
 
 function starts(prefix: string): bool {
@@ -168,7 +175,7 @@ function removePlural(): void {
 
 function staysAfterPlural(): bool {
   if (length == 6) return equals("inning") || equals("outing") || equals("exceed");
-  if (length == 7) return equals("canning") || equals("herring") || equals("earring") || equals("proceed") || equals("succeed");
+  if (length == 7) return equals("evening") || equals("canning") || equals("herring") || equals("earring") || equals("proceed") || equals("succeed");
   return false;
 }
 
@@ -191,7 +198,7 @@ function removePast(): void {
   if (ends("at") || ends("bl") || ends("iz") || (!endsDouble() && isShortWord())) {
     setChar(length, E);
     length += 1;
-  } else if (endsDouble()) {
+  } else if (endsDouble() && !(length == 3 && isAeo(charAt(0)))) {
     length -= 1;
   }
 }
@@ -202,6 +209,12 @@ function endsDouble(): bool {
   if (last != charAt(length - 2)) return false;
   // b d f g m n p r t, as bits from `a` on.
   return last - A < 26 && ((0xab06a >> (last - A)) & 1) != 0;
+}
+
+/** A three-letter word that begins so keeps its double: add, egg, off. */
+@inline
+function isAeo(char: u32): bool {
+  return char == A || char == E || char == O;
 }
 
 /** The paper's short syllable, ending before `end`. */
@@ -238,7 +251,7 @@ function shortenDerived(): void {
   else if (last == L) inRegion1("ational", "ate") || inRegion1("tional", "tion");
   else if (inRegion1("ization", "ize") || inRegion1("iveness", "ive") || inRegion1("fulness", "ful")) return;
   else if (inRegion1("ousness", "ous") || inRegion1("ation", "ate") || inRegion1("alism", "al")) return;
-  else inRegion1("izer", "ize") || inRegion1("ator", "ate");
+  else inRegion1("izer", "ize") || inRegion1("ator", "ate") || inRegion1("ogist", "og");
 }
 
 function shortenDerivedI(): void {

@@ -2,7 +2,7 @@
  * The two queues: nudges, and what became of nudges that failed too often. Each message is settled by itself, so one
  * that fails does not bring the others back.
  */
-import { ok, problemOf, type Result } from "../../core/errors.ts";
+import { problemOf, type Result } from "../../core/errors.ts";
 import { RETRY_DELAY_S } from "../../core/limits.ts";
 import type { IndexNudge } from "../../core/rpc.ts";
 import { indexNudgeSchema } from "../../core/schema/stored.ts";
@@ -22,7 +22,7 @@ export async function consumeNudges(ports: IndexerPorts, messages: readonly Queu
   for (const group of byEntity.values()) {
     const nudge = group[0] === undefined ? null : parseNudge(group[0]);
     if (nudge === null) continue;
-    const outcome = ports.paused ? ok(null) : await settle(ports, nudge);
+    const outcome = await settle(ports, nudge);
     for (const message of group) {
       if (outcome.ok) message.ack();
       else message.retry({ delaySeconds: RETRY_DELAY_S });

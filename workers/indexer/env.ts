@@ -14,6 +14,4 @@ export type Env = EmbedderSettings & {
   readonly TENANT: ObjectNamespace<TenantIndexApi>;
   readonly INDEX_QUEUE: Queue<IndexNudge>;
   readonly AI?: AiBinding;
-  /** `paused`: nudges are taken and left undone; objects repeat them. */
-  readonly INDEXING?: string;
 };

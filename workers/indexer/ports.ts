@@ -9,7 +9,6 @@ export interface IndexerPorts {
   readonly store: ObjectStore;
   readonly builder: KernelBuilder;
   readonly embedder: Embedder | null;
-  readonly paused: boolean;
   readonly entity: (scope: EntityScope) => EntityIndexApi;
   readonly tenant: (tenant: string) => TenantIndexApi;
   readonly queue: { send(nudge: IndexNudge): Promise<void> };

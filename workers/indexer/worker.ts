@@ -34,7 +34,6 @@ function compose(env: Env): IndexerPorts {
     store: r2Store(env.BUCKET),
     builder,
     embedder: embedder.value,
-    paused: env.INDEXING === "paused",
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
     tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
     queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
