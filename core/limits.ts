@@ -85,6 +85,8 @@ export const CHUNKS_PER_EVENT_MAX = 4_096;
 /** Neighbouring shards of one tier that merge into the next. */
 export const SHARD_FANOUT = 8;
 export const SHARD_BYTES_MAX = 24 * MIB;
+/** A merge holds its lines, terms and output in memory at once: about sixteen times this, and 128 MB is all there is. */
+export const MERGE_BYTES_MAX = 6 * MIB;
 /** A shard below this is rewritten with whatever comes after it: that costs less than one more object to read. */
 export const SHARD_SMALL_BYTES = 256 * KIB;
 /** Entries in a shard's directory. The format has some twenty sections; more is damage. */
@@ -109,6 +111,8 @@ export const WORK_ATTEMPTS_MAX = 5;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
 export const DEAD_LETTERS_MAX = 1_000;
 export const SWEEP_ENTITIES_MAX = 1_000;
+/** Waiting entities whose counters a status request asks for anew. */
+export const STATUS_ENTITIES_MAX = 100;
 
 // --- Search ---------------------------------------------------------------------------------
 

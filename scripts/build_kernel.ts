@@ -2,6 +2,7 @@
  * Compiles wasm/assembly to wasm/build/kernel.wasm. Does nothing when the result is newer than everything it is made of.
  * The same sources give the same bytes.
  */
+import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
@@ -38,7 +39,7 @@ export function kernelIsFresh(): boolean {
 /** Compiles to a name of its own, then renames: who reads the result meanwhile reads a whole one. */
 export async function buildKernel(): Promise<void> {
   mkdirSync(new URL(".", OUTPUT), { recursive: true });
-  const unfinished = new URL(`kernel.${process.pid}.wasm`, OUTPUT);
+  const unfinished = new URL(`kernel.${randomUUID()}.wasm`, OUTPUT);
   const arguments_ = [fileURLToPath(new URL("index.ts", SOURCES)), "--outFile", fileURLToPath(unfinished), ...OPTIONS];
   const { error, stderr } = await asc.main(arguments_);
   if (error !== null) throw new Error(`The kernel does not compile.\n${stderr.toString()}`, { cause: error });

@@ -19,12 +19,16 @@ export function encodeVectors(vectors: RecordedVectors, compression: Compression
   const rowsFrom = HEADER_BYTES + vectors.length;
   const raw = new Uint8Array(rowsFrom + present.length * dimensions * F32_BYTES);
   const view = new DataView(raw.buffer);
-  [FORMAT, vectors.length, dimensions].forEach((value, index) => view.setUint32(index * 4, value, true));
-  vectors.forEach((vector, index) => view.setUint8(HEADER_BYTES + index, vector === null ? 0 : 1));
-  present.forEach((vector, row) => {
+  for (const [index, value] of [FORMAT, vectors.length, dimensions].entries()) view.setUint32(index * 4, value, true);
+  for (const [index, vector] of vectors.entries()) raw[HEADER_BYTES + index] = vector === null ? 0 : 1;
+  let at = rowsFrom;
+  for (const vector of present) {
     if (vector.length !== dimensions) throw new Error("an embedder answers vectors of one dimension");
-    vector.forEach((value, column) => view.setFloat32(rowsFrom + (row * dimensions + column) * F32_BYTES, value, true));
-  });
+    for (const value of vector) {
+      view.setFloat32(at, value, true);
+      at += F32_BYTES;
+    }
+  }
   return inFrames(raw, compression);
 }
 

@@ -11,7 +11,7 @@
  * absorbed together once they would be SHARD_FANOUT with the new one. So n small commits lie in O(log n) shards, and a
  * commit is rewritten O(log n) times after it has left the small one.
  */
-import { BUILD_COMMITS_MAX, BUILD_RAW_BYTES_MAX, SHARD_BYTES_MAX, SHARD_FANOUT, SHARD_SMALL_BYTES } from "../limits.ts";
+import { BUILD_COMMITS_MAX, BUILD_RAW_BYTES_MAX, MERGE_BYTES_MAX, SHARD_FANOUT, SHARD_SMALL_BYTES } from "../limits.ts";
 
 export interface ShardRange {
   readonly from: number;
@@ -67,7 +67,7 @@ export function planWork(shards: readonly ShardRange[], tail: readonly TailCommi
 
 /** Merges shards at the end of the head into one, as many as fit; null when there are not two that do. */
 export function planCompaction(shards: readonly ShardRange[]): IndexWork | null {
-  let room = SHARD_BYTES_MAX;
+  let room = MERGE_BYTES_MAX;
   const replaces = trailingWhile(shards, (shard) => {
     room -= shard.bytes;
     return room >= 0;
@@ -102,8 +102,8 @@ function absorbable(shards: readonly ShardRange[], tailBytes: number): number {
   for (;;) {
     const left = shards.slice(0, shards.length - count);
     const alike = trailingWhile(left, (shard) => tierOf(shard.bytes) <= tierOf(bytes));
-    const wanted = alike + 1 >= SHARD_FANOUT ? alike : Number(tierOf(left.at(-1)?.bytes ?? SHARD_BYTES_MAX) === 0);
-    let room = SHARD_BYTES_MAX - bytes;
+    const wanted = alike + 1 >= SHARD_FANOUT ? alike : Number(tierOf(left.at(-1)?.bytes ?? MERGE_BYTES_MAX) === 0);
+    let room = MERGE_BYTES_MAX - bytes;
     const fitting = trailingWhile(left.slice(left.length - wanted), (shard) => {
       room -= shard.bytes;
       return room >= 0;

@@ -65,7 +65,6 @@ export class SlabResidency {
 
   #throughWindow(): PartAccess {
     const slab = this.#pool.window();
-    this.#held.delete(slab);
     let current: HeldPart | null = null;
     return {
       slab,

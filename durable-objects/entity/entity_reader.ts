@@ -5,7 +5,7 @@
  */
 import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
-import { liveRows } from "../../core/log/live.ts";
+import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
 import { snapshotToken, writeToken } from "../../core/log/token.ts";
 import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
@@ -54,8 +54,8 @@ interface Layout {
 
 export class EntityReader {
   readonly #host: ReaderHost;
-  /** Live rows of the latest view: the same for every search until the log or the layout changes. */
-  #live: { readonly parts: readonly Part[]; readonly commit: number; readonly rows: readonly LiveRows[] } | null = null;
+  /** Of the latest view: the same for every search until the log or the layout changes. */
+  #live: { readonly liveness: Liveness; readonly commit: number; readonly rows: readonly LiveRows[] } | null = null;
 
   constructor(host: ReaderHost) {
     this.#host = host;
@@ -245,15 +245,16 @@ export class EntityReader {
 
   #liveRows(view: View): readonly LiveRows[] {
     const known = this.#live;
-    if (known !== null && known.commit === view.snapshot.commit && sameParts(known.parts, view.parts)) return known.rows;
-    const rows = liveRows(view);
-    this.#live = { parts: view.parts, commit: view.snapshot.commit, rows };
+    const liveness = livenessOf(view.parts, known?.liveness ?? null);
+    const unchanged = known !== null && known.commit === view.snapshot.commit && sameParts(known.liveness, liveness);
+    const rows = unchanged ? known.rows : liveRowsAt(liveness, view.snapshot.commit);
+    this.#live = { liveness, commit: view.snapshot.commit, rows };
     return rows;
   }
 }
 
-function sameParts(a: readonly Part[], b: readonly Part[]): boolean {
-  return a.length === b.length && a.every((part, index) => part === b[index]);
+function sameParts(a: Liveness, b: Liveness): boolean {
+  return a.parts.length === b.parts.length && a.parts.every(({ part }, index) => part === b.parts[index]?.part);
 }
 
 /** The parts that the snapshot sees something of. */

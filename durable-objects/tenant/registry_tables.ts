@@ -146,7 +146,9 @@ export class RegistryTables {
 
   // --- dead letters ---
 
+  /** An entity has one letter: the newest. */
   putDeadLetter(letter: DeadLetter): void {
+    this.dropDeadLettersOf(letter.entity);
     this.#sql.run("INSERT OR REPLACE INTO dead_letters (id, entity, at_ms, error) VALUES (?, ?, ?, ?)", letter.id, letter.entity, letter.at, letter.error);
     this.#sql.run("DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY at_ms DESC LIMIT ?)", DEAD_LETTERS_MAX);
   }
@@ -164,8 +166,8 @@ export class RegistryTables {
     return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM dead_letters")[0]?.["count"]);
   }
 
-  dropDeadLetter(id: string): void {
-    this.#sql.run("DELETE FROM dead_letters WHERE id = ?", id);
+  dropDeadLettersOf(entity: string): void {
+    this.#sql.run("DELETE FROM dead_letters WHERE entity = ?", entity);
   }
 
   // --- jobs ---

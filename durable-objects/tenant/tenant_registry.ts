@@ -7,7 +7,7 @@
  *   - Lost state is found again: entities are listed from the store and asked for their counters.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
+import { STATUS_ENTITIES_MAX, SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
 import { decodeName, ENTITIES_PREFIX } from "../../core/log/keys.ts";
 import type { DeadLetter, EntityCounters, EntityScope, Job, JobType, TenantStatus } from "../../core/rpc.ts";
 import { JobRunner } from "./job_runner.ts";
@@ -41,7 +41,11 @@ export class TenantRegistry {
 
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
-    this.#tables.transaction(() => this.#tables.report(counters));
+    this.#tables.transaction(() => {
+      this.#tables.report(counters);
+      // What was given up on has been done after all.
+      if (counters.unindexedEvents === 0 && !counters.pending) this.#tables.dropDeadLettersOf(counters.entity);
+    });
     return ok(null);
   }
 
@@ -59,14 +63,22 @@ export class TenantRegistry {
     return ok({ entities, nextCursor: entities.length === limit && last !== undefined ? last.entity : null });
   }
 
+  /** Counters are pushed when something was indexed, so those of entities that wait are asked for first. */
   async status(): Promise<Result<TenantStatus>> {
     await this.#recovered();
+    await Promise.all(this.#tables.waiting(STATUS_ENTITIES_MAX).map(({ entity }) => this.#refresh(entity)));
     return ok({
       entities: this.#tables.count(),
       waiting: this.#tables.waiting(SWEEP_ENTITIES_MAX),
       deadLetters: this.#tables.deadLetterCount(),
       lastSweepAt: this.#tables.fact("last_sweep_ms"),
     });
+  }
+
+  /** An entity that does not answer keeps the counters it last pushed. */
+  async #refresh(entity: string): Promise<void> {
+    const counters = await this.#ports.entityOf(entity).counters(this.#scope(entity));
+    if (counters.ok) await this.report(counters.value);
   }
 
   // --- indexing ---
@@ -98,7 +110,7 @@ export class TenantRegistry {
     const unsealed = await this.#ports.entityOf(letter.entity).unseal(this.#scope(letter.entity));
     if (!unsealed.ok) return unsealed;
     await this.#ports.queue.send({ tenant: this.#ports.tenant, entity: letter.entity });
-    this.#tables.transaction(() => this.#tables.dropDeadLetter(id));
+    this.#tables.transaction(() => this.#tables.dropDeadLettersOf(letter.entity));
     return ok({ replayed: id });
   }
 

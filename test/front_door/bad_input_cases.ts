@@ -293,6 +293,12 @@ const decidedBehind: readonly BadInput[] = [
   appended("an event with a nested attribute", [{ text: "x", attributes: { a: { b: 1 } } }], invalid),
   appended("an event with half a character", [{ text: "\udc00" }], invalid),
   appended("an event with a control character in its id", [{ id: "a\u0000", text: "x" }], invalid),
+  behind(
+    row("an event nested without end", EVENTS, invalid, {
+      headers: { ...tenant, ...json },
+      body: `{"events":[{"text":"x","body":${"[".repeat(200_000)}${"]".repeat(200_000)}}]}`,
+    }),
+  ),
   behind(row("a line that is not JSON", EVENTS, invalid, { headers: ndjson, body: '{"text":"x"}\n{"text":\n' })),
   behind(
     row("a body that only claims to be compressed", EVENTS, invalid, {

@@ -223,7 +223,7 @@ describe("documents", () => {
         body: new Uint8Array(3),
       });
     };
-    const typed = await put({ "Content-Type": "text/plain" });
+    const typed = await put({ "Content-Type": "Text/Plain; charset=utf-8" });
     const untyped = await put({});
     expect([typed.status, untyped.status]).toEqual([201, 201]);
     expect(await typed.json()).toMatchObject({

@@ -4,7 +4,7 @@ import { type IndexWork, planCompaction, planWork, type ShardRange, type TailCom
 import {
   BUILD_COMMITS_MAX,
   BUILD_RAW_BYTES_MAX,
-  SHARD_BYTES_MAX,
+  MERGE_BYTES_MAX,
   SHARD_FANOUT,
   SHARD_SMALL_BYTES,
 } from "../../core/limits.ts";
@@ -70,7 +70,7 @@ describe("a plan", () => {
           expect(work.to).toBe(taken.at(-1)?.commit);
           const raw = taken.reduce((sum, one) => sum + one.rawBytes, 0);
           if (taken.length > 1) expect(raw).toBeLessThanOrEqual(BUILD_RAW_BYTES_MAX);
-          if (work.replaces > 0) expect(ledger.shards.at(-1)?.bytes).toBeLessThanOrEqual(SHARD_BYTES_MAX);
+          if (work.replaces > 0) expect(ledger.shards.at(-1)?.bytes).toBeLessThanOrEqual(MERGE_BYTES_MAX);
         }
       }),
     );
@@ -120,7 +120,7 @@ describe("2,000 small commits", () => {
 
 describe("a compaction", () => {
   test("merges the last shards into one, as many as fit, until no two do", () => {
-    const sizes = fc.array(fc.integer({ min: 1, max: SHARD_BYTES_MAX }), { maxLength: 20 });
+    const sizes = fc.array(fc.integer({ min: 1, max: MERGE_BYTES_MAX }), { maxLength: 20 });
     fc.assert(
       fc.property(sizes, (bytes) => {
         const shards = bytes.map((size, index) => ({
@@ -131,14 +131,14 @@ describe("a compaction", () => {
         }));
         const work = planCompaction(shards);
         const lastTwo = shards.slice(-2).reduce((sum, shard) => sum + shard.bytes, 0);
-        expect(work === null).toBe(shards.length < 2 || lastTwo > SHARD_BYTES_MAX);
+        expect(work === null).toBe(shards.length < 2 || lastTwo > MERGE_BYTES_MAX);
         if (work === null) return;
         const merged = shards.slice(-work.replaces);
         const total = merged.reduce((sum, shard) => sum + shard.bytes, 0);
-        const before = shards.at(-work.replaces - 1)?.bytes ?? SHARD_BYTES_MAX;
+        const before = shards.at(-work.replaces - 1)?.bytes ?? MERGE_BYTES_MAX;
         expect([work.from, work.to]).toEqual([merged[0]?.from, shards.length]);
         expect(work.inputs).toEqual({ shards: merged.map(({ sha256 }) => sha256), segments: [] });
-        expect(total <= SHARD_BYTES_MAX && total + before > SHARD_BYTES_MAX).toBe(true);
+        expect(total <= MERGE_BYTES_MAX && total + before > MERGE_BYTES_MAX).toBe(true);
       }),
     );
   });

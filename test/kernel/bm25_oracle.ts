@@ -18,7 +18,10 @@ export function statisticsOf(corpus: Analyzed, live: readonly number[], terms: r
   };
 }
 
-export function termFrequency(document: readonly QueryTerm[], { field, term }: Pick<QueryTerm, "field" | "term">): number {
+export function termFrequency(
+  document: readonly QueryTerm[],
+  { field, term }: Pick<QueryTerm, "field" | "term">,
+): number {
   return document.find((candidate) => candidate.field === field && candidate.term === term)?.count ?? 0;
 }
 
@@ -35,8 +38,5 @@ export function contributionOf(
 }
 
 export function scoreOf(document: readonly QueryTerm[], parameters: TextParameters): number {
-  return parameters.terms.reduce(
-    (sum, term) => Math.fround(sum + contributionOf(document, term, parameters).score),
-    0,
-  );
+  return parameters.terms.reduce((sum, term) => Math.fround(sum + contributionOf(document, term, parameters).score), 0);
 }

@@ -1,6 +1,6 @@
 /** The kernel's logarithm said again in JavaScript numbers, which are the same f64: results must agree bit for bit. */
-const LN2_HIGH = 0.69314718036912381649;
-const LN2_LOW = 1.90821492927058770002e-10;
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
 
 export function naturalLogarithm(x: number): number {
   const view = new DataView(new ArrayBuffer(8));

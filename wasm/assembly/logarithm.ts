@@ -6,8 +6,8 @@
  */
 
 const SQRT2: f64 = 1.4142135623730951;
-const LN2_HIGH: f64 = 0.693147180369123816490;
-const LN2_LOW: f64 = 1.90821492927058770002e-10;
+const LN2_HIGH: f64 = 0.6931471803691238;
+const LN2_LOW: f64 = 1.9082149292705877e-10;
 
 /** For normal x > 0. */
 export function naturalLogarithm(x: f64): f64 {

@@ -116,14 +116,15 @@ export function encodeQuery(vector: usize, dimensions: u32, metric: u32, to: usi
 
 /**
  * The score of an integer inner product. Every step is monotone in `product`, so a bound on the product gives a bound on
- * the score. `squares` is Σ q² of the stored vector; only l2 looks at it.
+ * the score. `squares` is Σ q² of the stored vector; only l2 looks at it. Never -0.
  */
 export function scoreOf(metric: u32, product: f64, scale: f32, squares: f64): f32 {
   const similarity = product * (<f64>scale * queryScale);
-  if (metric == METRIC_COSINE) return <f32>max<f64>(min<f64>(similarity, 1.0), -1.0);
-  const most = <f64>f32.MAX_VALUE;
-  if (metric == METRIC_DOT) return <f32>max<f64>(min<f64>(similarity, most), -most);
-  const stored = <f64>scale * <f64>scale * squares;
-  const distance = max<f64>(stored + querySquares - 2.0 * similarity, 0.0);
-  return <f32>(0.0 - min<f64>(distance, most));
+  const most = metric == METRIC_COSINE ? 1.0 : <f64>f32.MAX_VALUE;
+  let score = similarity;
+  if (metric == METRIC_L2) {
+    const stored = <f64>scale * <f64>scale * squares;
+    score = 0.0 - max<f64>(stored + querySquares - 2.0 * similarity, 0.0);
+  }
+  return <f32>max<f64>(min<f64>(score, most), -most) + <f32>0.0;
 }

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
 import type { CommitLines } from "../../core/index/part.ts";
-import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { SHARD_BYTES_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { readSegment } from "../../core/log/segment.ts";
 import { hex } from "../../core/log/text_encoding.ts";
@@ -25,6 +25,9 @@ export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<
   const { incarnation, revision } = work;
   const local = ports.embedder?.kind === "local" ? ports.embedder : null;
   const bytes = buildPart({ incarnation, revision, commits: commits.value, recorded: recorded.value }, { ...ports, embedder: local });
+  if (bytes.length > SHARD_BYTES_MAX) {
+    return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
+  }
   const sha256 = hex(ports.digest.sha256(bytes));
   await store.create(shardKey(work.scope.entity, sha256), bytes);
   return ok(sha256);

@@ -73,15 +73,24 @@ async function pieceVectors(
   const key = outputsKey(work.scope.entity, embedder.id, work.incarnation, from, to);
   const stored = await store.get(key);
   if (stored !== null) return decodeVectors(stored.bytes, key, ports.compression);
-  const texts = chunkTexts(commits);
-  const vectors: (Float32Array | null)[] = [];
-  for (let start = 0; start < texts.length; start += EMBED_BATCH_MAX) {
-    const made = await embedder.embed(texts.slice(start, start + EMBED_BATCH_MAX), "document");
-    if (!made.ok) return made;
-    vectors.push(...made.value);
-  }
+  const embedded = await embedAll(embedder, chunkTexts(commits));
+  if (!embedded.ok) return embedded;
+  const vectors = embedded.value;
   const created = await store.create(key, encodeVectors(vectors, ports.compression));
   if (created) return ok(vectors);
   const first = await store.get(key);
   return first === null ? ok(vectors) : decodeVectors(first.bytes, key, ports.compression);
+}
+
+/** A document without text (an event that has only a vector) is not asked about, and has none. */
+async function embedAll(embedder: RemoteEmbedder, texts: readonly string[]): Promise<Result<RecordedVectors>> {
+  const vectors = texts.map((): Float32Array | null => null);
+  const asked = texts.flatMap((text, index) => (text === "" ? [] : [{ text, index }]));
+  for (let start = 0; start < asked.length; start += EMBED_BATCH_MAX) {
+    const batch = asked.slice(start, start + EMBED_BATCH_MAX);
+    const made = await embedder.embed(batch.map(({ text }) => text), "document");
+    if (!made.ok) return made;
+    for (const [position, { index }] of batch.entries()) vectors[index] = made.value[position] ?? null;
+  }
+  return ok(vectors);
 }

@@ -50,10 +50,13 @@ function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
   return bytes;
 }
 
-/** The media type without parameters, in lower case; "none" when there is none. */
+/** Stands where a request has no Content-Type; no media type looks like it. */
+export const NO_TYPE = "none";
+
+/** The media type without parameters, in lower case. */
 export function mediaTypeOf(request: Request): string {
   const type = (request.headers.get("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  return type === "" ? "none" : type;
+  return type === "" ? NO_TYPE : type;
 }
 
 export function unsupported(got: string, supported: readonly string[]): Failure {

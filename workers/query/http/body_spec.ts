@@ -7,7 +7,7 @@ import { JSON_BODY_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_COMPRESSED_BYTES_MAX } 
 import type { RawBody } from "../../../core/rpc.ts";
 import { invalidFields } from "../../../core/schema/field_errors.ts";
 import type { BodySchema } from "../../../core/schema/openapi.ts";
-import { mediaTypeOf, parseJson, readBody, unsupported } from "./body.ts";
+import { mediaTypeOf, NO_TYPE, parseJson, readBody, unsupported } from "./body.ts";
 
 export interface BodySpec<Body> {
   readonly required: boolean;
@@ -17,6 +17,7 @@ export interface BodySpec<Body> {
 }
 
 const JSON_TYPE = "application/json";
+const UNKNOWN_TYPE = "application/octet-stream";
 
 export const noBody: BodySpec<null> = {
   required: false,
@@ -44,7 +45,7 @@ async function readJson<Body>(request: Request, schema: z.ZodType<Body>, optiona
   const plain = withoutEncoding(request);
   if (!plain.ok) return plain;
   const mediaType = mediaTypeOf(request);
-  const absent = optional && mediaType === "none";
+  const absent = optional && mediaType === NO_TYPE;
   if (!absent && mediaType !== JSON_TYPE) return fail(unsupported(mediaType, [JSON_TYPE]));
   const body = await readBody(request, JSON_BODY_BYTES_MAX);
   if (!body.ok) return body;
@@ -56,8 +57,8 @@ async function readJson<Body>(request: Request, schema: z.ZodType<Body>, optiona
 }
 
 /**
- * Bytes that another script parses. With `gzip`, they may be compressed and are handed on as they came.
- * Where any media type is taken, it is handed on as it was sent; else without its parameters.
+ * Bytes that another script parses, with their media type in lower case and without parameters.
+ * With `gzip`, they may be compressed and are handed on as they came.
  */
 export function rawBody(options: {
   readonly media: Readonly<Record<string, BodySchema>>;
@@ -72,14 +73,12 @@ export function rawBody(options: {
       const mediaType = mediaTypeOf(request);
       const any = types.includes("*/*");
       if (!any && !types.includes(mediaType)) return fail(unsupported(mediaType, types));
-      const encoding = encodingOf(request);
-      const gzip = options.gzip && encoding === "gzip";
+      const gzip = options.gzip && encodingOf(request) === "gzip";
       const plain = gzip ? ok(null) : withoutEncoding(request);
       if (!plain.ok) return plain;
       const bytes = await readBody(request, gzip ? REQUEST_COMPRESSED_BYTES_MAX : options.bytesMax);
       if (!bytes.ok) return bytes;
-      const contentType = request.headers.get("Content-Type") ?? "application/octet-stream";
-      return ok({ bytes: bytes.value, contentType: any ? contentType : mediaType, gzip });
+      return ok({ bytes: bytes.value, contentType: mediaType === NO_TYPE ? UNKNOWN_TYPE : mediaType, gzip });
     },
   };
 }

@@ -3,7 +3,7 @@
  */
 import type { Context } from "hono";
 import type { Principal } from "../../../core/access/principal.ts";
-import type { Stages } from "./server_timing.ts";
+import type { Stages } from "./stages.ts";
 
 export interface AppEnv {
   Variables: {

@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { PartSections } from "../../core/ports.ts";
+import { createKernelInstance } from "../../wasm/kernel_instance.ts";
+import { builder, kernelModule, sectionsOf, slab } from "./fixture.ts";
+
+const MIB = 1024 * 1024;
+const CHECKSUM_AT = 16;
+const COVERED_FROM = 24;
+
+const TEXTS = Array.from({ length: 40 }, (_, i) => `renewal risk ${"pricing ".repeat(i % 5)} order-${i} customer${i}`);
+const DIMENSIONS = 20;
+const sections: PartSections = sectionsOf({
+  texts: TEXTS,
+  vectors: TEXTS.map((_, i) =>
+    i % 4 === 0 ? null : Float32Array.from({ length: DIMENSIONS }, (_, j) => Math.sin(i + j)),
+  ),
+  dimensions: DIMENSIONS,
+  metric: "l2",
+});
+const instance = createKernelInstance(kernelModule, MIB, MIB);
+
+type Section = "text" | "vectors";
+
+function bytesOf(section: Section): Uint8Array {
+  const bytes = sections[section];
+  if (bytes === null) throw new Error("no section");
+  return bytes;
+}
+
+/** As one who means harm would: the change is made, and the checksum made right again. */
+function resealed(bytes: Uint8Array): Uint8Array {
+  const covered = bytes.slice(COVERED_FROM, bytes.length - (bytes.length % 8));
+  const checksum = instance.frame(() => {
+    const at = instance.take(covered.length);
+    instance.putBytes(at, covered);
+    return instance.kernel.checksumOf(at, covered.length);
+  });
+  const out = bytes.slice();
+  if (out.length >= COVERED_FROM)
+    new DataView(out.buffer).setBigUint64(CHECKSUM_AT, BigInt.asUintN(64, checksum), true);
+  return out;
+}
+
+function load(section: Section, bytes: Uint8Array) {
+  slab.clear();
+  return slab.load({ ...sections, [section]: bytes });
+}
+
+/** Whatever was accepted can be searched without leaving its bounds. */
+function searchEverything(section: Section, bytes: Uint8Array): void {
+  const loaded = load(section, bytes);
+  if (!loaded.ok) {
+    expect(loaded.failure.reason).toBe("corrupt");
+    return;
+  }
+  const part = loaded.value;
+  const all = slab.documentsOf(part, slab.allRows(part));
+  const terms = builder.analyze("renewal risk order-7 customer39 absent");
+  expect(slab.statistics(part, terms, all).df).toHaveLength(terms.length);
+  const parameters = { terms: terms.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0.4, averageLength: 4 };
+  const found = slab.searchText(part, parameters, all, 100);
+  expect(found.documents.every((document) => document < TEXTS.length)).toBe(true);
+  const dimensions = new DataView(bytesOf("vectors").slice().buffer).getUint32(32, true);
+  const query = new Float32Array(dimensions).fill(1);
+  try {
+    const near = slab.searchVectors(part, query, all, 100);
+    expect(near.documents.every((document) => document < TEXTS.length)).toBe(true);
+  } catch (error) {
+    expect(String(error)).toContain("dimensions");
+  }
+}
+
+describe.each<Section>(["text", "vectors"])("the %s section", (section) => {
+  test("is refused by name when any byte changed", () => {
+    const bytes = bytesOf(section);
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice();
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+      const loaded = load(section, changed);
+      expect(loaded, `byte ${at}`).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
+      if (!loaded.ok && loaded.failure.reason === "corrupt") {
+        expect(loaded.failure.what).toContain(section === "text" ? "text section" : "vector section");
+      }
+    }
+  });
+
+  test("is refused when truncated or extended anywhere", () => {
+    const bytes = bytesOf(section);
+    for (let length = 0; length < bytes.length; length++) {
+      expect(load(section, bytes.slice(0, length)), `length ${length}`).toMatchObject({ ok: false });
+    }
+    const longer = new Uint8Array(bytes.length + 16);
+    longer.set(bytes);
+    expect(load(section, longer)).toMatchObject({ ok: false });
+    expect(load(section, resealed(bytes.slice(0, bytes.length - 16)))).toMatchObject({ ok: false });
+  });
+
+  test("with a checksum made right again is refused or searched within bounds, whatever changed", () => {
+    const bytes = bytesOf(section);
+    const anyChange = fc.record({
+      at: fc.oneof(fc.nat(bytes.length - 1), fc.nat(127)),
+      value: fc.oneof(fc.nat(255), fc.constantFrom(0, 127, 128, 255)),
+    });
+    fc.assert(
+      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 6 }), (changes) => {
+        const changed = bytes.slice();
+        for (const { at, value } of changes) changed[at] = value;
+        searchEverything(section, resealed(changed));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("of an unknown version or another kind is refused saying so", () => {
+    const newer = bytesOf(section).slice();
+    newer[4] = 2;
+    expect(load(section, newer)).toMatchObject({
+      failure: { what: expect.stringContaining("unknown format version") },
+    });
+    const other = bytesOf(section === "text" ? "vectors" : "text");
+    expect(load(section, other)).toMatchObject({ failure: { what: expect.stringContaining("another kind") } });
+  });
+});
+
+describe("rows", () => {
+  test("that do not agree with each other are refused", () => {
+    const wrong: readonly Partial<PartSections>[] = [
+      { rowOfDocument: sections.rowOfDocument.slice(1) },
+      { rowOfDocument: sections.rowOfDocument.map((row) => 39 - row) },
+      { rowOfDocument: sections.rowOfDocument.map(() => 40) },
+      { rowTimes: new Float64Array(39) },
+      { rowTimes: new Float64Array(40).fill(Number.NaN) },
+      { columns: [new Uint32Array(39)] },
+      { vectors: new Uint8Array() },
+      { documents: 41, rowOfDocument: new Uint32Array(41) },
+    ];
+    for (const change of wrong) {
+      slab.clear();
+      const free = slab.freeBytes();
+      expect(slab.load({ ...sections, ...change })).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
+      expect(slab.freeBytes()).toBe(free);
+    }
+  });
+});

@@ -1,0 +1,35 @@
+/**
+ * How long the stages of a request took.
+ * In Workers clocks stand still between I/O, so a stage that only computes shows 0 there.
+ */
+import type { Clock } from "../../../core/ports.ts";
+
+export type StageName = "auth" | "parse" | "call";
+
+export interface Stages {
+  readonly startMs: number;
+  measure<T>(name: StageName, work: () => Promise<T>): Promise<T>;
+  elapsedMs(): number;
+  header(): string;
+}
+
+export function createStages(clock: Clock): Stages {
+  const startMs = clock.now();
+  const spent = new Map<StageName, number>();
+  return {
+    startMs,
+    async measure(name, work) {
+      const from = clock.now();
+      try {
+        return await work();
+      } finally {
+        spent.set(name, (spent.get(name) ?? 0) + clock.now() - from);
+      }
+    },
+    elapsedMs: () => clock.now() - startMs,
+    header() {
+      const stages = [...spent, ["total", clock.now() - startMs] as const];
+      return stages.map(([name, ms]) => `${name};dur=${ms}`).join(", ");
+    },
+  };
+}
