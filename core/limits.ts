@@ -102,6 +102,8 @@ export const BUILD_COMMITS_MAX = 2_000;
 export const BUILD_RAW_BYTES_MAX = 12 * MIB;
 /** Decompressed bytes of one file of model outputs: BUILD_RAW_BYTES_MAX of short texts at VECTOR_DIMENSIONS_MAX stays below. */
 export const OUTPUT_RAW_BYTES_MAX = 256 * MIB;
+/** Entities one batch of nudges is worked for at once: their requests to the store take turns with their builds. */
+export const INDEX_CONCURRENCY_MAX = 4;
 /** Wait before the queue delivers a failed nudge again. */
 export const RETRY_DELAY_S = 2;
 /** Builds that one nudge may lead to; what is left is nudged again. */

@@ -8,7 +8,7 @@ import { curlLine } from "./demo/print.ts";
 import { observer, type Question } from "./demo/questions.ts";
 import { openSource, SourceError } from "./demo/source.ts";
 import { type Walk, walk } from "./demo/walk.ts";
-import { bootRuntime, PortInUseError, type Runtime } from "./runtime.ts";
+import type { Runtime } from "./runtime.ts";
 import { endWithNpm, serveOptions, stopOnSignals } from "./serve.ts";
 
 const DEVELOPMENT_KEY = "ck_dev_contextplane";
@@ -59,6 +59,8 @@ async function prepare(options: DemoArguments): Promise<{ readonly title: string
 }
 
 async function boot(): Promise<Runtime> {
+  // Only now: the local runtime takes a second to load, and a running deployment does without it.
+  const { bootRuntime } = await import("./runtime.ts");
   const runtime = await bootRuntime({ ...serveOptions(process.env), quiet: true });
   stopOnSignals(runtime);
   console.log(`ready on ${runtime.url}`);
@@ -75,6 +77,6 @@ function explained(error: unknown): string {
   if (error instanceof SourceError) {
     return `${error.message}\nTry npm run demo -- gtm, or give a git repository, a .jsonl or .csv file, or a Slack export .zip.`;
   }
-  if (error instanceof PortInUseError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "PortInUseError" ? error.message : (error.stack ?? error.message);
 }

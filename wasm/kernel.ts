@@ -17,12 +17,12 @@ const FIELD_WORD = 1;
 const TERM_HEAD_BYTES = 8;
 
 /**
- * Throws KernelCapacityError when the input needs more than BUILDER_BYTES_MAX; and on a vector of other dimensions or
- * with a number that is not finite, which no edge lets in. A zero vector has no direction: under cosine its document is
+ * Throws KernelCapacityError when the input needs more than `bytesMax`, and is good for the next call. Throws on a vector
+ * of other dimensions or with a number that is not finite, which no edge lets in. A zero vector has no direction: under cosine its document is
  * indexed as having none.
  */
-export function createKernelBuilder(module: WebAssembly.Module): KernelBuilder {
-  const instance = createKernelInstance(module, INITIAL_BYTES, BUILDER_BYTES_MAX);
+export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILDER_BYTES_MAX): KernelBuilder {
+  const instance = createKernelInstance(module, INITIAL_BYTES, bytesMax);
   return {
     analyzer: ANALYZER,
     analyze: (text) => cleared(instance, () => analyze(instance, text)),
@@ -103,7 +103,7 @@ function utf8Room(text: string): number {
 }
 
 function expectRoom(fits: boolean): void {
-  if (!fits) throw new KernelCapacityError(`building needs more than ${BUILDER_BYTES_MAX} bytes`);
+  if (!fits) throw new KernelCapacityError("building needs more memory than the builder may have");
 }
 
 // --- Vectors --------------------------------------------------------------------------------

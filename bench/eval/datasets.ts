@@ -103,7 +103,8 @@ const slackSchema = z.object({
   ts: z.string(),
   channel: z.string(),
   thread: z.string(),
-  author: z.string(),
+  // One author has swallowed the mark-up of the messages after it.
+  author: z.string().transform((author) => author.replace(/<.*$/su, "")),
   text: z.string(),
 });
 

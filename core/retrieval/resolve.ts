@@ -20,7 +20,7 @@ import { QUERY_TERMS_MAX } from "../limits.ts";
 import type { KernelBuilder, Metric, QueryTerm } from "../ports.ts";
 import type { Json } from "../schema/scalar.ts";
 import type { SearchRequest } from "../schema/search.ts";
-import { BM25_B_DEFAULT, BM25_K1_DEFAULT, type Bm25Parameters } from "./bm25.ts";
+import { BM25_B_DEFAULT, BM25_K1_DEFAULT, type Bm25Parameters, isIdentifier } from "./bm25.ts";
 import { type Filter, MATCH_ALL, parseFilter } from "./filter.ts";
 import { intersect, type TimeWindow } from "./prune.ts";
 
@@ -179,10 +179,10 @@ function vectorWeight(
   terms: readonly QueryTerm[],
   textWeight: number,
   fusionK: number,
-  { vectorSpace, embedder }: ResolveContext,
+  { vectorSpace, embedder, analyze }: ResolveContext,
 ): number {
   if (embedder === null || embedder.kind === "remote" || vectorSpace?.model !== embedder.id) return 1;
-  const hasIdentifier = terms.some((term) => term.field === "whole");
+  const hasIdentifier = terms.some(isIdentifier) || hasOnlyIdentifiers(terms, analyze);
   return hasIdentifier
     ? Math.min(embedder.queryWeight, textWeight * identifierSafeWeight(fusionK))
     : embedder.queryWeight;

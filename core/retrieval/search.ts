@@ -19,7 +19,7 @@ import type { LiveRows, View } from "./view.ts";
 
 export interface SearchContext {
   readonly entity: string;
-  /** Whose slab: unique per tenant and scope. */
+  /** Whose slab: the tenant, a `/`, and what is unique within the tenant. */
   readonly scope: string;
   readonly residency: SlabResidency;
   /** The full key of a segment, for citations. */

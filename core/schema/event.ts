@@ -13,7 +13,7 @@ import {
   REQUEST_EVENTS_MAX,
   VECTOR_DIMENSIONS_MAX,
 } from "../limits.ts";
-import { boundedText, entitySchema, type Json, jsonSchema, nameSchema, timeSchema, withoutControls } from "./scalar.ts";
+import { boundedText, entitySchema, isAddressable, type Json, jsonSchema, nameSchema, timeSchema, withoutControls } from "./scalar.ts";
 
 export const KIND_PATTERN = /^[a-z][a-z0-9_.-]{0,63}$/;
 export const KIND_DEFAULT = "note";
@@ -22,7 +22,8 @@ export const RESERVED_KINDS: readonly string[] = ["memory", "pin", "feedback", "
 
 export const eventIdSchema = boundedText(EVENT_ID_BYTES_MAX)
   .refine((text) => text.length > 0, "is empty")
-  .refine(withoutControls, "has a control character");
+  .refine(withoutControls, "has a control character")
+  .refine(isAddressable, "cannot be addressed by a path");
 
 export const kindSchema = z.string().regex(KIND_PATTERN, `must match ${KIND_PATTERN.source}`);
 

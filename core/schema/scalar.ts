@@ -30,14 +30,16 @@ export function boundedText(bytesMax: number) {
     .refine((text) => utf8Length(text) <= bytesMax, `is longer than ${bytesMax} bytes`);
 }
 
-/** A short name without control characters. */
-export const nameSchema = boundedText(NAME_BYTES_MAX)
-  .refine((text) => text.length > 0, "is empty")
-  .refine(withoutControls, "has a control character");
+/** A short name, as people and systems write it: anything but nothing. */
+export const nameSchema = boundedText(NAME_BYTES_MAX).refine((text) => text.length > 0, "is empty");
+
+/** URLs fold these away, encoded or not, so nothing of this name could ever be addressed. */
+export const isAddressable = (name: string): boolean => name !== "." && name !== "..";
 
 export const entitySchema = boundedText(ENTITY_BYTES_MAX)
   .refine((text) => text.length > 0, "is empty")
-  .refine(withoutControls, "has a control character");
+  .refine(withoutControls, "has a control character")
+  .refine(isAddressable, "cannot be addressed by a path");
 
 /** Tenants are made by an administrator; a plain alphabet keeps them legible in keys and logs. */
 export const tenantSchema = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "must match [a-z0-9][a-z0-9_-]{0,63}");

@@ -29,7 +29,7 @@ import { EntityReader } from "./entity_reader.ts";
 import { markErased, sweepErased } from "./erasure.ts";
 import type { EntityPorts } from "./ports.ts";
 import { listLog, loadTail, recover } from "./recovery.ts";
-import { type EntityState, newState, noHead } from "./state.ts";
+import { type EntityState, type LogCounts, newState, noHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
 /** The next look after a step that failed or has more to do. */
@@ -127,8 +127,12 @@ export class Entity {
   async append(command: AppendCommand): Promise<Result<AppendResult>> {
     const ready = await this.ready();
     if (!ready.ok) return ready;
-    if (this.#now().state.erasing !== null) return fail(beingErased());
-    return this.#log.append(command);
+    const { erasing, last } = this.#now().state;
+    if (erasing !== null) return fail(beingErased());
+    const appended = await this.#log.append(command);
+    // A new entity is listed from its first acknowledged append on; later counts follow with the alarm.
+    if (last === 0 && appended.ok) await this.#report();
+    return appended;
   }
 
   /** A tombstone for a live event; the token of the one that stands already when it was withdrawn before. */
@@ -225,7 +229,7 @@ export class Entity {
   }
 
   async counters(): Promise<Result<EntityCounters>> {
-    const counts = await this.reader.counts();
+    const counts = await this.#counts();
     if (!counts.ok) return counts;
     const { state, tail } = this.#now();
     return ok({
@@ -236,6 +240,16 @@ export class Entity {
       unindexedEvents: tail.events,
       pending: this.#pending(),
     });
+  }
+
+  /** Kept with every commit; after a recovery they are counted once, from the whole view. */
+  async #counts(): Promise<Result<LogCounts>> {
+    const { counts, last } = this.#now().state;
+    if (counts !== null) return ok(counts);
+    const counted = await this.reader.counts();
+    if (!counted.ok) return counted;
+    if (this.#now().state.last === last) this.#save({ counts: counted.value });
+    return counted;
   }
 
   /** Index work is waiting, under way or to come. */

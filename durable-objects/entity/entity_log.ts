@@ -14,6 +14,7 @@ import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
 import { segmentKey } from "../../core/log/keys.ts";
+import { eventTimeMs, parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
 import { joinFrames, linesOfFrames, readSegment, withoutLines } from "../../core/log/segment.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import { writeToken } from "../../core/log/token.ts";
@@ -22,7 +23,7 @@ import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
 import { type Admission, type AdmittedIds, admit, type Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
 import { suppliedDimensions } from "./recovery.ts";
-import type { EntityState, Intent, TailCommit } from "./state.ts";
+import type { EntityState, Intent, LogCounts, TailCommit } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
 interface Waiting {
@@ -244,6 +245,7 @@ export class EntityLog {
       intent: null,
       dirtySinceMs: state.dirtySinceMs ?? ports.clock.now(),
       dimensions: state.dimensions || dimensions,
+      counts: state.counts === null ? null : counted(state.counts, lines),
     };
     ports.tables.transaction(() => {
       ports.tables.putTail(facts, bytes);
@@ -295,6 +297,20 @@ function resultOf(
       token,
     },
   };
+}
+
+function counted(before: LogCounts, lines: readonly string[]): LogCounts {
+  let { events, lastTs } = before;
+  for (const line of lines) {
+    const event = parseLine(line);
+    if (event.kind === TOMBSTONE_KIND) {
+      events -= 1;
+      continue;
+    }
+    events += 1;
+    lastTs = Math.max(lastTs ?? Number.NEGATIVE_INFINITY, eventTimeMs(event));
+  }
+  return { events, lastTs };
 }
 
 function joined(admitted: readonly Admitted[]): PreparedFrames {

@@ -82,6 +82,7 @@ async function adoptLog(
   const state: EntityState = {
     ...newState(incarnation),
     last: last.commit,
+    counts: null,
     lastArrivalMs: newest.value.arrivalMs,
     lastDayMs: parseSegmentKey(last.key)?.dayMs ?? 0,
     head,

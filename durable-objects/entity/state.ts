@@ -28,6 +28,13 @@ export interface FailedWork {
   readonly error: string;
 }
 
+export interface LogCounts {
+  /** Events but for tombstones, less one for each tombstone. */
+  readonly events: number;
+  /** Greatest event time, epoch milliseconds. */
+  readonly lastTs: number | null;
+}
+
 export interface EntityState {
   readonly incarnation: number;
   /** s: the last acknowledged commit. */
@@ -40,6 +47,8 @@ export interface EntityState {
   readonly dirtySinceMs: number | null;
   readonly lastNudgeMs: number;
   readonly lastIndexedMs: number | null;
+  /** Of the log up to `last`; null after a recovery, until they are counted. */
+  readonly counts: LogCounts | null;
   /** The newest head that `head.json` names, and when it was written. */
   readonly hint: { readonly version: number; readonly writtenMs: number };
   /** Dimensions of supplied vectors; 0 while none was supplied. */
@@ -69,6 +78,7 @@ export function newState(incarnation: number): EntityState {
     dirtySinceMs: null,
     lastNudgeMs: 0,
     lastIndexedMs: null,
+    counts: { events: 0, lastTs: null },
     hint: { version: 0, writtenMs: 0 },
     dimensions: 0,
     failed: null,

@@ -20,7 +20,7 @@ export function printAnswer({ about, entity, body }: Question, answer: SearchAns
   }
   const { plan, candidates, cache, total_ms } = answer.performance;
   console.log(
-    `  plan ${plan}, ${candidates} candidates, from ${cache}, ${ms(total_ms)} in the plane, ${ms(roundTripMs)} round trip`,
+    `  plan ${plan}, ${count(candidates, "candidate")}, from ${cache}, ${ms(total_ms)} in the plane, ${ms(roundTripMs)} round trip`,
   );
   for (const reason of answer.degraded ?? []) console.log(`  degraded: ${reason}`);
 }
@@ -53,8 +53,9 @@ export function ms(value: number): string {
       : `${(value / 1000).toFixed(1)} s`;
 }
 
-export function count(value: number): string {
-  return value.toLocaleString("en-US");
+export function count(value: number, one?: string, many?: string): string {
+  const digits = value.toLocaleString("en-US");
+  return one === undefined ? digits : `${digits} ${value === 1 ? one : (many ?? `${one}s`)}`;
 }
 
 export function perSecond(events: number, milliseconds: number): string {

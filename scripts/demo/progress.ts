@@ -8,15 +8,16 @@ const PLAIN_INTERVAL_MS = 2_000;
 export interface Progress {
   update(fraction: number, detail: string): void;
   /** Leaves the last line standing. */
-  done(detail: string): void;
+  done(fraction: number, detail: string): void;
 }
 
 export function progressBar(label: string, stream: NodeJS.WriteStream = process.stdout): Progress {
   let shownMs = Number.NEGATIVE_INFINITY;
+  const percent = (fraction: number): string => `${String(Math.floor(fraction * 100)).padStart(3)} %`;
+  const plain = (fraction: number, detail: string): string => `${label.padEnd(8)} ${percent(fraction)}  ${detail}`;
   const line = (fraction: number, detail: string): string => {
     const filled = Math.round(Math.min(1, Math.max(0, fraction)) * BAR_CELLS);
-    const percent = String(Math.floor(fraction * 100)).padStart(3);
-    return `${label.padEnd(8)} ${"█".repeat(filled)}${"░".repeat(BAR_CELLS - filled)} ${percent} %  ${detail}`;
+    return `${label.padEnd(8)} ${"█".repeat(filled)}${"░".repeat(BAR_CELLS - filled)} ${percent(fraction)}  ${detail}`;
   };
   return {
     update(fraction, detail) {
@@ -24,11 +25,11 @@ export function progressBar(label: string, stream: NodeJS.WriteStream = process.
         stream.write(`\r\x1b[2K${line(fraction, detail).slice(0, (stream.columns ?? 120) - 1)}`);
       } else if (performance.now() - shownMs > PLAIN_INTERVAL_MS) {
         shownMs = performance.now();
-        stream.write(`${label.padEnd(8)} ${String(Math.floor(fraction * 100)).padStart(3)} %  ${detail}\n`);
+        stream.write(`${plain(fraction, detail)}\n`);
       }
     },
-    done(detail) {
-      stream.write(stream.isTTY ? `\r\x1b[2K${line(1, detail)}\n` : `${label.padEnd(8)} 100 %  ${detail}\n`);
+    done(fraction, detail) {
+      stream.write(stream.isTTY ? `\r\x1b[2K${line(fraction, detail)}\n` : `${plain(fraction, detail)}\n`);
     },
   };
 }

@@ -104,7 +104,7 @@ async function gitSource(folder: string, commitsMax: number | undefined): Promis
   }
   const note = shallow ? ", as far as this shallow clone goes" : commits < all ? `, the newest of ${all}` : "";
   return {
-    title: `the git history of ${inside.output.trim()} (${commits} commits${note})`,
+    title: `the git history of ${inside.output.trim()} (${commits === 1 ? "1 commit" : `${commits} commits`}${note})`,
     kind: "git",
     items: items(),
     fraction: () => Math.min(1, seen / commits),

@@ -23,7 +23,7 @@ export async function walk(plane: Plane, { items, fraction, observe, questions }
   const entities = await ingest(plane, items, observe, fraction);
   const events = await index(plane, entities);
   const totalMs = performance.now() - startedMs;
-  if (events > 0) console.log(`total    ${count(events)} events in ${ms(totalMs)}, ${perSecond(events, totalMs)}`);
+  if (events > 0) console.log(`total    ${count(events, "event")} in ${ms(totalMs)}, ${perSecond(events, totalMs)}`);
   const asked = questions();
   for (const question of asked) {
     const sentMs = performance.now();
@@ -46,8 +46,9 @@ async function ingest(
   });
   const known = report.duplicates > 0 ? `, ${count(report.duplicates)} were there already` : "";
   bar.done(
-    `${count(report.accepted)} events${known} of ${count(report.entities.length)} entities, ${count(report.bytes)} bytes, ` +
-      `${ms(report.ms)}, ${perSecond(report.accepted + report.duplicates, report.ms)}`,
+    1,
+    `${count(report.accepted, "event")} of ${count(report.entities.length, "entity", "entities")}${known}, ` +
+      `${count(report.bytes)} bytes, ${ms(report.ms)}, ${perSecond(report.accepted + report.duplicates, report.ms)}`,
   );
   if (report.refused > 0) {
     console.log(`refused  ${count(report.refused)}, the first of them:`);
@@ -63,11 +64,15 @@ async function index(plane: Plane, entities: readonly string[]): Promise<number>
   const report = await waitUntilIndexed(plane, entities, (indexed, events) => {
     bar.update(events === 0 ? 1 : indexed / events, `${count(indexed)} of ${count(events)} events`);
   });
-  const figures = `${count(report.commits)} commits → ${count(report.shards)} shards, ${count(report.shardBytes)} bytes, ${ms(report.ms)}`;
-  bar.done(`${count(report.events - report.unindexed)} of ${count(report.events)} events, ${figures}`);
+  const indexed = report.events - report.unindexed;
+  const figures = `${count(report.commits, "commit")} → ${count(report.shards, "shard")}, ${count(report.shardBytes)} bytes, ${ms(report.ms)}`;
+  bar.done(
+    report.events === 0 ? 1 : indexed / report.events,
+    `${count(indexed)} of ${count(report.events, "event")}, ${figures}`,
+  );
   if (report.unindexed > 0) {
     console.log(
-      `         ${count(report.unindexed)} events of ${count(report.unindexedEntities)} entities wait in their tail, where every search finds them too.`,
+      `         ${count(report.unindexed, "event")} of ${count(report.unindexedEntities, "entity", "entities")} wait in the tail, where every search finds them too.`,
     );
   }
   return report.events;

@@ -9,7 +9,7 @@ import { type FrontDoor, startFrontDoor } from "./front_door.ts";
 let frontDoor: FrontDoor;
 beforeAll(async () => {
   frontDoor = await startFrontDoor();
-}, 60_000);
+});
 afterAll(() => frontDoor.dispose());
 
 const decidedHere = badInputCases.filter(({ needs }) => needs === "front door");

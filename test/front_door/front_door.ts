@@ -1,12 +1,12 @@
 /**
  * The front door as it is deployed, in the real runtime, over stub scripts.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
+import { bundle } from "../../scripts/bundle.ts";
+import { FRONT_DOOR } from "../../scripts/deployment.ts";
 
 export interface FrontDoor {
   readonly url: URL;
@@ -21,9 +21,8 @@ export interface FrontDoorOptions {
 
 export async function startFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
   const variables = options.variables ?? { ENVIRONMENT: "development" };
-  const runtime = new Miniflare({
-    workers: [frontDoorScript(variables, options.requestsPerPeriod ?? 10_000), stubScript()],
-  });
+  const workers = await Promise.all([frontDoorScript(variables, options.requestsPerPeriod ?? 10_000), stubScript()]);
+  const runtime = new Miniflare({ workers });
   const url = await runtime.ready;
   return {
     url,
@@ -34,14 +33,14 @@ export async function startFrontDoor(options: FrontDoorOptions = {}): Promise<Fr
 
 const COMPATIBILITY_DATE = "2026-08-04";
 
-function frontDoorScript(variables: Readonly<Record<string, string>>, limit: number) {
+async function frontDoorScript(variables: Readonly<Record<string, string>>, limit: number) {
   const text = Object.entries(variables).map(([name, value]) => [name, { type: "text" as const, value }]);
   return {
     config: {
       name: "context-plane",
       compatibilityDate: COMPATIBILITY_DATE,
       compatibilityFlags: ["nodejs_compat"],
-      manifest: manifest("worker.js", frontDoorBundle()),
+      manifest: manifest("worker.js", await frontDoorBundle()),
       env: {
         ...Object.fromEntries(text),
         BUCKET: { type: "r2" as const, name: "context-plane" },
@@ -55,8 +54,8 @@ function frontDoorScript(variables: Readonly<Record<string, string>>, limit: num
   };
 }
 
-function stubScript() {
-  const source = readFileSync(new URL("./stub_scripts.ts", import.meta.url), "utf8");
+async function stubScript() {
+  const source = await readFile(new URL("./stub_scripts.ts", import.meta.url), "utf8");
   return {
     config: {
       name: "stubs",
@@ -74,17 +73,9 @@ function manifest(mainModule: string, contents: string) {
   return { mainModule, modules: { [mainModule]: { type: "esm" as const, contents } } };
 }
 
-let bundle: string | null = null;
-
 /** What `wrangler deploy` would upload. */
-function frontDoorBundle(): string {
-  if (bundle !== null) return bundle;
-  const folder = mkdtempSync(join(tmpdir(), "context-plane-"));
-  const root = new URL("../../", import.meta.url).pathname;
-  const wrangler = join(root, "node_modules/.bin/wrangler");
-  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1" };
-  execFileSync(wrangler, ["deploy", "--dry-run", "--outdir", folder], { cwd: root, env, stdio: "pipe" });
-  bundle = readFileSync(join(folder, "worker.js"), "utf8");
-  rmSync(folder, { recursive: true });
-  return bundle;
+async function frontDoorBundle(): Promise<string> {
+  const built = (await bundle()).find(({ script }) => script === FRONT_DOOR);
+  if (built === undefined) throw new Error("the front door is not among the bundles");
+  return readFile(join(built.directory, "worker.js"), "utf8");
 }

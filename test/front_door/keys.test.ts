@@ -9,7 +9,7 @@ import { type FrontDoor, startFrontDoor } from "./front_door.ts";
 let frontDoor: FrontDoor;
 beforeAll(async () => {
   frontDoor = await startFrontDoor();
-}, 60_000);
+});
 afterAll(() => frontDoor.dispose());
 
 function send(credential: string, method: string, path: string, body?: unknown): Promise<Response> {

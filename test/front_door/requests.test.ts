@@ -24,7 +24,7 @@ import { documentSchema } from "./openapi_document.ts";
 let frontDoor: FrontDoor;
 beforeAll(async () => {
   frontDoor = await startFrontDoor();
-}, 60_000);
+});
 afterAll(() => frontDoor.dispose());
 
 const authorized = { Authorization: `Bearer ${DEVELOPMENT_KEY}` };

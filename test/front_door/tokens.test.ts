@@ -33,7 +33,7 @@ beforeAll(async () => {
   const { port } = server.address() as AddressInfo;
   frontDoor = await startFrontDoor({ variables: issuerAt(`http://127.0.0.1:${port}/jwks`) });
   await createTenant(frontDoor);
-}, 60_000);
+});
 
 afterAll(async () => {
   await frontDoor.dispose();

@@ -18,9 +18,15 @@ test("statistics of parts add up to those of the whole, from nothing on", () => 
   });
 });
 
-test("a term weighs its count, its idf and its field; one that occurs nowhere is left out", () => {
-  const statistics: TextStatistics = { documents: 10, words: 100, wholeDocuments: 2, df: [4, 0, 2] };
-  const terms = [{ ...term("word", "renewal"), count: 3 }, term("word", "absent"), term("whole", "ord-1")];
+test("a term weighs its count and its idf; left out is what occurs nowhere, and whole tokens that name nothing", () => {
+  const statistics: TextStatistics = { documents: 10, words: 100, wholeDocuments: 2, df: [4, 0, 2, 3, 3] };
+  const terms = [
+    { ...term("word", "renewal"), count: 3 },
+    term("word", "absent"),
+    term("whole", "ord-1"),
+    term("whole", "and/or"),
+    term("whole", "1042"),
+  ];
   expect(rateTerms(terms, statistics, idf, parameters, false)).toEqual([
     { field: "word", term: "renewal", df: 4, idf: idf(10, 4), weight: 3 * idf(10, 4) },
     { field: "whole", term: "ord-1", df: 2, idf: idf(10, 2), weight: WHOLE_TOKEN_BOOST * idf(10, 2) },

@@ -111,6 +111,8 @@ const WORDS = [
   "north",
   "harbour",
   "ORD-1042",
+  "and/or",
+  "1042",
   "ORD-7",
   "a/b2.ts",
   "the",

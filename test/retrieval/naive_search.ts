@@ -47,7 +47,7 @@ export interface NaiveText {
   readonly b: number;
 }
 
-/** BM25 over `documents`, of which those in `matching` may be hits. */
+/** BM25 over `documents`, of which those in `matching` may be hits. The query has words that are in no identifier. */
 export function naiveTextSearch(
   documents: readonly NaiveDocument[],
   matching: (document: NaiveDocument) => boolean,
@@ -63,7 +63,8 @@ export function naiveTextSearch(
     let score = 0;
     for (const { field, term, count } of builder.analyze(query)) {
       const tf = tfOf(terms, field, term);
-      if (tf === 0) continue;
+      const names = /[a-z]/.test(term) && /[0-9]/.test(term);
+      if (tf === 0 || (field === "whole" && !names)) continue;
       const df = analysed.filter((other) => tfOf(other.terms, field, term) > 0).length;
       const weight = Math.fround(count * idf(withWords, df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1));
       const average = words / withWords;

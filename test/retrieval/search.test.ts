@@ -242,6 +242,8 @@ describe("fusion", () => {
 describe("an identifier asked for verbatim", () => {
   const identifier = fc.constantFrom(
     "ORD-1042",
+    "and/or",
+    "528",
     "ORD-7",
     "lib/net/pool2.ts",
     "user@host7.com",

@@ -92,6 +92,8 @@ const queryWords = fc.constantFrom(
   "promise",
   "harbour",
   "ORD-1042",
+  "and/or",
+  "1042",
   "a/b2.ts",
   "the",
 );

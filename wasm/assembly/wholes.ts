@@ -3,9 +3,11 @@
  *
  * A run lies between spaces, letters of scripts without spaces, and signs outside ASCII. It is stripped on both sides of
  * everything that is not a letter, digit or mark, and kept when it then looks like an identifier:
- *   - it has a digit, or one of / \ _ @ # : inside, or a `.` between letters, or a capital after a small letter.
- * Quotes, brackets, commas and their like also part a run: the pieces are judged in the same way, so that
- * `key="EMEA-2022-1"` is found by EMEA-2022-1, and `(see a/b.rkt)` by a/b.rkt. Runs and pieces are both kept.
+ *   - it has a digit, or one of / \ _ @ # : inside, or a `.` between letters (not e.g. or U.S.), or a capital after a small letter.
+ * A plain number (digits, `.` and `,`) is not kept: the word field has it, verbatim too.
+ * A run is also taken apart, and its pieces of PIECE_BYTES_MIN bytes or more are judged in the same way: at quotes,
+ * brackets, commas and their like (EMEA-2022-1 in `key="EMEA-2022-1"`); then at slashes too (base-2.rkt in
+ * `collects/base-2.rkt`); then at dots too (min-racket-6 in `min-racket-6.9.0.4`). Each piece is kept once, beside its run.
  * More than WHOLE_BYTES_MAX folded bytes are kept as `~` and 16 hexadecimal digits of their FNV-1a hash; no other whole
  * token begins with `~`.
  */
@@ -35,11 +37,16 @@ const FOLDED_BYTES_MAX: u32 = 64;
 const HASH_DIGITS: u32 = 16;
 
 const TILDE: u32 = 0x7e;
+const COMMA: u32 = 0x2c;
 const STOP: u32 = 0x2e;
 
-/** ASCII signs that part a run into pieces: ! " & ' ( ) * , : ; < = > ? @ # [ ] ^ ` { | } as bits. */
-const PARTS_LOW: u64 = 0xfc0017ce00000000;
+/** ASCII signs that part a run, as bits: ! " % & ' ( ) * , : ; < = > ? @ # [ ] ^ ` { | } */
+const PARTS_LOW: u64 = 0xfc0017ee00000000;
 const PARTS_HIGH: u64 = 0x3800000168000001;
+const SLASHES_LOW: u64 = 0x0000800000000000;
+const SLASHES_HIGH: u64 = 0x0000000010000000;
+const DOTS_LOW: u64 = 0x0000400000000000;
+const PIECE_BYTES_MIN: usize = 3;
 /** Signs that make an identifier when they stand inside: # / : and @ \ _. */
 const INSIDE_LOW: u64 = 0x0400800800000000;
 const INSIDE_HIGH: u64 = 0x0000000090000001;
@@ -55,14 +62,8 @@ export function scanWholes(at: usize, end: usize, ofDocument: u32): void {
   while (at < end) {
     while (at < end && isBoundary(decode(at, end))) at += decodedBytes;
     const from = at;
-    let parts = false;
-    while (at < end) {
-      const point = decode(at, end);
-      if (isBoundary(point)) break;
-      if (point < 128 && hasBit(point, PARTS_LOW, PARTS_HIGH)) parts = true;
-      at += decodedBytes;
-    }
-    if (at > from) scanRun(from, at, parts);
+    while (at < end && !isBoundary(decode(at, end))) at += decodedBytes;
+    if (at > from) scanRun(from, at);
   }
 }
 
@@ -105,30 +106,48 @@ function strip(from: usize, to: usize): bool {
   return last > from;
 }
 
-function scanRun(from: usize, to: usize, parts: bool): void {
+function scanRun(from: usize, to: usize): void {
   if (!strip(from, to)) return;
-  const wholeFrom = runFrom;
-  const wholeTo = runTo;
-  if (looksLikeIdentifier(wholeFrom, wholeTo)) add(wholeFrom, wholeTo);
-  if (!parts) return;
-  let at = wholeFrom;
-  while (at < wholeTo) {
+  from = runFrom;
+  to = runTo;
+  if (looksLikeIdentifier(from, to)) add(from, to);
+  scanPieces(from, to, 0, 0, PARTS_LOW, PARTS_HIGH);
+  scanPieces(from, to, PARTS_LOW, PARTS_HIGH, SLASHES_LOW, SLASHES_HIGH);
+  scanPieces(from, to, PARTS_LOW | SLASHES_LOW, PARTS_HIGH | SLASHES_HIGH, DOTS_LOW, 0);
+}
+
+/** Pieces between `old` and `new` signs with a new one at an end: the others were found before. */
+function scanPieces(from: usize, to: usize, oldLow: u64, oldHigh: u64, newLow: u64, newHigh: u64): void {
+  let afterNew = false;
+  let at = from;
+  while (at < to) {
     const start = at;
-    while (at < wholeTo && !isPart(load<u8>(at))) at++;
-    const isAll = start == wholeFrom && at == wholeTo;
-    if (!isAll && at > start && strip(start, at) && looksLikeIdentifier(runFrom, runTo)) add(runFrom, runTo);
+    let byte: u32 = 0;
+    let beforeNew = false;
+    for (; at < to; at++) {
+      byte = load<u8>(at);
+      if (byte >= 128) continue;
+      beforeNew = hasBit(byte, newLow, newHigh);
+      if (beforeNew || hasBit(byte, oldLow, oldHigh)) break;
+    }
+    if (at == to) beforeNew = false;
+    if (afterNew || beforeNew) addPiece(start, at);
+    afterNew = beforeNew;
     at++;
   }
 }
 
-@inline
-function isPart(byte: u32): bool {
-  return byte < 128 && hasBit(byte, PARTS_LOW, PARTS_HIGH);
+function addPiece(from: usize, to: usize): void {
+  if (to - from < PIECE_BYTES_MIN || !strip(from, to) || runTo - runFrom < PIECE_BYTES_MIN) return;
+  if (looksLikeIdentifier(runFrom, runTo)) add(runFrom, runTo);
 }
 
 function looksLikeIdentifier(at: usize, end: usize): bool {
+  if (isNumber(at, end)) return false;
   let last: u32 = 0;
-  let dotAfterLetter = false;
+  let letters: u32 = 0;
+  let lettersBefore: u32 = 0;
+  let afterDot = false;
   while (at < end) {
     const point = decode(at, end);
     at += decodedBytes;
@@ -136,12 +155,27 @@ function looksLikeIdentifier(at: usize, end: usize): bool {
     if (kind == DIGIT) return true;
     if (point < 128 && hasBit(point, INSIDE_LOW, INSIDE_HIGH)) return true;
     if (kind == UPPER && last == LOWER) return true;
-    if (dotAfterLetter && isLetter(kind)) return true;
     if (kind == MARK_KEPT || kind == MARK_DROPPED) continue;
-    dotAfterLetter = point == STOP && isLetter(last);
     last = kind;
+    if (isLetter(kind)) {
+      letters += 1;
+      // Of two letters on either side at least: base.rkt is a name, e.g. is not.
+      if (afterDot && (letters > 1 || lettersBefore > 1)) return true;
+    } else {
+      afterDot = point == STOP && letters > 0;
+      lettersBefore = letters;
+      letters = 0;
+    }
   }
   return false;
+}
+
+function isNumber(at: usize, end: usize): bool {
+  for (; at < end; at++) {
+    const byte = <u32>load<u8>(at);
+    if (byte - 0x30 >= 10 && byte != STOP && byte != COMMA) return false;
+  }
+  return true;
 }
 
 function add(at: usize, end: usize): void {

@@ -3,30 +3,42 @@
  * that fails does not bring the others back.
  */
 import { problemOf, type Result } from "../../core/errors.ts";
-import { RETRY_DELAY_S } from "../../core/limits.ts";
+import { INDEX_CONCURRENCY_MAX, RETRY_DELAY_S } from "../../core/limits.ts";
 import type { IndexNudge } from "../../core/rpc.ts";
 import { indexNudgeSchema } from "../../core/schema/stored.ts";
 import { indexEntity } from "./index_entity.ts";
 import type { IndexerPorts } from "./ports.ts";
 
+interface NudgeMessage {
+  readonly message: QueueMessage;
+  readonly nudge: IndexNudge;
+}
+
 type QueueMessage = Pick<Message, "id" | "body" | "ack" | "retry">;
 
 export async function consumeNudges(ports: IndexerPorts, messages: readonly QueueMessage[]): Promise<void> {
-  const byEntity = new Map<string, QueueMessage[]>();
+  const byEntity = new Map<string, NudgeMessage[]>();
   for (const message of messages) {
     const nudge = parseNudge(message);
     if (nudge === null) continue;
     const name = JSON.stringify([nudge.tenant, nudge.entity]);
-    byEntity.set(name, [...(byEntity.get(name) ?? []), message]);
+    byEntity.set(name, [...(byEntity.get(name) ?? []), { message, nudge }]);
   }
-  for (const group of byEntity.values()) {
-    const nudge = group[0] === undefined ? null : parseNudge(group[0]);
-    if (nudge === null) continue;
-    const outcome = await settle(ports, nudge);
-    for (const message of group) {
-      if (outcome.ok) message.ack();
-      else message.retry({ delaySeconds: RETRY_DELAY_S });
-    }
+  const groups = [...byEntity.values()];
+  const work = async (): Promise<void> => {
+    for (let group = groups.shift(); group !== undefined; group = groups.shift()) await settleGroup(ports, group);
+  };
+  await Promise.all(Array.from({ length: INDEX_CONCURRENCY_MAX }, work));
+}
+
+/** Messages of one entity share their fate. */
+async function settleGroup(ports: IndexerPorts, group: readonly NudgeMessage[]): Promise<void> {
+  const [first] = group;
+  if (first === undefined) return;
+  const outcome = await settle(ports, first.nudge);
+  for (const { message } of group) {
+    if (outcome.ok) message.ack();
+    else message.retry({ delaySeconds: RETRY_DELAY_S });
   }
 }
 

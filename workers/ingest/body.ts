@@ -3,11 +3,12 @@
  */
 import type { z } from "zod";
 import { type Failure, fail, invalid, ok, type Result, unprocessable } from "../../core/errors.ts";
-import { REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX } from "../../core/limits.ts";
+import { JSON_TEXT_DEPTH_MAX, REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX } from "../../core/limits.ts";
 import { isTombstoneId } from "../../core/log/event_id.ts";
 import type { Compression } from "../../core/ports.ts";
 import type { RawBody } from "../../core/rpc.ts";
 import { appendBodySchema, bulkBodySchema, type EventInput, RESERVED_KINDS } from "../../core/schema/event.ts";
+import { jsonTextDepth } from "../../core/schema/json_depth.ts";
 import { invalidFields } from "../../core/schema/field_errors.ts";
 
 const NDJSON = "application/x-ndjson";
@@ -52,18 +53,21 @@ function parseWith<Event>(schema: z.ZodType<{ events: Event[] }>, bytes: Uint8Ar
 function readJson(bytes: Uint8Array, contentType: string): Result<unknown> {
   const text = readText(bytes);
   if (text === null) return fail(invalid("", "is not valid UTF-8"));
-  if (contentType !== NDJSON) {
-    const json = parseJson(text);
-    return json === undefined ? fail(invalid("", "is not valid JSON")) : ok(json);
-  }
+  if (contentType !== NDJSON) return parseJson(text);
   const events: unknown[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const json = parseJson(line);
-    if (json === undefined) return fail(invalid(`events.${events.length}`, `line ${index + 1} is not valid JSON`));
-    events.push(json);
+    if (!json.ok) return fail(inLine(json.failure, events.length, index + 1));
+    events.push(json.value);
   }
   return ok({ events });
+}
+
+/** The failure of a line of NDJSON, under the event it would have been. */
+function inLine(failure: Failure, event: number, line: number): Failure {
+  if (failure.reason !== "invalid") return failure;
+  return { ...failure, errors: failure.errors.map(({ message }) => ({ path: `events.${event}`, message: `line ${line} ${message}` })) };
 }
 
 function readText(bytes: Uint8Array): string | null {
@@ -74,11 +78,14 @@ function readText(bytes: Uint8Array): string | null {
   }
 }
 
-function parseJson(text: string): unknown {
+/** Deeper text than any event may be is refused unparsed: parsers and schemas recurse. */
+function parseJson(text: string): Result<unknown> {
+  const depth = jsonTextDepth(text);
+  if (depth > JSON_TEXT_DEPTH_MAX) return fail(invalid("", `is nested ${depth} deep; at most ${JSON_TEXT_DEPTH_MAX} are taken`));
   try {
-    return JSON.parse(text);
+    return ok(JSON.parse(text));
   } catch {
-    return undefined;
+    return fail(invalid("", "is not valid JSON"));
   }
 }
 
