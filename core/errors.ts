@@ -34,7 +34,13 @@ export type Failure =
   | { readonly reason: "conflict"; readonly detail: string }
   | { readonly reason: "snapshot_expired"; readonly detail: string }
   | { readonly reason: "snapshot_erased"; readonly detail: string }
-  | { readonly reason: "too_large"; readonly what: string; readonly size: number; readonly max: number; readonly unit: string }
+  | {
+      readonly reason: "too_large";
+      readonly what: string;
+      readonly size: number;
+      readonly max: number;
+      readonly unit: string;
+    }
   | { readonly reason: "unsupported_media_type"; readonly got: string; readonly supported: readonly string[] }
   | { readonly reason: "unprocessable"; readonly errors: readonly FieldError[] }
   | { readonly reason: "rate_limited"; readonly retryAfterSeconds: number }
@@ -84,7 +90,12 @@ export function problemOf(failure: Failure): Problem {
         errors: failure.errors,
       };
     case "unauthorized":
-      return { status: 401, code: "unauthorized", title: "Unauthorized", detail: "A valid bearer credential is required." };
+      return {
+        status: 401,
+        code: "unauthorized",
+        title: "Unauthorized",
+        detail: "A valid bearer credential is required.",
+      };
     case "forbidden":
       return { status: 403, code: "forbidden", title: "Forbidden", detail: `The credential lacks ${failure.needs}.` };
     case "not_found":
@@ -141,7 +152,12 @@ export function problemOf(failure: Failure): Problem {
         retryAfterSeconds: failure.retryAfterSeconds,
       };
     case "corrupt":
-      return { status: 500, code: "internal", title: "Corrupt object", detail: `A stored object is not what was written: ${failure.what}.` };
+      return {
+        status: 500,
+        code: "internal",
+        title: "Corrupt object",
+        detail: `A stored object is not what was written: ${failure.what}.`,
+      };
     case "internal":
       return { status: 500, code: "internal", title: "Internal error", detail: "Something went wrong on our side." };
   }

@@ -14,6 +14,8 @@ export const REQUEST_BYTES_MAX = 16 * MIB;
 export const REQUEST_COMPRESSED_BYTES_MAX = 8 * MIB;
 /** A document put through `PUT …/documents/{id}`. */
 export const DOCUMENT_BYTES_MAX = 16 * MIB;
+/** A document's `Content-Type`: a media type and its parameters. */
+export const CONTENT_TYPE_BYTES_MAX = 256;
 /** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
 export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
 /** An import archive, compressed. */
@@ -173,6 +175,9 @@ export const RPC_BYTES_MAX = 31 * MIB;
 export const REFUSED_BODY_BYTES_MAX = 64 * MIB;
 /** The period of the rate-limit binding: after it a caller has its whole allowance again. */
 export const RATE_LIMIT_PERIOD_SECONDS = 10;
+/** How long one isolate may answer by settings that another has replaced. */
+export const SETTINGS_CACHE_MS = 10_000;
+export const SETTINGS_CACHE_ENTRIES_MAX = 10_000;
 export const UNAVAILABLE_RETRY_SECONDS = 1;
 /** A deployment that lacks a secret lacks it until someone sets it. */
 export const MISCONFIGURED_RETRY_SECONDS = 60;

@@ -9,6 +9,12 @@ export interface Clock {
   now(): number;
 }
 
+export interface Timer {
+  sleep(ms: number): Promise<void>;
+  /** What `work` resolves to, or "timeout" when it has not by then. No timer stays behind: one would keep an object awake. */
+  within<T>(ms: number, work: Promise<T>): Promise<T | "timeout">;
+}
+
 export interface Random {
   bytes(count: number): Uint8Array;
 }
@@ -63,7 +69,10 @@ export interface TenantStore {
   /** Keys in ascending byte order. */
   list(prefix: string, cursor?: string | null): Promise<ObjectPage>;
   /** Distinct next path components below `prefix` (which ends in "/"), ascending, without the slash. */
-  folders(prefix: string, cursor?: string | null): Promise<{ readonly names: readonly string[]; readonly cursor: string | null }>;
+  folders(
+    prefix: string,
+    cursor?: string | null,
+  ): Promise<{ readonly names: readonly string[]; readonly cursor: string | null }>;
   delete(keys: readonly string[]): Promise<void>;
 }
 
@@ -236,7 +245,11 @@ export interface KernelSlab {
    * weights are multiples of 2^-16. Returns keys by fused score descending, then key ascending; scores are exact
    * multiples of 2^-48.
    */
-  fuse(legs: readonly { readonly keys: Uint32Array; readonly weight: number }[], k: number, limit: number): FusedRanking;
+  fuse(
+    legs: readonly { readonly keys: Uint32Array; readonly weight: number }[],
+    k: number,
+    limit: number,
+  ): FusedRanking;
 }
 
 export interface FusedRanking {

@@ -74,9 +74,16 @@ export interface TextExplanation {
 export interface HitExplanation {
   readonly text: TextExplanation | null;
   readonly vector: { readonly metric: string; readonly score: number; readonly distance: number } | null;
-  readonly fusion:
-    | { readonly method: "rrf"; readonly k: number; readonly legs: readonly { readonly leg: "text" | "vector"; readonly rank: number; readonly weight: number; readonly contribution: number }[] }
-    | null;
+  readonly fusion: {
+    readonly method: "rrf";
+    readonly k: number;
+    readonly legs: readonly {
+      readonly leg: "text" | "vector";
+      readonly rank: number;
+      readonly weight: number;
+      readonly contribution: number;
+    }[];
+  } | null;
 }
 
 export interface SearchHit {
@@ -118,6 +125,8 @@ export interface SearchAnswer {
 export interface SearchCommand {
   readonly scope: EntityScope;
   readonly request: SearchRequest;
+  /** What the scope's settings say; null: the deployment's default. */
+  readonly bm25: { readonly k1: number; readonly b: number } | null;
 }
 
 export interface TimelineQuery {
@@ -220,7 +229,12 @@ export interface EntityIndexApi {
   nextWork(scope: EntityScope): Promise<Result<IndexWork | null>>;
   proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
   /** The work could not be done; after WORK_ATTEMPTS_MAX it is sealed. */
-  workFailed(scope: EntityScope, from: number, to: number, error: string): Promise<Result<{ readonly sealed: boolean }>>;
+  workFailed(
+    scope: EntityScope,
+    from: number,
+    to: number,
+    error: string,
+  ): Promise<Result<{ readonly sealed: boolean }>>;
   /** Why index work last failed; null when it has not since it last succeeded. */
   lastFailure(scope: EntityScope): Promise<Result<string | null>>;
   unseal(scope: EntityScope): Promise<Result<null>>;
@@ -248,9 +262,29 @@ export interface BulkEntityResult {
 export interface IngestApi {
   append(scope: EntityScope, body: RawBody, idempotencyKey: string | null): Promise<Result<AppendResult>>;
   /** `entityPrefix` null means the credential may write to every entity. */
-  appendBulk(tenant: string, entityPrefix: string | null, body: RawBody, idempotencyKey: string | null): Promise<Result<readonly BulkEntityResult[]>>;
-  putDocument(scope: EntityScope, id: string, contentType: string, bytes: Uint8Array): Promise<Result<AppendResult & { readonly searchable: boolean }>>;
-  importArchive(scope: EntityScope, archive: Uint8Array): Promise<Result<{ readonly accepted: number; readonly duplicates: number; readonly conflicts: readonly string[]; readonly token: string | null }>>;
+  appendBulk(
+    tenant: string,
+    entityPrefix: string | null,
+    body: RawBody,
+    idempotencyKey: string | null,
+  ): Promise<Result<readonly BulkEntityResult[]>>;
+  putDocument(
+    scope: EntityScope,
+    id: string,
+    contentType: string,
+    bytes: Uint8Array,
+  ): Promise<Result<AppendResult & { readonly searchable: boolean }>>;
+  importArchive(
+    scope: EntityScope,
+    archive: Uint8Array,
+  ): Promise<
+    Result<{
+      readonly accepted: number;
+      readonly duplicates: number;
+      readonly conflicts: readonly string[];
+      readonly token: string | null;
+    }>
+  >;
 }
 
 // --- Objects --------------------------------------------------------------------------------
@@ -314,18 +348,36 @@ export interface TenantStatus {
 
 /** TenantObject's public calls; the object of a tenant knows its own name. */
 export interface TenantApi {
-  entities(tenant: string, prefix: string, limit: number, cursor: string | null): Promise<Result<{ readonly entities: readonly { readonly entity: string; readonly events: number; readonly lastTs: number | null }[]; readonly nextCursor: string | null }>>;
+  entities(
+    tenant: string,
+    prefix: string,
+    limit: number,
+    cursor: string | null,
+  ): Promise<
+    Result<{
+      readonly entities: readonly {
+        readonly entity: string;
+        readonly events: number;
+        readonly lastTs: number | null;
+      }[];
+      readonly nextCursor: string | null;
+    }>
+  >;
   tenantStatus(tenant: string): Promise<Result<TenantStatus>>;
   deadLetters(tenant: string): Promise<Result<readonly DeadLetter[]>>;
-  jobs(tenant: string, limit: number, cursor: string | null): Promise<Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }>>;
+  jobs(
+    tenant: string,
+    limit: number,
+    cursor: string | null,
+  ): Promise<Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }>>;
   job(tenant: string, id: string): Promise<Result<Job>>;
   cancelJob(tenant: string, id: string): Promise<Result<Job>>;
 }
 
 /** TenantObject's calls for the indexer and for entities' objects. */
 export interface TenantIndexApi {
-  knows(tenant: string, entity: string): Promise<Result<boolean>>;
-  markDirty(tenant: string, entity: string, commit: number): Promise<Result<null>>;
+  knows(tenant: string, entity: string): Promise<Result<{ readonly known: boolean }>>;
+  markDirty(tenant: string, entity: string, commit: number): Promise<Result<{ readonly known: boolean }>>;
   report(tenant: string, counters: EntityCounters): Promise<Result<null>>;
   forget(tenant: string, entity: string): Promise<Result<null>>;
   sweep(tenant: string): Promise<Result<{ readonly nudged: number }>>;

@@ -3,7 +3,7 @@
  * cache are made once an isolate and shared by its objects, since memory is the isolate's, not the object's.
  */
 import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts";
-import { systemClock } from "../adapters/platform/system_clock.ts";
+import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
 import { r2Store } from "../adapters/storage/r2_store.ts";
 import { CHUNKER } from "../core/index/chunker.ts";
 import type { Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
@@ -35,7 +35,13 @@ function sharedOf(env: Env): Shared {
   if (shared !== null) return shared;
   const builder = createKernelBuilder(kernelModule);
   const slabs = createSlabPool(kernelModule);
-  shared = { builder, slabs, residency: new SlabResidency(slabs), cache: new PartCache(), embedder: embedderOf(env, builder) };
+  shared = {
+    builder,
+    slabs,
+    residency: new SlabResidency(slabs),
+    cache: new PartCache(),
+    embedder: embedderOf(env, builder),
+  };
   return shared;
 }
 
@@ -47,7 +53,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     alarm: durableAlarm(context.storage),
     store: r2Store(env.BUCKET).forTenant(scope.tenant),
     clock: systemClock,
-    timer: { sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) },
+    timer: systemTimer,
     compression: nodeCompression,
     digest: nodeDigest,
     registry: registryOf(env, scope.tenant),
@@ -57,7 +63,12 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     embedder,
     settings: entitySettings(env),
   };
-  const revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: embedder?.id ?? "none", metric: "cosine" as const };
+  const revision = {
+    analyzer: builder.analyzer,
+    chunker: CHUNKER,
+    embedder: embedder?.id ?? "none",
+    metric: "cosine" as const,
+  };
   return new Entity(ports, revision, cache, residency);
 }
 

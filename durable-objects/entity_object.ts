@@ -14,23 +14,23 @@ import {
   type SearchCommand,
   type TimelineQuery,
 } from "../core/rpc.ts";
-import type { Entity } from "./entity/entity.ts";
 import { composeEntity } from "./compose.ts";
+import type { Entity } from "./entity/entity.ts";
 import type { Env } from "./env.ts";
 
 export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi {
   #entity: Entity | null = null;
 
   append(command: AppendCommand) {
-    return this.#serve(command.scope, (entity) => entity.append(command));
+    return this.#serve(command.scope, (entity) => entity.append(command), true);
   }
 
   withdraw(scope: EntityScope, id: string) {
     return this.#serve(scope, (entity) => entity.withdraw(id));
   }
 
-  search({ scope, request }: SearchCommand) {
-    return this.#serve(scope, (entity) => entity.reader.search(request));
+  search({ scope, request, bm25 }: SearchCommand) {
+    return this.#serve(scope, (entity) => entity.reader.search(request, bm25));
   }
 
   timeline(query: TimelineQuery) {
@@ -108,15 +108,21 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     if (scope !== null) await this.#compose(scope).wake();
   }
 
-  async #serve<T>(scope: EntityScope, call: (entity: Entity) => Promise<Result<T>>): Promise<Result<T>> {
+  async #serve<T>(
+    scope: EntityScope,
+    call: (entity: Entity) => Promise<Result<T>>,
+    forWrite = false,
+  ): Promise<Result<T>> {
     if (this.ctx.id.name !== entityObjectName(scope)) return fail({ reason: "internal" });
     try {
       const entity = this.#compose(scope);
-      const ready = await entity.ready();
+      const ready = await entity.ready(forWrite);
       return ready.ok ? await call(entity) : ready;
     } catch (cause) {
       // A store or queue fault, or a bug: either way nothing was acknowledged, and the reason stays here.
-      console.error(JSON.stringify({ event: "entity_call_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      console.error(
+        JSON.stringify({ event: "entity_call_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+      );
       return fail({ reason: "unavailable", what: "The entity could not answer.", retryAfterSeconds: 1 });
     }
   }

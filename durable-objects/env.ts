@@ -12,11 +12,12 @@ export interface ObjectNamespace<Api> {
   get(id: DurableObjectId): Api;
 }
 
-export type Env = Readonly<Partial<Record<SettingName | "ENVIRONMENT", string>>> & EmbedderSettings & {
-  readonly BUCKET: R2Bucket;
-  readonly INDEX_QUEUE: Queue<IndexNudge>;
-  readonly ENTITY: ObjectNamespace<EntityIndexApi>;
-  readonly TENANT: ObjectNamespace<TenantIndexApi>;
-  /** Present when the deployment has Workers AI. */
-  readonly AI?: AiBinding;
-};
+export type Env = Readonly<Partial<Record<SettingName | "ENVIRONMENT", string>>> &
+  EmbedderSettings & {
+    readonly BUCKET: R2Bucket;
+    readonly INDEX_QUEUE: Queue<IndexNudge>;
+    readonly ENTITY: ObjectNamespace<EntityIndexApi>;
+    readonly TENANT: ObjectNamespace<TenantIndexApi>;
+    /** Present when the deployment has Workers AI. */
+    readonly AI?: AiBinding;
+  };

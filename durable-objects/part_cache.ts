@@ -3,8 +3,9 @@
  * A part is named by the digest of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so
  * no tenant ever meets another's.
  */
-import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
+
 import type { Part } from "../core/index/part.ts";
+import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
 
 export class PartCache {
   readonly #parts = new Map<string, Part>();

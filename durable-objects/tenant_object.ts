@@ -6,7 +6,14 @@ import { DurableObject } from "cloudflare:workers";
 import { systemClock, systemRandom } from "../adapters/platform/system_clock.ts";
 import { r2Store } from "../adapters/storage/r2_store.ts";
 import { fail, type Result } from "../core/errors.ts";
-import { type DeadLetter, type EntityCounters, entityObjectName, type JobType, type TenantApi, type TenantIndexApi } from "../core/rpc.ts";
+import {
+  type DeadLetter,
+  type EntityCounters,
+  entityObjectName,
+  type JobType,
+  type TenantApi,
+  type TenantIndexApi,
+} from "../core/rpc.ts";
 import type { Env } from "./env.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
 import { TenantRegistry } from "./tenant/tenant_registry.ts";

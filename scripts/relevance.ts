@@ -12,7 +12,7 @@ const FOLDER = join(import.meta.dirname, "..", "bench", "relevance");
 const CUTOFF = 10;
 
 /** What was measured when the set was written, less a little room; raise them when ranking improves. */
-const FLOORS = { textNdcg: 0.9, vectorNdcg: 0.6, identifierAt1: 1, languageAt1: 1 };
+const FLOORS = { textNdcg: 0.93, vectorNdcg: 0.92, identifierAt1: 1, languageAt1: 1 };
 /** What the embedded embedder may take from good text. */
 const HYBRID_LOSS_MAX = 0.005;
 

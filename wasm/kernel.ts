@@ -17,9 +17,9 @@ const FIELD_WORD = 1;
 const TERM_HEAD_BYTES = 8;
 
 /**
- * Throws KernelCapacityError when the input needs more than `bytesMax`, and is good for the next call. Throws on a vector
- * of other dimensions or with a number that is not finite, which no edge lets in. A zero vector has no direction: under cosine its document is
- * indexed as having none.
+ * Throws KernelCapacityError when the input needs more than `bytesMax`, and is good for the next call. Throws on a
+ * vector of other dimensions or with a number that is not finite, which no edge lets in. A zero vector has no
+ * direction: under cosine its document is indexed as having none.
  */
 export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILDER_BYTES_MAX): KernelBuilder {
   const instance = createKernelInstance(module, INITIAL_BYTES, bytesMax);

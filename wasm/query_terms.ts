@@ -1,6 +1,6 @@
 /**
- * Terms as the kernel reads them: records of 16 bytes (offset u32 · bytes u32 · weight f32 · zero), then the bytes, each
- * term behind its field byte.
+ * Terms as the kernel reads them: records of 16 bytes (offset u32 · bytes u32 · weight f32 · zero), then the bytes,
+ * each term behind its field byte.
  */
 import type { TermField } from "../core/ports.ts";
 import type { KernelInstance } from "./kernel_instance.ts";

@@ -1,8 +1,8 @@
 /**
  * Bitsets over the rows or documents of a slab's parts.
  *
- * They are kept on the JavaScript side and copied into the kernel's scratch for each operation: a few kilobytes each, and
- * a filter may have as many of them as it has conditions, so no slab need set room aside for all.
+ * They are kept on the JavaScript side and copied into the kernel's scratch for each operation: a few kilobytes each,
+ * and a filter may have as many of them as it has conditions, so no slab need set room aside for all.
  */
 import type { Bits, KernelSlab, LoadedPart } from "../core/ports.ts";
 import { bitsetBytes } from "./bitset_bytes.ts";

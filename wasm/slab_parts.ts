@@ -3,19 +3,20 @@
  *
  *   memory   tables │ part │ part │ …            free            │ scratch of the call that runs
  *
- * SCRATCH_BYTES and the scratch of the largest part are never given to parts, so a search within the named limits always
- * has room.
+ * SCRATCH_BYTES and the scratch of the largest part are never given to parts, so a search within the named limits
+ * always has room.
  */
 import type { Failure, Result } from "../core/errors.ts";
+import { FUSION_KEYS_MAX } from "../core/limits.ts";
 import type { LoadedPart, PartSections } from "../core/ports.ts";
 import { bitsetBytes } from "./bitset_bytes.ts";
 import { type KernelInstance, statusText } from "./kernel_instance.ts";
 
 /**
- * Scratch that depends on no part: the legs of a fusion (FUSION_KEYS_MAX keys of 4 bytes and entries of 16), or the terms
- * or vector of a query and the LEG_CANDIDATES_MAX keys of its answer.
+ * Scratch that depends on no part: the legs of a fusion, keys of 4 bytes and entries of 16. The terms or vector of a query
+ * and the keys of its answer take less.
  */
-const SCRATCH_BYTES = 208 * 1024;
+const SCRATCH_BYTES = FUSION_KEYS_MAX * (4 + 16) + 8 * 1024;
 /** What aligning each block of a part's scratch may add. */
 const SCRATCH_SLACK_BYTES = 1024;
 /** Bitsets in the kernel at once: two operands and a result. */

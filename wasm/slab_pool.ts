@@ -1,13 +1,14 @@
 /**
- * The kernel instances of one isolate: a fixed number of a few sizes, made when first needed and never dropped, because a
- * dropped memory is not given back promptly.
+ * The kernel instances of one isolate: a fixed number of a few sizes, made when first needed and never dropped,
+ * because a dropped memory is not given back promptly.
  *
  * A slab is leased to one scope at a time and cleared before it is handed to another. When none is free the fullest
  * tenant gives way first, then whoever was used longest ago:
  *
  *   1. of the smallest class that is large enough, a free slab; else of the next class, but never of the largest unless
  *      nothing smaller is large enough;
- *   2. of that smallest class, a slab of the tenant that holds most bytes, the asking one counted with what it asks for;
+ *   2. of that smallest class, a slab of the tenant that holds most bytes, the asking one counted with what it asks
+ *      for;
  *   3. among those, the least recently leased.
  *
  * A scope's name begins with its tenant, up to the first `/`.

@@ -39,10 +39,10 @@ export interface PlaneClient {
   untilIndexed(entities: readonly string[]): Promise<void>;
 }
 
-/** Below what one request may hold, by far: vectors make events large. */
+/** Well below what one request may hold: vectors make events large. */
 const APPEND_EVENTS_MAX = 250;
-const BULK_EVENTS_MAX = 2_000;
-const BULK_ENTITIES_MAX = 500;
+const BULK_EVENTS_MAX = 5_000;
+const BULK_ENTITIES_MAX = 1_000;
 const ATTEMPTS_MAX = 8;
 const INDEX_WAIT_MS_MAX = 900_000;
 const INDEX_POLL_MS = 500;

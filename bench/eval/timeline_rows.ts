@@ -63,6 +63,7 @@ export interface IngestFigures {
   readonly indexedSeconds: number;
 }
 
+/** Events go in as they happened: in the order of the files, entities interleaved. */
 export async function ingestTimelines(client: PlaneClient, timelines: readonly Timeline[]): Promise<IngestFigures> {
   const events = timelines.flatMap((timeline) => timeline.events);
   const entities = [...new Set(events.map((event) => event.entity))];

@@ -17,7 +17,7 @@ import type { KernelBuilder, LocalEmbedder, SlabPool } from "../../core/ports.ts
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import { resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
-import type { View } from "../../core/retrieval/view.ts";
+import { spaceOfView, type View } from "../../core/retrieval/view.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { searchBodySchema } from "../../core/schema/search.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -46,7 +46,8 @@ export interface SearchInput {
 }
 
 export function openInProcess(): InProcess {
-  const module = new WebAssembly.Module(readFileSync(KERNEL));
+  // The types of Workers know no constructor: there a module can only be imported.
+  const module: WebAssembly.Module = Reflect.construct(WebAssembly.Module, [readFileSync(KERNEL)]);
   const builder = createKernelBuilder(module);
   return { builder, embedder: embeddedEmbedder(builder.analyze), pool: createSlabPool(module) };
 }
@@ -63,7 +64,7 @@ export function indexScope(kernel: InProcess, events: readonly EventInput[]): Sc
   return {
     search(body) {
       const context = {
-        vectorSpace: part.vectorSpace,
+        vectorSpace: spaceOfView(view),
         metric: "cosine" as const,
         embedder: kernel.embedder,
         analyze: kernel.builder.analyze,

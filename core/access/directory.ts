@@ -9,7 +9,14 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, STORE_CONCURRENCY_MAX } from "../limits.ts";
-import { accessKeyKey, SYSTEM_TENANTS_PREFIX, tenantKey } from "../log/keys.ts";
+import {
+  accessKeyKey,
+  parseTenantKeyMarkerKey,
+  SYSTEM_TENANTS_PREFIX,
+  tenantKey,
+  tenantKeyMarkerKey,
+  tenantKeysPrefix,
+} from "../log/keys.ts";
 import type { ObjectPage, TenantStore } from "../ports.ts";
 import {
   type KeyRecord,
@@ -65,7 +72,7 @@ export function createDirectory(store: TenantStore): Directory {
         });
       }
       // The marker first: a key that works is always one that can be listed and deleted.
-      await store.put(tenantKeysPrefix(record.tenant) + record.id, new Uint8Array(0));
+      await store.put(tenantKeyMarkerKey(record.tenant, record.id), new Uint8Array(0));
       const created = await store.create(accessKeyKey(record.id), storedBytes(storedKeyRecord(record)));
       return created ? ok(record) : fail({ reason: "conflict", detail: "The key id is taken; try again." });
     },
@@ -90,7 +97,7 @@ export function createDirectory(store: TenantStore): Directory {
       const record = await directory.key(id);
       if (record?.tenant !== tenant) return fail({ reason: "not_found", what: "The key" });
       await store.delete([accessKeyKey(id)]);
-      await store.delete([tenantKeysPrefix(tenant) + id]);
+      await store.delete([tenantKeyMarkerKey(tenant, id)]);
       return ok(null);
     },
   };
@@ -103,7 +110,10 @@ async function keyIds(store: TenantStore, tenant: string): Promise<readonly stri
   let cursor: string | null = null;
   do {
     const page: ObjectPage = await store.list(prefix, cursor);
-    for (const object of page.objects) ids.push(object.key.slice(prefix.length));
+    for (const { key } of page.objects) {
+      const id = parseTenantKeyMarkerKey(tenant, key);
+      if (id !== null) ids.push(id);
+    }
     cursor = page.cursor;
   } while (cursor !== null && ids.length <= KEYS_PER_TENANT_MAX);
   return ids;
@@ -116,9 +126,4 @@ function noTenant(tenant: string) {
 function sound<T>(read: Result<T>): T {
   if (!read.ok) throw new Error("a record of access is not what was written");
   return read.value;
-}
-
-/** Empty objects named by id. */
-function tenantKeysPrefix(tenant: string): string {
-  return `tenant_keys/${tenant}/`;
 }

@@ -30,4 +30,8 @@ export class ExpiringCache<Value> {
     if (this.#entries.size >= this.#entriesMax && !oldest.done) this.#entries.delete(oldest.value);
     this.#entries.set(name, { value, deadMs: this.#clock.now() + this.#lifeMs });
   }
+
+  drop(name: string): void {
+    this.#entries.delete(name);
+  }
 }

@@ -5,18 +5,24 @@
  * Documents: every event but a tombstone gives its text's chunks; an event with a vector and no text gives one empty
  * document. Whether an event has documents depends on that event alone, never on the range.
  *
- * Vectors: one space a part. If any event of the range carries a vector, the space is SUPPLIED_MODEL, and a supplied
- * vector belongs to its event's first document; those of other dimensions than the first do not count. Otherwise
- * recorded vectors are used, else the local embedder's, else there are none.
+ * Vectors: up to two spaces a part, because a range may hold commits from before and from after the first vector that
+ * came with an event, and a snapshot searches one or the other (`spaceOfView`).
+ *
+ *   commits     n    n+1   n+2   n+3        n+2 is the first of the range that supplies a vector
+ *   embedded    ───────╴                    recorded, else the local embedder's, else none
+ *   supplied                ╶───────        each belongs to its event's first document
+ *
+ * Vectors of other dimensions than the first of their space do not count. Embedded vectors of n+2 and later would never
+ * be searched: whoever sees these commits searches the supplied ones.
  */
 import { idHash } from "../log/event_id.ts";
 import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
-import type { Compression, Digest, KernelBuilder, LocalEmbedder } from "../ports.ts";
+import type { Compression, Digest, KernelBuilder, LocalEmbedder, Metric } from "../ports.ts";
 import type { StoredEvent } from "../schema/event.ts";
 import { type Chunk, chunkText } from "./chunker.ts";
 import { ColumnsWriter } from "./columns.ts";
-import type { CommitLines, PartSource, VectorSpace } from "./part.ts";
-import { writeSummary } from "./part_summary.ts";
+import type { CommitLines, PartSource } from "./part.ts";
+import { type VectorsSummary, writeSummary } from "./part_summary.ts";
 import { revisionOf } from "./revision.ts";
 import { COLD_SECTIONS, HOT_SECTIONS, SECTION, type SectionName } from "./sections.ts";
 import { templateKeys } from "./segment_templates.ts";
@@ -42,13 +48,13 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
   assertSource(source, tools);
   const gathered = gather(source, tools.compression);
   const documents = gathered.documentTexts.length;
-  const vectors = chooseVectors(source, gathered, tools.embedder);
+  const vectors = vectorsOf(source, gathered, tools.embedder);
   const sections: Sections = {
     summary: writeSummary({
       rows: gathered.ids.length,
       documents,
       times: gathered.times,
-      vectorSpace: vectors?.space ?? null,
+      vectors,
       columnsComplete: gathered.columns.complete,
     }),
     ...commitSections(source.commits, gathered.commitFirstRows),
@@ -57,15 +63,9 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
     ...idSections(gathered.ids, tools.digest),
     ...gathered.columns.finish(gathered.ids.length),
     ...gathered.lines.finish(),
+    ...vectorSections(vectors, source.revision.metric, tools.builder),
     text: tools.builder.textSection(gathered.documentTexts),
   };
-  if (vectors !== null) {
-    sections.vectors = tools.builder.vectorSection(
-      vectors.byDocument,
-      vectors.space.dimensions,
-      source.revision.metric,
-    );
-  }
   const { from, to } = rangeOf(source.commits);
   const revision = revisionOf(source.revision, tools.digest);
   return writeShardFile({ incarnation: source.incarnation, from, to, revision }, inFileOrder(sections));
@@ -176,35 +176,71 @@ function gatherDocuments(gathered: Gathered, row: number, event: StoredEvent): v
 
 // --- Vectors --------------------------------------------------------------------------------
 
-interface ChosenVectors {
-  readonly space: VectorSpace;
+interface ChosenVectors extends VectorsSummary {
   readonly byDocument: readonly (Float32Array | null)[];
 }
 
-/** null when no document has a vector: such a part fits any space. */
-function chooseVectors(source: PartSource, gathered: Gathered, embedder: LocalEmbedder | null): ChosenVectors | null {
+interface VectorsOfPart {
+  readonly supplied: ChosenVectors | null;
+  readonly embedded: ChosenVectors | null;
+}
+
+function vectorsOf(source: PartSource, gathered: Gathered, embedder: LocalEmbedder | null): VectorsOfPart {
   const documents = gathered.documentTexts.length;
-  if (gathered.supplied.size > 0) {
-    const byDocument = Array.from({ length: documents }, (_, document) => gathered.supplied.get(document) ?? null);
-    return inOneSpace(SUPPLIED_MODEL, byDocument);
-  }
+  const all = Array.from({ length: documents }, (_, document) => gathered.supplied.get(document) ?? null);
+  const supplied = inOneSpace(SUPPLIED_MODEL, all, source, gathered);
+  const end = supplied === null ? documents : documentsBefore(supplied.from, source, gathered);
+  return { supplied, embedded: embeddedVectors(source, gathered, end, embedder) };
+}
+
+/** Of the documents before `end`. */
+function embeddedVectors(
+  source: PartSource,
+  gathered: Gathered,
+  end: number,
+  embedder: LocalEmbedder | null,
+): ChosenVectors | null {
+  const documents = gathered.documentTexts.length;
+  const rest = Array.from({ length: documents - end }, () => null);
   if (source.recorded !== null) {
     if (source.recorded.length !== documents)
       throw new Error(`${source.recorded.length} recorded vectors for ${documents} documents`);
-    return inOneSpace(source.revision.embedder, source.recorded);
+    return inOneSpace(source.revision.embedder, [...source.recorded.slice(0, end), ...rest], source, gathered);
   }
-  return embedder === null ? null : inOneSpace(embedder.id, embedder.embed(gathered.documentTexts));
+  if (embedder === null) return null;
+  const made = embedder.embed(gathered.documentTexts.slice(0, end));
+  return inOneSpace(embedder.id, [...made, ...rest], source, gathered);
 }
 
-/** Only vectors of the first one's dimensions that have a finite direction count. */
-function inOneSpace(model: string, vectors: readonly (Float32Array | null)[]): ChosenVectors | null {
+/** Only vectors of the first one's dimensions that have a finite direction count; null when there are none. */
+function inOneSpace(
+  model: string,
+  vectors: readonly (Float32Array | null)[],
+  source: PartSource,
+  gathered: Gathered,
+): ChosenVectors | null {
   const usable = vectors.map((vector) => (vector !== null && hasDirection(vector) ? vector : null));
-  const dimensions = usable.find((vector) => vector !== null)?.length;
+  const first = usable.findIndex((vector) => vector !== null);
+  const dimensions = usable[first]?.length;
   if (dimensions === undefined) return null;
   return {
     space: { model, dimensions },
+    from: commitOfDocument(first, source, gathered),
     byDocument: usable.map((vector) => (vector?.length === dimensions ? vector : null)),
   };
+}
+
+function commitOfDocument(document: number, source: PartSource, gathered: Gathered): number {
+  const row = gathered.documentRows[document] ?? 0;
+  const index = gathered.commitFirstRows.findLastIndex((firstRow) => firstRow <= row);
+  return rangeOf(source.commits).from + index;
+}
+
+/** How many documents stand in commits before `commit`. */
+function documentsBefore(commit: number, source: PartSource, gathered: Gathered): number {
+  const firstRow = gathered.commitFirstRows[commit - rangeOf(source.commits).from] ?? 0;
+  const count = gathered.documentRows.findIndex((row) => row >= firstRow);
+  return count === -1 ? gathered.documentRows.length : count;
 }
 
 function hasDirection(vector: Float32Array): boolean {
@@ -237,6 +273,15 @@ function documentSections(gathered: Gathered): Sections {
     documentChunks: bytesOf(Uint32Array.from(gathered.documentChunks)),
     documentFroms: bytesOf(Uint32Array.from(gathered.documentFroms)),
     documentTos: bytesOf(Uint32Array.from(gathered.documentTos)),
+  };
+}
+
+function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): Sections {
+  const sectionOf = ({ byDocument, space }: ChosenVectors): Uint8Array =>
+    builder.vectorSection(byDocument, space.dimensions, metric);
+  return {
+    ...(vectors.embedded === null ? {} : { embeddedVectors: sectionOf(vectors.embedded) }),
+    ...(vectors.supplied === null ? {} : { suppliedVectors: sectionOf(vectors.supplied) }),
   };
 }
 

@@ -8,8 +8,8 @@ import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
 import type { Compression, Digest } from "../ports.ts";
 import { COLUMN_SECTIONS, readColumns } from "./columns.ts";
-import type { CommitLines, Part, PartCommit, Withdrawal } from "./part.ts";
-import { type PartSummary, readSummary } from "./part_summary.ts";
+import type { CommitLines, Part, PartCommit, PartVectors, Withdrawal } from "./part.ts";
+import { type PartSummary, readSummary, type VectorsSummary } from "./part_summary.ts";
 import { MAY_BE_ABSENT, SECTION, SECTION_NAMES, type SectionName } from "./sections.ts";
 import { keyOf, parseTemplate } from "./segment_templates.ts";
 import { corrupt, readShardFile, type ShardIdentity } from "./shard_file.ts";
@@ -33,12 +33,12 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
   const sectionOf: SectionOf = (name) => sections.get(SECTION[name]) ?? NO_BYTES;
   const summary = readSummary(sectionOf("summary"));
   if (!summary.ok) return summary;
-  const vectors = sections.get(SECTION.vectors) ?? null;
-  if ((vectors === null) !== (summary.value.vectorSpace === null)) return fail(corrupt("vectors (space)"));
+  const vectors = readVectors(sections, identity, summary.value);
+  if (vectors === null) return fail(corrupt("vectors"));
   const tables = readTables(sectionOf, identity, summary.value, tools);
   if (!tables.ok) return tables;
-  const { rows, documents, times, vectorSpace } = summary.value;
-  const said = { ...identity, rows, documents, times, vectorSpace, bytes: bytes.length };
+  const { rows, documents, times } = summary.value;
+  const said = { ...identity, rows, documents, times, bytes: bytes.length };
   return ok({ ...said, ...tables.value, text: sectionOf("text"), vectors });
 }
 
@@ -83,6 +83,29 @@ export function commitsOf(part: Part): readonly CommitLines[] {
     const lines = Array.from({ length: end - firstRow }, (_, line) => part.lineOfRow(firstRow + line));
     return { commit, segment, arrivalMs, lines };
   });
+}
+
+// --- Vectors --------------------------------------------------------------------------------
+
+/** null when summary and sections do not agree. What is inside a section is checked by the kernel that loads it. */
+function readVectors(
+  sections: ReadonlyMap<number, Uint8Array>,
+  { from, to }: ShardIdentity,
+  { vectors }: PartSummary,
+): Part["vectors"] | null {
+  const supplied = withSection(vectors.supplied, sections.get(SECTION.suppliedVectors));
+  const embedded = withSection(vectors.embedded, sections.get(SECTION.embeddedVectors));
+  if (supplied === undefined || embedded === undefined) return null;
+  const suppliedFrom = supplied?.from ?? to + 1;
+  const embeddedFrom = embedded?.from ?? from;
+  const inOrder = suppliedFrom >= from && suppliedFrom <= to + 1 && embeddedFrom >= from;
+  return inOrder && (embedded === null || embeddedFrom < suppliedFrom) ? { supplied, embedded } : null;
+}
+
+/** undefined when one of the two is there without the other. */
+function withSection(summary: VectorsSummary | null, section: Uint8Array | undefined): PartVectors | null | undefined {
+  if (summary === null || section === undefined) return summary === null && section === undefined ? null : undefined;
+  return { ...summary, section };
 }
 
 // --- Tables ---------------------------------------------------------------------------------

@@ -39,10 +39,19 @@ export interface PartSource {
   readonly recorded: RecordedVectors | null;
 }
 
-/** Where a part's vectors come from: `supplied` by callers, or an embedder's id. One space a part; supplied wins. */
+/** Where vectors come from: `supplied` by callers, or an embedder's id. Only vectors of one space are compared. */
 export interface VectorSpace {
   readonly model: string;
   readonly dimensions: number;
+}
+
+/** The vectors of one space that a part holds. */
+export interface PartVectors {
+  readonly space: VectorSpace;
+  /** The first commit of the part that has one. */
+  readonly from: number;
+  /** The kernel's section over all documents of the part; not every one has a vector. */
+  readonly section: Uint8Array;
 }
 
 export interface PartCommit {
@@ -90,10 +99,15 @@ export interface Part {
   /** UTF-8 byte range of document i in its event's text. */
   readonly chunkFrom: Uint32Array;
   readonly chunkTo: Uint32Array;
-  readonly vectorSpace: VectorSpace | null;
-  /** The kernel's sections. */
+  /** The kernel's text section. */
   readonly text: Uint8Array;
-  readonly vectors: Uint8Array | null;
+  /** Which of the two a snapshot searches is said by `spaceOfView` (retrieval/view.ts); never both. */
+  readonly vectors: {
+    /** Those that came with events. */
+    readonly supplied: PartVectors | null;
+    /** The embedder's, of the documents of the commits before `supplied.from`; of all where none were supplied. */
+    readonly embedded: PartVectors | null;
+  };
   /** Bytes of the whole part. */
   readonly bytes: number;
   idOfRow(row: number): string;

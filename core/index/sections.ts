@@ -43,8 +43,10 @@ export const SECTION = {
   ids: 52,
   /** The kernel's text section over the documents. */
   text: 60,
-  /** The kernel's vector section over the documents. Absent without vectors. */
-  vectors: 61,
+  /** The kernel's vector section over the documents: the embedder's vectors. Absent when there are none. */
+  embeddedVectors: 61,
+  /** Likewise, of the vectors that came with events. */
+  suppliedVectors: 62,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -74,10 +76,14 @@ export const HOT_SECTIONS: readonly SectionName[] = [
   "columnEntries",
 ];
 
-/** In the order in which they stand in the file: what is read together lies together. */
+/**
+ * In the order in which they stand in the file: what is read together lies together. A search reads the text and one
+ * kind of vectors.
+ */
 export const COLD_SECTIONS: readonly SectionName[] = [
+  "embeddedVectors",
   "text",
-  "vectors",
+  "suppliedVectors",
   "rowTimes",
   "columnValues",
   "columnCodes",
@@ -90,8 +96,8 @@ export const COLD_SECTIONS: readonly SectionName[] = [
   "frames",
 ];
 
-/** A part without vectors has no section for them. */
-export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set(["vectors"]);
+/** A part without vectors of a kind has no section for them. */
+export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set(["embeddedVectors", "suppliedVectors"]);
 
 /** What a failure calls the section of a type. */
 export const SECTION_NAMES: ReadonlyMap<number, SectionName> = new Map(

@@ -210,6 +210,21 @@ export function accessKeyKey(keyId: string): string {
   return `${SYSTEM_KEYS_PREFIX}${encodeName(keyId)}.json`;
 }
 
+/** Empty objects that list a tenant's keys. */
+export function tenantKeysPrefix(tenant: string): string {
+  return `tenant_keys/${encodeName(tenant)}/`;
+}
+
+export function tenantKeyMarkerKey(tenant: string, keyId: string): string {
+  return tenantKeysPrefix(tenant) + encodeName(keyId);
+}
+
+/** The key's id that a marker of the tenant names; null for any other key. */
+export function parseTenantKeyMarkerKey(tenant: string, key: string): string | null {
+  const prefix = tenantKeysPrefix(tenant);
+  return key.startsWith(prefix) ? decodeName(key.slice(prefix.length)) : null;
+}
+
 // --- Leaves ---------------------------------------------------------------------------------
 
 function dayPath(dayMs: number): string {

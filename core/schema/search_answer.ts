@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { RECALL_SAMPLES_DEFAULT, RECALL_SAMPLES_MAX, TOP_K_DEFAULT, TOP_K_MAX } from "../limits.ts";
+import { jsonSchema } from "./scalar.ts";
 import { citationSchema, eventSchema } from "./timeline.ts";
 
 const legSchema = z.object({ score: z.number(), rank: z.number().int().min(1) }).readonly();
@@ -77,6 +78,7 @@ export const searchAnswerSchema = z.object({
     candidates: z.number().int(),
     total_ms: z.number(),
   }),
+  resolved: jsonSchema.optional().describe("with `explain`: what was asked, with every default and setting filled in"),
   degraded: z.array(z.string()).readonly().optional().describe("legs that could not run, and why"),
 });
 

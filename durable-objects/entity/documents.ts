@@ -19,7 +19,12 @@ const documentAttributesSchema = z.object({
 });
 
 /** null when no live event is a version of `id`. */
-export function newestDocument(view: View, live: readonly LiveRows[], id: string, entity: string): DocumentVersion | null {
+export function newestDocument(
+  view: View,
+  live: readonly LiveRows[],
+  id: string,
+  entity: string,
+): DocumentVersion | null {
   const eventIds: string[] = [];
   const olderEventIds: string[] = [];
   let newest: z.infer<typeof documentAttributesSchema> | null = null;
@@ -33,7 +38,17 @@ export function newestDocument(view: View, live: readonly LiveRows[], id: string
   }
   if (newest === null) return null;
   const { document_version: version, content_type: contentType, bytes, sha256, searchable } = newest;
-  return { id, version, eventIds, olderEventIds, blob: blobKey(entity, sha256), sha256, contentType, bytes, searchable };
+  return {
+    id,
+    version,
+    eventIds,
+    olderEventIds,
+    blob: blobKey(entity, sha256),
+    sha256,
+    contentType,
+    bytes,
+    searchable,
+  };
 }
 
 /** Live rows whose `document` attribute is `id`, newest first. */

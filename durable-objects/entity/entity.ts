@@ -73,38 +73,41 @@ export class Entity {
       write: (state) => this.#write(state),
       committed: () => this.#arm(this.#nextDueMs()),
     });
-    this.#index = new EntityIndex({ ...shared, revision, revisionId: this.#revisionId, write: (state) => this.#write(state) });
+    this.#index = new EntityIndex({
+      ...shared,
+      revision,
+      revisionId: this.#revisionId,
+      write: (state) => this.#write(state),
+    });
     this.reader = new EntityReader({ ...shared, residency, revision: this.#revisionId, metric: revision.metric });
   }
 
   // --- state ---
 
   /** Resolves when the state is in memory. Concurrent first calls share one recovery; a failed one is tried again. */
-  async ready(): Promise<Result<null>> {
-    if (this.#loaded !== null) return ok(null);
-    this.#loading ??= this.#load().finally(() => {
+  async ready(forWrite = false): Promise<Result<null>> {
+    if (this.#loading === null && this.#loaded !== null) return ok(null);
+    this.#loading ??= this.#load(forWrite).finally(() => {
       this.#loading = null;
     });
     return this.#loading;
   }
 
-  async #load(): Promise<Result<null>> {
+  async #load(forWrite: boolean): Promise<Result<null>> {
     const known = this.#ports.tables.readState();
-    const found = known === null ? await recover(this.#ports, this.#revisionId) : ok(this.#underThisRevision(known));
+    const found = known === null ? await recover(this.#ports, this.#revisionId, forWrite) : ok(known);
     if (!found.ok) return found;
     const tail = Tail.load(this.#ports, found.value.head.covered);
     if (!tail.ok) return tail;
     this.#alarmAtMs = await this.#ports.alarm.get();
     this.#loaded = { state: found.value, tail: tail.value };
     if (this.#pending()) this.#arm(this.#nextDueMs());
-    return ok(null);
-  }
-
-  /** A deployment with another analyzer or embedder has no use for the shards of the last one. */
-  #underThisRevision(state: EntityState): EntityState {
-    const { head } = state;
-    if (head.covered === 0 || head.revision === this.#revisionId) return state;
-    return { ...state, rebuilding: true };
+    const { head } = found.value;
+    if (head.covered === 0 || head.revision === this.#revisionId) return ok(null);
+    // A deployment with another analyzer or embedder: the shards of the last one answer other questions.
+    const rebuilt = await this.rebuild();
+    if (!rebuilt.ok) this.#loaded = null;
+    return rebuilt;
   }
 
   #now(): Loaded {
@@ -125,7 +128,7 @@ export class Entity {
   // --- writes ---
 
   async append(command: AppendCommand): Promise<Result<AppendResult>> {
-    const ready = await this.ready();
+    const ready = await this.ready(true);
     if (!ready.ok) return ready;
     const { erasing, last } = this.#now().state;
     if (erasing !== null) return fail(beingErased());
@@ -147,7 +150,11 @@ export class Entity {
       return ok({ token: writeToken(ports.scope, token, ports.digest) });
     }
     const frames = frameLines([line], ports.compression);
-    const appended = await this.append({ scope: ports.scope, prepared: { frames, lines: [prepared] }, idempotency: null });
+    const appended = await this.append({
+      scope: ports.scope,
+      prepared: { frames, lines: [prepared] },
+      idempotency: null,
+    });
     return appended.ok ? ok({ token: appended.value.token }) : appended;
   }
 
@@ -210,14 +217,14 @@ export class Entity {
     if (!tail.ok) return tail;
     const { state } = this.#now();
     const complete = tail.value.entries.length === state.last;
-    if (!complete) return fail({ reason: "unavailable", what: "The log changed while it was read.", retryAfterSeconds: 1 });
+    if (!complete)
+      return fail({ reason: "unavailable", what: "The log changed while it was read.", retryAfterSeconds: 1 });
     this.#now().tail = tail.value;
     this.#ports.tables.transaction(() => {
       this.#ports.tables.keepShards([]);
       this.#write({
         ...state,
         head: noHead(state.incarnation, state.head.version),
-        rebuilding: false,
         failed: null,
         compact: false,
         lastNudgeMs: 0,
@@ -256,7 +263,7 @@ export class Entity {
   #pending(): boolean {
     const { state, tail } = this.#now();
     if (state.failed?.sealed === true) return false;
-    return tail.entries.length > 0 || state.compact || state.rebuilding;
+    return tail.entries.length > 0 || state.compact;
   }
 
   // --- erasure ---
@@ -268,7 +275,10 @@ export class Entity {
     this.#loaded = { state: this.#now().state, tail: new Tail() };
     this.#ports.tables.transaction(() => {
       this.#ports.tables.clear();
-      this.#write({ ...newState(state.incarnation + 1), erasing: { incarnation: state.incarnation, emptySinceMs: null } });
+      this.#write({
+        ...newState(state.incarnation + 1),
+        erasing: { incarnation: state.incarnation, emptySinceMs: null },
+      });
     });
     this.#arm(this.#ports.clock.now());
     return ok(null);
@@ -296,7 +306,9 @@ export class Entity {
       if (ready.ok) await this.#work();
       else retry = true;
     } catch (cause) {
-      console.error(JSON.stringify({ event: "alarm_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      console.error(
+        JSON.stringify({ event: "alarm_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+      );
       retry = true;
     }
     if (retry) this.#arm(this.#ports.clock.now() + RETRY_MS);
@@ -306,7 +318,6 @@ export class Entity {
   async #work(): Promise<void> {
     const { settings, clock, queue, tables, scope } = this.#ports;
     await this.#sweepErased();
-    if (this.#now().state.rebuilding) await this.rebuild();
     await this.#index.refreshHint();
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
@@ -327,7 +338,7 @@ export class Entity {
     const nowMs = clock.now();
     const { state } = this.#now();
     if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
-    if (state.rebuilding || this.#index.hintDue()) return nowMs + RETRY_MS;
+    if (this.#index.hintDue()) return nowMs + RETRY_MS;
     const dueMs = this.#index.due() || state.compact ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
     return state.lastNudgeMs === 0 ? dueMs : Math.max(dueMs, state.lastNudgeMs + settings.nudgeRetryMs);
   }

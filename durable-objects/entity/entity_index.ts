@@ -8,8 +8,8 @@
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { isDue } from "../../core/index/debt.ts";
-import type { Revision } from "../../core/index/part.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
+import type { Revision } from "../../core/index/part.ts";
 import { planCompaction, planWork } from "../../core/index/work.ts";
 import { HEAD_HINT_INTERVAL_MS, WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
 import { headHintKey, headKey, shardKey } from "../../core/log/keys.ts";
@@ -54,7 +54,12 @@ export class EntityIndex {
     if (erasing !== null || failed?.sealed === true) return null;
     if (compact) return this.#work(planCompaction(head.shards));
     if (!this.due()) return null;
-    return this.#work(planWork(head.shards, this.#host.tail().entries.map(({ facts }) => facts)));
+    return this.#work(
+      planWork(
+        head.shards,
+        this.#host.tail().entries.map(({ facts }) => facts),
+      ),
+    );
   }
 
   #work(plan: ReturnType<typeof planWork>): IndexWork | null {
@@ -83,7 +88,8 @@ export class EntityIndex {
     if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
     const part = parts.verify(proposal.sha256, stored.bytes);
     if (!part.ok) return part;
-    if (part.value.incarnation !== proposal.incarnation || part.value.revision !== this.#host.revisionId) return ok("stale");
+    if (part.value.incarnation !== proposal.incarnation || part.value.revision !== this.#host.revisionId)
+      return ok("stale");
     const head = await this.#putHead(proposal, shardEntry(part.value, proposal.sha256));
     if (head === null || this.#stale(proposal)) return ok("stale");
     parts.keep(proposal.sha256, stored.bytes, part.value);
@@ -128,7 +134,9 @@ export class EntityIndex {
       compact: state.compact && planCompaction(head.shards) !== null,
       lastNudgeMs: 0,
       lastIndexedMs: nowMs,
-      dirtySinceMs: clean ? null : (tail.entries.find(({ facts }) => facts.commit > head.covered)?.facts.arrivalMs ?? nowMs),
+      dirtySinceMs: clean
+        ? null
+        : (tail.entries.find(({ facts }) => facts.commit > head.covered)?.facts.arrivalMs ?? nowMs),
     };
     ports.tables.transaction(() => {
       ports.tables.dropTail(head.covered);
@@ -172,7 +180,8 @@ export class EntityIndex {
   unseal(): void {
     const { ports } = this.#host;
     const state = this.#host.state();
-    if (state.failed !== null) ports.tables.transaction(() => this.#host.write({ ...state, failed: null, lastNudgeMs: 0 }));
+    if (state.failed !== null)
+      ports.tables.transaction(() => this.#host.write({ ...state, failed: null, lastNudgeMs: 0 }));
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */

@@ -19,10 +19,10 @@ import { joinFrames, linesOfFrames, readSegment, withoutLines } from "../../core
 import { hex } from "../../core/log/text_encoding.ts";
 import { writeToken } from "../../core/log/token.ts";
 import type { AppendCommand, AppendResult, PreparedFrames } from "../../core/rpc.ts";
-import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
 import { type Admission, type AdmittedIds, admit, type Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
 import { suppliedDimensions } from "./recovery.ts";
+import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
 import type { EntityState, Intent, LogCounts, TailCommit } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
@@ -87,13 +87,17 @@ export class EntityLog {
   }
 
   async #commitNext(): Promise<void> {
-    const count = gather(this.#waiting.map(({ command }) => command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0)));
+    const count = gather(
+      this.#waiting.map(({ command }) => command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0)),
+    );
     const group = this.#waiting.splice(0, count);
     try {
       await this.#commitGroup(group);
     } catch (cause) {
       // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
-      console.error(JSON.stringify({ event: "commit_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      console.error(
+        JSON.stringify({ event: "commit_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+      );
       answerAll(group, unavailable("The store did not confirm the write."));
     }
   }
@@ -137,7 +141,10 @@ export class EntityLog {
         }
         keys.add(idempotency.key);
       }
-      const request = { prepared: prepared.lines, lines: lazily(() => linesOfFrames(prepared.frames, ports.compression)) };
+      const request = {
+        prepared: prepared.lines,
+        lines: lazily(() => linesOfFrames(prepared.frames, ports.compression)),
+      };
       const admission = admit(request, dimensions, (id) => this.#earlier(id), ids);
       if (!admission.ok) {
         waiting.answer(admission);
@@ -162,16 +169,17 @@ export class EntityLog {
 
   #earlier(id: string): Earlier | null {
     const found = this.#host.tail().find(id);
-    if (found !== null) return { commit: found.entry.facts.commit, segment: found.entry.facts.segment, line: found.line };
+    if (found !== null)
+      return { commit: found.entry.facts.commit, segment: found.entry.facts.segment, line: found.line };
     return this.#host.inShards(id);
   }
 
   /** Registers the entity and its need of indexing before anything of it is put: once per turn from clean to dirty. */
-  async #markDirty(): Promise<Result<null>> {
+  async #markDirty(): Promise<Result<unknown>> {
     const { ports } = this.#host;
-    const state = this.#host.state();
-    if (state.dirtySinceMs !== null) return ok(null);
-    return ports.registry.markDirty(ports.scope.entity, state.last + 1);
+    const { dirtySinceMs, last, registered } = this.#host.state();
+    if (dirtySinceMs !== null || registered > last) return ok(null);
+    return ports.registry.markDirty(ports.scope.entity, last + 1);
   }
 
   /** Puts the next commit. "foreign": an earlier attempt's bytes lay there and are adopted; decide again. */
@@ -182,10 +190,10 @@ export class EntityLog {
     const arrivalMs = arrivalOf(state().lastArrivalMs, ports.clock.now());
     const facts: TailCommit = { ...intent, arrivalMs, lines, rawBytes };
     const metadata = metadataRecord(facts, state().incarnation, frames.lines);
-    const created = await Promise.race([
+    const created = await ports.timer.within(
+      ports.settings.putDeadlineMs,
       ports.store.create(intent.segment, bytes, metadata),
-      ports.timer.sleep(ports.settings.putDeadlineMs).then(() => "timeout" as const),
-    ]);
+    );
     if (created === "timeout") return "timeout";
     return created ? facts : this.#adopt(intent, facts);
   }

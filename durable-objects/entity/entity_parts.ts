@@ -63,7 +63,10 @@ export class EntityParts {
   /** Opens shard bytes after comparing their digest with their name. */
   verify(sha256: string, bytes: Uint8Array): Result<Part> {
     if (hex(this.#ports.digest.sha256(bytes)) !== sha256) {
-      return fail({ reason: "corrupt", what: `${shardKey(this.#ports.scope.entity, sha256)}: its digest is not its name` });
+      return fail({
+        reason: "corrupt",
+        what: `${shardKey(this.#ports.scope.entity, sha256)}: its digest is not its name`,
+      });
     }
     return openPart(bytes, this.#ports);
   }
@@ -124,7 +127,11 @@ export class EntityParts {
     const built = this.#tailParts.at(-1)?.to ?? first - 1;
     let fresh = commits.filter((commit) => commit.commit > built);
     if (fresh.length > 0) {
-      for (let last = this.#tailParts.at(-1); last !== undefined && last.lines <= 2 * lineCount(fresh); last = this.#tailParts.at(-1)) {
+      for (
+        let last = this.#tailParts.at(-1);
+        last !== undefined && last.lines <= 2 * lineCount(fresh);
+        last = this.#tailParts.at(-1)
+      ) {
         const { from, to } = last;
         fresh = [...commits.filter((commit) => commit.commit >= from && commit.commit <= to), ...fresh];
         this.#tailParts.pop();

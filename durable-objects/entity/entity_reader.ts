@@ -7,8 +7,8 @@ import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
 import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
 import { snapshotToken, writeToken } from "../../core/log/token.ts";
-import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
+import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
 import { listEvents, parseTimelineCursor, readEvent } from "../../core/retrieval/timeline.ts";
@@ -21,6 +21,7 @@ import {
   type EventPage,
   entityObjectName,
   type SearchAnswer,
+  type SearchCommand,
   type TimelineQuery,
 } from "../../core/rpc.ts";
 import type { SearchRequest } from "../../core/schema/search.ts";
@@ -61,7 +62,7 @@ export class EntityReader {
     this.#host = host;
   }
 
-  async search(request: SearchRequest): Promise<Result<SearchAnswer>> {
+  async search(request: SearchRequest, bm25: SearchCommand["bm25"]): Promise<Result<SearchAnswer>> {
     const layout = await this.#layout();
     if (!layout.ok) return layout;
     const { ports } = this.#host;
@@ -69,12 +70,12 @@ export class EntityReader {
     const snapshot = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
     if (!snapshot.ok) return snapshot;
     const view = viewOf(layout.value, snapshot.value);
-    const resolved = await this.#resolve(request, view);
+    const resolved = await this.#resolve(request, view, bm25);
     if (!resolved.ok) return resolved;
     return this.#answer(layout.value, view, resolved.value);
   }
 
-  async #resolve(request: SearchRequest, view: View): Promise<Result<ResolvedSearch>> {
+  async #resolve(request: SearchRequest, view: View, bm25: SearchCommand["bm25"]): Promise<Result<ResolvedSearch>> {
     const { ports, metric } = this.#host;
     const { embedder } = ports;
     const resolved = resolveSearch(request, {
@@ -82,6 +83,7 @@ export class EntityReader {
       metric,
       embedder,
       analyze: (text) => ports.builder.analyze(text),
+      ...(bm25 === null ? {} : { bm25 }),
     });
     if (!resolved.ok || resolved.value.embedText === null || embedder === null) return resolved;
     if (embedder.kind === "local") {
@@ -110,7 +112,8 @@ export class EntityReader {
       hits,
       snapshot: snapshotToken(ports.scope, { snapshot, version: layout.headVersion }, ports.digest),
       token: writeToken(ports.scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, ports.digest),
-      staleMs: behind && layout.oldestUnindexedMs !== null ? Math.max(0, ports.clock.now() - layout.oldestUnindexedMs) : 0,
+      staleMs:
+        behind && layout.oldestUnindexedMs !== null ? Math.max(0, ports.clock.now() - layout.oldestUnindexedMs) : 0,
       unindexedEvents: layout.unindexedEvents,
       cache: layout.cache,
       plan,
@@ -163,7 +166,15 @@ export class EntityReader {
       events: countLive(view, this.#liveRows(view)).events,
       commits: log.last,
       segments: log.last,
-      shards: head.shards.map(({ sha256, bytes, chunks, from, to, minTs, maxTs }) => ({ id: sha256, bytes, chunks, from, to, minTs, maxTs })),
+      shards: head.shards.map(({ sha256, bytes, chunks, from, to, minTs, maxTs }) => ({
+        id: sha256,
+        bytes,
+        chunks,
+        from,
+        to,
+        minTs,
+        maxTs,
+      })),
       unindexedEvents,
       lastIndexedAt: lastIndexedMs,
       vector: space === null ? null : { dimensions: space.dimensions, model: space.model },
@@ -183,7 +194,10 @@ export class EntityReader {
   async counts(): Promise<Result<{ readonly events: number; readonly lastTs: number | null }>> {
     const view = await this.#strongView();
     if (!view.ok) return view;
-    const lastTs = view.value.parts.reduce<number | null>((last, { times }) => (times === null ? last : Math.max(last ?? times.max, times.max)), null);
+    const lastTs = view.value.parts.reduce<number | null>(
+      (last, { times }) => (times === null ? last : Math.max(last ?? times.max, times.max)),
+      null,
+    );
     return ok({ events: countLive(view.value, this.#liveRows(view.value)).events, lastTs });
   }
 
@@ -226,7 +240,8 @@ export class EntityReader {
     if (!shards.ok) return shards;
     const tailParts = parts.tail(tail, state.incarnation);
     if (!tailParts.ok) return tailParts;
-    const remote = ports.embedder?.kind === "remote" && state.dimensions === 0 && parts.suppliedDimensions(state.head) === 0;
+    const remote =
+      ports.embedder?.kind === "remote" && state.dimensions === 0 && parts.suppliedDimensions(state.head) === 0;
     return ok({
       parts: [...shards.value, ...tailParts.value],
       log: {
@@ -263,7 +278,12 @@ function viewOf(layout: Layout, snapshot: Snapshot): View {
 }
 
 function strongSnapshot(log: LogPosition, commit: number): Snapshot {
-  return { incarnation: log.incarnation, commit, vectorCommit: Math.min(log.vectorCommit, commit), revision: log.revision };
+  return {
+    incarnation: log.incarnation,
+    commit,
+    vectorCommit: Math.min(log.vectorCommit, commit),
+    revision: log.revision,
+  };
 }
 
 /** The newest commit that had arrived by `ms`; 0 when none had. Arrivals never decrease. */

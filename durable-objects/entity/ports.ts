@@ -3,21 +3,26 @@
  * stores, clocks and schedulers.
  */
 import type { Result } from "../../core/errors.ts";
-import type { Clock, Compression, Digest, Embedder, KernelBuilder, SlabPool, TenantStore } from "../../core/ports.ts";
+import type {
+  Clock,
+  Compression,
+  Digest,
+  Embedder,
+  KernelBuilder,
+  SlabPool,
+  TenantStore,
+  Timer,
+} from "../../core/ports.ts";
 import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
 import type { Alarm } from "../sql.ts";
 import type { EntityTables } from "./state.ts";
 
-export interface Timer {
-  sleep(ms: number): Promise<void>;
-}
-
 /** The tenant's object, as its entities see it. */
 export interface Registry {
-  /** Whether the entity was ever registered. */
-  knows(entity: string): Promise<Result<boolean>>;
-  /** Registers the entity and puts it into the dirty set, before commit `commit` is put. */
-  markDirty(entity: string, commit: number): Promise<Result<null>>;
+  /** Whether the entity was ever registered. One that was not has nothing in the store: registering comes first. */
+  knows(entity: string): Promise<Result<{ readonly known: boolean }>>;
+  /** Registers the entity and puts it into the dirty set, before commit `commit` is put; says whether it was known. */
+  markDirty(entity: string, commit: number): Promise<Result<{ readonly known: boolean }>>;
   /** Takes the entity's counters, and it out of the dirty set when all of its commits are indexed. */
   report(counters: EntityCounters): Promise<Result<null>>;
   /** The entity was erased. */

@@ -2,15 +2,24 @@
  * What an object does that finds no state of its own: either the entity is new, or the state was lost and the log in
  * the store is all there is.
  *
- * A put begun by an earlier instance may still land after a first listing, so an entity that anybody has heard of
- * (the tenant's registry, or a key in the store) is listed only after PUT_DEADLINE_MS. Nobody can have begun a put for
- * an entity that is in no registry, because an entity is registered before its first put.
+ * A put begun by an earlier instance may still land after a listing, so an entity that the tenant's registry knows is
+ * listed only after PUT_DEADLINE_MS. An entity that it does not know has no object in the store and no put under way: it
+ * is registered before its first put, stays registered when it is erased, and a registry that lost its own state finds
+ * every entity that has a key before it answers.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { erasedKey, headKey, headsPrefix, parseHeadKey, parseSegmentKey, segmentsPrefix, shardKey } from "../../core/log/keys.ts";
+import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import {
+  erasedKey,
+  headKey,
+  headsPrefix,
+  parseHeadKey,
+  parseSegmentKey,
+  segmentsPrefix,
+  shardKey,
+} from "../../core/log/keys.ts";
 import { readSegment } from "../../core/log/segment.ts";
 import { erasedSchema, type Head, headSchema, readStored } from "../../core/schema/stored.ts";
-import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
 import { type EntityState, newState, noHead, type TailCommit } from "./state.ts";
@@ -20,18 +29,21 @@ interface SegmentRef {
   readonly key: string;
 }
 
-/** The state an object begins with. It is in SQLite already when the entity has a log; not so for a new entity. */
-export async function recover(ports: EntityPorts, revision: string): Promise<Result<EntityState>> {
-  const erasure = await erasedIncarnation(ports);
-  if (!erasure.ok) return erasure;
-  const erased = erasure.value;
-  const known = await ports.registry.knows(ports.scope.entity);
+/**
+ * The state an object begins with. It is in SQLite already when the entity has a log; not so for a new entity.
+ * For a write the entity is registered at once, so that whoever asks next knows that a put may be under way.
+ */
+export async function recover(ports: EntityPorts, revision: string, forWrite: boolean): Promise<Result<EntityState>> {
+  const { entity } = ports.scope;
+  const known = forWrite ? await ports.registry.markDirty(entity, 1) : await ports.registry.knows(entity);
   if (!known.ok) return known;
-  let log = await listLog(ports, erased);
-  if (!known.value && log.segments.length === 0) return ok(newState(erased + 1));
+  const registered = forWrite ? 1 : 0;
+  if (!known.value.known) return ok(newState(1, registered));
   await ports.timer.sleep(ports.settings.putDeadlineMs);
-  log = await listLog(ports, erased);
-  if (log.segments.length === 0) return ok(newState(erased + 1));
+  const erased = await erasedIncarnation(ports);
+  if (!erased.ok) return erased;
+  const log = await listLog(ports, erased.value);
+  if (log.segments.length === 0) return ok(newState(erased.value + 1, registered));
   return adoptLog(ports, revision, log.incarnation, log.segments);
 }
 
@@ -45,7 +57,10 @@ async function erasedIncarnation(ports: EntityPorts): Promise<Result<number>> {
 }
 
 /** The segments of the newest incarnation that is not erased, in commit order. */
-export async function listLog(ports: EntityPorts, erased: number): Promise<{ incarnation: number; segments: SegmentRef[] }> {
+export async function listLog(
+  ports: EntityPorts,
+  erased: number,
+): Promise<{ incarnation: number; segments: SegmentRef[] }> {
   const found = new Map<number, Map<number, string>>();
   let cursor: string | null = null;
   do {
@@ -60,7 +75,9 @@ export async function listLog(ports: EntityPorts, erased: number): Promise<{ inc
     cursor = page.cursor;
   } while (cursor !== null);
   const incarnation = Math.max(erased + 1, ...found.keys());
-  const segments = [...(found.get(incarnation) ?? [])].map(([commit, key]) => ({ commit, key })).sort((a, b) => a.commit - b.commit);
+  const segments = [...(found.get(incarnation) ?? [])]
+    .map(([commit, key]) => ({ commit, key }))
+    .sort((a, b) => a.commit - b.commit);
   return { incarnation, segments };
 }
 
@@ -126,7 +143,9 @@ export async function loadTail(ports: EntityPorts, segments: readonly SegmentRef
   const facts: TailCommit[] = [];
   let dimensions = 0;
   for (let start = 0; start < segments.length; start += STORE_CONCURRENCY_MAX) {
-    const loaded = await Promise.all(segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment)));
+    const loaded = await Promise.all(
+      segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment)),
+    );
     for (const result of loaded) {
       if (!result.ok) return result;
       facts.push(result.value.facts);
@@ -136,7 +155,10 @@ export async function loadTail(ports: EntityPorts, segments: readonly SegmentRef
   return ok({ facts, dimensions });
 }
 
-async function loadSegment(ports: EntityPorts, { commit, key }: SegmentRef): Promise<Result<{ facts: TailCommit; dimensions: number }>> {
+async function loadSegment(
+  ports: EntityPorts,
+  { commit, key }: SegmentRef,
+): Promise<Result<{ facts: TailCommit; dimensions: number }>> {
   const stored = await ports.store.get(key);
   if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
   const metadata = parseMetadata(stored.metadata);
@@ -148,12 +170,18 @@ async function loadSegment(ports: EntityPorts, { commit, key }: SegmentRef): Pro
   return ok({ facts, dimensions: suppliedDimensions(lines.value) });
 }
 
-async function lastFacts(ports: EntityPorts, last: SegmentRef, tail: LoadedTail): Promise<Result<{ arrivalMs: number }>> {
+async function lastFacts(
+  ports: EntityPorts,
+  last: SegmentRef,
+  tail: LoadedTail,
+): Promise<Result<{ arrivalMs: number }>> {
   const newest = tail.facts.at(-1);
   if (newest !== undefined) return ok({ arrivalMs: newest.arrivalMs });
   const stored = await ports.store.get(last.key);
   const metadata = stored === null ? null : parseMetadata(stored.metadata);
-  return metadata === null ? fail({ reason: "corrupt", what: `${last.key}: its metadata` }) : ok({ arrivalMs: metadata.arrivalMs });
+  return metadata === null
+    ? fail({ reason: "corrupt", what: `${last.key}: its metadata` })
+    : ok({ arrivalMs: metadata.arrivalMs });
 }
 
 /** Dimensions of the first supplied vector among canonical lines; 0 when there is none. */

@@ -5,7 +5,11 @@ import type { PreparedLine } from "../../core/rpc.ts";
 import { type SegmentMetadata, segmentMetadataSchema, storedSegmentMetadata } from "../../core/schema/stored.ts";
 import type { TailCommit } from "./state.ts";
 
-export function metadataRecord(facts: TailCommit, incarnation: number, lines: readonly PreparedLine[]): Record<string, string> {
+export function metadataRecord(
+  facts: TailCommit,
+  incarnation: number,
+  lines: readonly PreparedLine[],
+): Record<string, string> {
   let minTs = Number.POSITIVE_INFINITY;
   let maxTs = Number.NEGATIVE_INFINITY;
   for (const { tsMs } of lines) {

@@ -32,16 +32,23 @@ export function chooseSnapshot(
 ): Result<Snapshot> {
   const atLeast = request.atLeast === null ? ok(0) : readAtLeast(request.atLeast, log, scope, digest);
   if (!atLeast.ok) return atLeast;
-  const base = request.snapshot === null ? ok(current(request, log, atLeast.value)) : pinned(request.snapshot, log, scope, digest);
+  const base =
+    request.snapshot === null ? ok(current(request, log, atLeast.value)) : pinned(request.snapshot, log, scope, digest);
   if (!base.ok) return base;
-  if (base.value.commit < atLeast.value) return fail(conflict("The snapshot is older than the write that `at_least` names."));
+  if (base.value.commit < atLeast.value)
+    return fail(conflict("The snapshot is older than the write that `at_least` names."));
   return ok(request.asOf === null ? base.value : restricted(base.value, commitAsOf(request.asOf)));
 }
 
 function current(request: Wanted, log: LogPosition, atLeast: number): Snapshot {
   const strong = request.consistency === "strong" || atLeast > log.covered;
   const commit = strong ? log.last : log.covered;
-  return { incarnation: log.incarnation, commit, vectorCommit: Math.min(log.vectorCommit, commit), revision: log.revision };
+  return {
+    incarnation: log.incarnation,
+    commit,
+    vectorCommit: Math.min(log.vectorCommit, commit),
+    revision: log.revision,
+  };
 }
 
 function restricted(snapshot: Snapshot, commit: number): Snapshot {

@@ -45,6 +45,8 @@ export interface EntityState {
   readonly head: Head;
   /** Since when something waits to be indexed; null when nothing does. */
   readonly dirtySinceMs: number | null;
+  /** Up to which commit the tenant has been told that this entity needs indexing. */
+  readonly registered: number;
   readonly lastNudgeMs: number;
   readonly lastIndexedMs: number | null;
   /** Of the log up to `last`; null after a recovery, until they are counted. */
@@ -56,8 +58,6 @@ export interface EntityState {
   readonly failed: FailedWork | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
-  /** The shards are of another revision: the log is to be indexed anew. */
-  readonly rebuilding: boolean;
   /** Set while a deleted incarnation is being swept from the store. */
   readonly erasing: { readonly incarnation: number; readonly emptySinceMs: number | null } | null;
 }
@@ -67,7 +67,7 @@ export function noHead(incarnation: number, version: number): Head {
   return { version, incarnation, revision: "", covered: 0, shards: [] };
 }
 
-export function newState(incarnation: number): EntityState {
+export function newState(incarnation: number, registered = 0): EntityState {
   return {
     incarnation,
     last: 0,
@@ -76,6 +76,7 @@ export function newState(incarnation: number): EntityState {
     intent: null,
     head: noHead(incarnation, 0),
     dirtySinceMs: null,
+    registered,
     lastNudgeMs: 0,
     lastIndexedMs: null,
     counts: { events: 0, lastTs: null },
@@ -83,7 +84,6 @@ export function newState(incarnation: number): EntityState {
     dimensions: 0,
     failed: null,
     compact: false,
-    rebuilding: false,
     erasing: null,
   };
 }
@@ -126,15 +126,19 @@ export class EntityTables {
   readState(): EntityState | null {
     const row = this.#sql.run("SELECT json FROM state WHERE id = 1")[0];
     // Written by `writeState` alone, in this same version of the class or an earlier one: missing fields take defaults.
-    return row === undefined ? null : { ...newState(1), ...(JSON.parse(textOf(row["json"])) as Partial<EntityState>) };
+    return row === undefined ? null : { ...newState(1), ...(JSON.parse(textOf(row.json)) as Partial<EntityState>) };
   }
 
   writeState(state: EntityState): void {
-    this.#sql.run("INSERT INTO state (id, json) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", JSON.stringify(state));
+    this.#sql.run(
+      "INSERT INTO state (id, json) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
+      JSON.stringify(state),
+    );
   }
 
   clear(): void {
-    for (const table of ["state", "tail", "shards", "shard_pages", "idempotency"]) this.#sql.run(`DELETE FROM ${table}`);
+    for (const table of ["state", "tail", "shards", "shard_pages", "idempotency"])
+      this.#sql.run(`DELETE FROM ${table}`);
   }
 
   // --- tail ---
@@ -157,11 +161,15 @@ export class EntityTables {
   tailAfter(commit: number): TailCommit[] {
     return this.#sql
       .run("SELECT facts FROM tail WHERE commit_no > ? AND page = 0 ORDER BY commit_no", commit)
-      .map((row) => JSON.parse(textOf(row["facts"])) as TailCommit);
+      .map((row) => JSON.parse(textOf(row.facts)) as TailCommit);
   }
 
   tailBytes(commit: number): Uint8Array {
-    return joinPages(this.#sql.run("SELECT bytes FROM tail WHERE commit_no = ? ORDER BY page", commit).map((row) => bytesOf(row["bytes"])));
+    return joinPages(
+      this.#sql
+        .run("SELECT bytes FROM tail WHERE commit_no = ? ORDER BY page", commit)
+        .map((row) => bytesOf(row.bytes)),
+    );
   }
 
   dropTail(throughCommit: number): void {
@@ -174,7 +182,12 @@ export class EntityTables {
     this.#sql.run("INSERT OR REPLACE INTO shards (sha256, used_ms) VALUES (?, ?)", sha256, nowMs);
     for (let page = 0; page * SQLITE_PAGE_BYTES < bytes.length; page += 1) {
       const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
-      this.#sql.run("INSERT OR REPLACE INTO shard_pages (sha256, page, bytes) VALUES (?, ?, ?)", sha256, page, blobOf(slice));
+      this.#sql.run(
+        "INSERT OR REPLACE INTO shard_pages (sha256, page, bytes) VALUES (?, ?, ?)",
+        sha256,
+        page,
+        blobOf(slice),
+      );
     }
   }
 
@@ -183,14 +196,18 @@ export class EntityTables {
   }
 
   shardBytes(sha256: string): Uint8Array {
-    return joinPages(this.#sql.run("SELECT bytes FROM shard_pages WHERE sha256 = ? ORDER BY page", sha256).map((row) => bytesOf(row["bytes"])));
+    return joinPages(
+      this.#sql
+        .run("SELECT bytes FROM shard_pages WHERE sha256 = ? ORDER BY page", sha256)
+        .map((row) => bytesOf(row.bytes)),
+    );
   }
 
   /** Drops every copy that `kept` does not name. */
   keepShards(kept: readonly string[]): void {
     const wanted = new Set(kept);
     for (const row of this.#sql.run("SELECT sha256 FROM shards")) {
-      const sha256 = textOf(row["sha256"]);
+      const sha256 = textOf(row.sha256);
       if (wanted.has(sha256)) continue;
       this.#sql.run("DELETE FROM shards WHERE sha256 = ?", sha256);
       this.#sql.run("DELETE FROM shard_pages WHERE sha256 = ?", sha256);
@@ -200,9 +217,13 @@ export class EntityTables {
   // --- idempotency ---
 
   idempotent(key: string, nowMs: number): { readonly bodyDigest: string; readonly result: AppendResult } | null {
-    const row = this.#sql.run("SELECT body_digest, result FROM idempotency WHERE key = ? AND at_ms > ?", key, nowMs - IDEMPOTENCY_WINDOW_MS)[0];
+    const row = this.#sql.run(
+      "SELECT body_digest, result FROM idempotency WHERE key = ? AND at_ms > ?",
+      key,
+      nowMs - IDEMPOTENCY_WINDOW_MS,
+    )[0];
     if (row === undefined) return null;
-    return { bodyDigest: textOf(row["body_digest"]), result: JSON.parse(textOf(row["result"])) as AppendResult };
+    return { bodyDigest: textOf(row.body_digest), result: JSON.parse(textOf(row.result)) as AppendResult };
   }
 
   putIdempotent(key: string, bodyDigest: string, result: AppendResult, nowMs: number): void {
@@ -218,7 +239,7 @@ export class EntityTables {
   /** Forgets records past their window, and the oldest above the limit. */
   trimIdempotent(nowMs: number): void {
     this.#sql.run("DELETE FROM idempotency WHERE at_ms <= ?", nowMs - IDEMPOTENCY_WINDOW_MS);
-    const count = numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM idempotency")[0]?.["count"]);
+    const count = numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM idempotency")[0]?.count);
     if (count <= IDEMPOTENCY_RECORDS_MAX) return;
     this.#sql.run(
       "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency ORDER BY at_ms LIMIT ?)",

@@ -2,7 +2,7 @@
  * The tail in memory: the lines of commits c+1..s and where each id stands. SQLite holds the same as compressed
  * segments; this is rebuilt from it when the object wakes.
  */
-import { type Result, ok } from "../../core/errors.ts";
+import { ok, type Result } from "../../core/errors.ts";
 import type { CommitLines } from "../../core/index/part.ts";
 import { parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
 import { readSegment } from "../../core/log/segment.ts";
@@ -80,6 +80,11 @@ export class Tail {
   }
 
   commits(): CommitLines[] {
-    return this.#entries.map(({ facts, lines }) => ({ commit: facts.commit, segment: facts.segment, arrivalMs: facts.arrivalMs, lines }));
+    return this.#entries.map(({ facts, lines }) => ({
+      commit: facts.commit,
+      segment: facts.segment,
+      arrivalMs: facts.arrivalMs,
+      lines,
+    }));
   }
 }

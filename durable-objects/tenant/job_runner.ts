@@ -72,7 +72,9 @@ export class JobRunner {
         if (!(await this.#step(job))) break;
       }
     } catch (cause) {
-      console.error(JSON.stringify({ event: "job_step_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+      console.error(
+        JSON.stringify({ event: "job_step_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+      );
     } finally {
       this.#running = false;
       if (this.#next() !== null) await this.#ports.alarm.set(this.#ports.clock.now() + STEP_RETRY_MS);
@@ -167,7 +169,9 @@ export class JobRunner {
   /** Ascending with time, so that the list is newest first by id. */
   #newId(): string {
     const time = this.#ports.clock.now().toString(36).padStart(ID_TIME_DIGITS, "0");
-    const random = [...this.#ports.random.bytes(ID_RANDOM_BYTES)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const random = [...this.#ports.random.bytes(ID_RANDOM_BYTES)]
+      .map((byte) => byte.toString(16).padStart(2, "0"))
+      .join("");
     return `job_${time}${random}`;
   }
 }

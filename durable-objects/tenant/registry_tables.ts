@@ -58,7 +58,7 @@ export class RegistryTables {
 
   fact(name: Fact): number | null {
     const row = this.#sql.run("SELECT value FROM facts WHERE name = ?", name)[0];
-    return row === undefined ? null : numberOf(row["value"]);
+    return row === undefined ? null : numberOf(row.value);
   }
 
   setFact(name: Fact, value: number): void {
@@ -98,8 +98,13 @@ export class RegistryTables {
     );
   }
 
+  /** The entity was erased: it is listed no more, but stays known, since its keys carry an incarnation. */
   forget(entity: string): void {
-    this.#sql.run("DELETE FROM entities WHERE entity = ?", entity);
+    this.#sql.run(
+      `UPDATE entities SET events = 0, last_ts = NULL, last_commit = 0, indexed_commit = 0, unindexed = 0,
+         dirty_commit = 0, dirty_since_ms = NULL WHERE entity = ?`,
+      entity,
+    );
   }
 
   /** Entities that have events, by name, after `after`. */
@@ -112,23 +117,25 @@ export class RegistryTables {
       limit,
     );
     return rows.map((row) => ({
-      entity: textOf(row["entity"]),
-      events: numberOf(row["events"]),
-      lastTs: row["last_ts"] === null ? null : numberOf(row["last_ts"]),
+      entity: textOf(row.entity),
+      events: numberOf(row.events),
+      lastTs: row.last_ts === null ? null : numberOf(row.last_ts),
     }));
   }
 
   /** Every registered name after `after`, with or without events. */
   names(after: string, limit: number): string[] {
-    return this.#sql.run("SELECT entity FROM entities WHERE entity > ? ORDER BY entity LIMIT ?", after, limit).map((row) => textOf(row["entity"]));
+    return this.#sql
+      .run("SELECT entity FROM entities WHERE entity > ? ORDER BY entity LIMIT ?", after, limit)
+      .map((row) => textOf(row.entity));
   }
 
   count(): number {
-    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE events > 0")[0]?.["count"]);
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE events > 0")[0]?.count);
   }
 
   registered(): number {
-    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities")[0]?.["count"]);
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities")[0]?.count);
   }
 
   /** Dirty entities, longest waiting first. */
@@ -138,9 +145,9 @@ export class RegistryTables {
       limit,
     );
     return rows.map((row) => ({
-      entity: textOf(row["entity"]),
-      unindexedEvents: numberOf(row["unindexed"]),
-      since: numberOf(row["dirty_since_ms"]),
+      entity: textOf(row.entity),
+      unindexedEvents: numberOf(row.unindexed),
+      since: numberOf(row.dirty_since_ms),
     }));
   }
 
@@ -149,21 +156,30 @@ export class RegistryTables {
   /** An entity has one letter: the newest. */
   putDeadLetter(letter: DeadLetter): void {
     this.dropDeadLettersOf(letter.entity);
-    this.#sql.run("INSERT OR REPLACE INTO dead_letters (id, entity, at_ms, error) VALUES (?, ?, ?, ?)", letter.id, letter.entity, letter.at, letter.error);
-    this.#sql.run("DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY at_ms DESC LIMIT ?)", DEAD_LETTERS_MAX);
+    this.#sql.run(
+      "INSERT OR REPLACE INTO dead_letters (id, entity, at_ms, error) VALUES (?, ?, ?, ?)",
+      letter.id,
+      letter.entity,
+      letter.at,
+      letter.error,
+    );
+    this.#sql.run(
+      "DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY at_ms DESC LIMIT ?)",
+      DEAD_LETTERS_MAX,
+    );
   }
 
   deadLetters(): DeadLetter[] {
     return this.#sql.run("SELECT id, entity, at_ms, error FROM dead_letters ORDER BY at_ms, id").map((row) => ({
-      id: textOf(row["id"]),
-      entity: textOf(row["entity"]),
-      at: numberOf(row["at_ms"]),
-      error: textOf(row["error"]),
+      id: textOf(row.id),
+      entity: textOf(row.entity),
+      at: numberOf(row.at_ms),
+      error: textOf(row.error),
     }));
   }
 
   deadLetterCount(): number {
-    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM dead_letters")[0]?.["count"]);
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM dead_letters")[0]?.count);
   }
 
   dropDeadLettersOf(entity: string): void {
@@ -198,24 +214,28 @@ export class RegistryTables {
 
   /** Newest first, before `before` (empty: from the newest). */
   jobs(before: string, limit: number): StoredJob[] {
-    return this.#sql.run("SELECT * FROM jobs WHERE ?1 = '' OR id < ?1 ORDER BY id DESC LIMIT ?2", before, limit).map(jobOf);
+    return this.#sql
+      .run("SELECT * FROM jobs WHERE ?1 = '' OR id < ?1 ORDER BY id DESC LIMIT ?2", before, limit)
+      .map(jobOf);
   }
 
   /** Jobs still to do, oldest first. */
   openJobs(limit: number): StoredJob[] {
-    return this.#sql.run("SELECT * FROM jobs WHERE status IN ('queued', 'running') ORDER BY id LIMIT ?", limit).map(jobOf);
+    return this.#sql
+      .run("SELECT * FROM jobs WHERE status IN ('queued', 'running') ORDER BY id LIMIT ?", limit)
+      .map(jobOf);
   }
 }
 
 function jobOf(row: SqlRow): StoredJob {
   return {
-    id: textOf(row["id"]),
-    type: textOf(row["type"]),
-    entity: row["entity"] === null ? null : textOf(row["entity"]),
-    status: textOf(row["status"]) as JobStatus,
-    cursor: textOf(row["cursor"]),
-    progress: { done: numberOf(row["done"]), total: numberOf(row["total"]) },
-    ...(row["result"] === null ? {} : { result: JSON.parse(textOf(row["result"])) as Json }),
-    ...(row["error"] === null ? {} : { error: textOf(row["error"]) }),
+    id: textOf(row.id),
+    type: textOf(row.type),
+    entity: row.entity === null ? null : textOf(row.entity),
+    status: textOf(row.status) as JobStatus,
+    cursor: textOf(row.cursor),
+    progress: { done: numberOf(row.done), total: numberOf(row.total) },
+    ...(row.result === null ? {} : { result: JSON.parse(textOf(row.result)) as Json }),
+    ...(row.error === null ? {} : { error: textOf(row.error) }),
   };
 }

@@ -28,15 +28,16 @@ export class TenantRegistry {
 
   // --- called by entities ---
 
-  async knows(entity: string): Promise<Result<boolean>> {
+  async knows(entity: string): Promise<Result<{ readonly known: boolean }>> {
     await this.#recovered();
-    return ok(this.#tables.knows(entity));
+    return ok({ known: this.#tables.knows(entity) });
   }
 
-  async markDirty(entity: string, commit: number): Promise<Result<null>> {
+  async markDirty(entity: string, commit: number): Promise<Result<{ readonly known: boolean }>> {
     await this.#recovered();
+    const known = this.#tables.knows(entity);
     this.#tables.transaction(() => this.#tables.markDirty(entity, commit, this.#ports.clock.now()));
-    return ok(null);
+    return ok({ known });
   }
 
   async report(counters: EntityCounters): Promise<Result<null>> {
@@ -121,7 +122,10 @@ export class TenantRegistry {
     return this.#jobs.start(type, entity);
   }
 
-  jobs(limit: number, cursor: string | null): Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
+  jobs(
+    limit: number,
+    cursor: string | null,
+  ): Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
     return ok(this.#jobs.page(limit, cursor));
   }
 
@@ -153,7 +157,10 @@ export class TenantRegistry {
     const { store, clock } = this.#ports;
     let cursor: string | null = null;
     do {
-      const page: { readonly names: readonly string[]; readonly cursor: string | null } = await store.folders(ENTITIES_PREFIX, cursor);
+      const page: { readonly names: readonly string[]; readonly cursor: string | null } = await store.folders(
+        ENTITIES_PREFIX,
+        cursor,
+      );
       this.#tables.transaction(() => {
         for (const name of page.names) {
           const entity = decodeName(name);

@@ -30,7 +30,11 @@ async function fill(entity: string, count: number): Promise<void> {
 }
 
 const answers = (entity: string, snapshot?: string) =>
-  Promise.all(QUERIES.map(async (query) => answerOf(await search(plane.call, entity, snapshot === undefined ? query : { ...query, snapshot }))));
+  Promise.all(
+    QUERIES.map(async (query) =>
+      answerOf(await search(plane.call, entity, snapshot === undefined ? query : { ...query, snapshot })),
+    ),
+  );
 
 describe("with the queue consumer paused", () => {
   test("answers come from the tail, and status counts what waits; running again, they stay the same", async () => {
@@ -102,7 +106,10 @@ describe("a damaged segment", () => {
     expect(letters.dead_letters[0]?.error).toContain("000001-000000000001");
     expect((await search(plane.call, entity, { text: "hello" })).hits.length).toBe(1);
     await plane.restart({}, () =>
-      withBucket(plane.stateDir, async (bucket) => void (await bucket.put(segment, whole, { customMetadata: metadata }))),
+      withBucket(
+        plane.stateDir,
+        async (bucket) => void (await bucket.put(segment, whole, { customMetadata: metadata })),
+      ),
     );
     await json(plane.call("POST", `/v1/admin/dead-letters/${letters.dead_letters[0]?.id}/replay`), 202);
     await untilIndexed(plane.call, entity);

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { type SpawnedRuntime, spawnRuntime, temporaryStateDir } from "../runtime/boot.ts";
 import { json, pathOf, search, timeline, untilIndexed } from "./plane.ts";
 
-const KILLS = Number(process.env["KILLS"] ?? 4);
+const KILLS = Number(process.env.KILLS ?? 4);
 const PORT = 18_787;
 const ENTITIES = ["account:a", "account:b", "account:c"];
 const WRITERS = 6;
@@ -28,7 +28,9 @@ test(
       const running = await spawnRuntime(stateDir, PORT);
       plane = running;
       await checkLedger(running, acknowledged, sent);
-      const writers = Array.from({ length: WRITERS }, (_, writer) => writeUntilDead(running, `${round}-${writer}`, acknowledged, sent));
+      const writers = Array.from({ length: WRITERS }, (_, writer) =>
+        writeUntilDead(running, `${round}-${writer}`, acknowledged, sent),
+      );
       await new Promise((resolve) => setTimeout(resolve, 200 + ((round * 397) % RUN_MS_MAX)));
       await running.kill();
       await Promise.all(writers);

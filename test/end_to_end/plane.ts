@@ -49,7 +49,12 @@ export async function json<T>(answer: Promise<Response>, status = 200): Promise<
   return JSON.parse(text) as T;
 }
 
-export function append(call: Call, entity: string, events: readonly object[], headers?: Readonly<Record<string, string>>) {
+export function append(
+  call: Call,
+  entity: string,
+  events: readonly object[],
+  headers?: Readonly<Record<string, string>>,
+) {
   return json<AppendBody>(call("POST", pathOf(entity, "/events"), { events }, headers), 201);
 }
 

@@ -20,8 +20,16 @@ describe("two tenants with entities of the same name", () => {
   test("see nothing of each other by any read", async () => {
     const one = await newKey("one", { scopes: ["read", "write"], tier: "T2" });
     const two = await newKey("two", { scopes: ["read", "write", "admin"], tier: "T3" });
-    const written = await append(plane.call, "account:x", [{ id: "secret-1", text: "the merger is called bluebird" }], one);
-    await plane.call("PUT", pathOf("account:x", "/documents/plan"), "bluebird in detail", { ...one, "content-type": "text/plain" });
+    const written = await append(
+      plane.call,
+      "account:x",
+      [{ id: "secret-1", text: "the merger is called bluebird" }],
+      one,
+    );
+    await plane.call("PUT", pathOf("account:x", "/documents/plan"), "bluebird in detail", {
+      ...one,
+      "content-type": "text/plain",
+    });
     for (const path of ["/events/secret-1", "", "/documents/plan", "/export"]) {
       expect((await plane.call("GET", pathOf("account:x", path), undefined, two)).status).toBe(404);
     }
@@ -46,7 +54,9 @@ describe("two tenants with entities of the same name", () => {
     await append(plane.call, "account:y", [{ id: "b", text: "erase me" }], two);
     await json(plane.call("DELETE", pathOf("account:y"), undefined, two), 202);
     await json(plane.call("POST", "/v1/admin/rebuild", {}, two), 202);
-    const hits = await json<{ hits: { id: string }[] }>(plane.call("POST", pathOf("account:y", "/search"), { text: "keep" }, one));
+    const hits = await json<{ hits: { id: string }[] }>(
+      plane.call("POST", pathOf("account:y", "/search"), { text: "keep" }, one),
+    );
     expect(hits.hits.map(({ id }) => id)).toEqual(["a"]);
   });
 });
@@ -55,10 +65,19 @@ describe("a key", () => {
   test("is held to its scopes, tier and entity prefix", async () => {
     const reader = await newKey("five", { scopes: ["read"], tier: "T1" });
     const mine = await newKey("five", { scopes: ["read", "write"], tier: "T1", entity_prefix: "user:" });
-    expect((await plane.call("POST", pathOf("user:1", "/events"), { events: [{ text: "x" }] }, reader)).status).toBe(403);
+    expect((await plane.call("POST", pathOf("user:1", "/events"), { events: [{ text: "x" }] }, reader)).status).toBe(
+      403,
+    );
     await append(plane.call, "user:1", [{ id: "a", text: "x" }], mine);
-    expect((await plane.call("POST", pathOf("account:1", "/events"), { events: [{ text: "x" }] }, mine)).status).toBe(403);
-    const bulk = { events: [{ entity: "user:2", id: "b" }, { entity: "account:2", id: "c" }] };
+    expect((await plane.call("POST", pathOf("account:1", "/events"), { events: [{ text: "x" }] }, mine)).status).toBe(
+      403,
+    );
+    const bulk = {
+      events: [
+        { entity: "user:2", id: "b" },
+        { entity: "account:2", id: "c" },
+      ],
+    };
     expect((await plane.call("POST", "/v1/events", bulk, mine)).status).toBe(403);
     expect((await plane.call("GET", pathOf("user:2"), undefined, mine)).status).toBe(404);
     expect((await plane.call("DELETE", pathOf("user:1"), undefined, mine)).status).toBe(403);

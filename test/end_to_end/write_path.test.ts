@@ -41,7 +41,9 @@ describe("read your writes", () => {
   test("the same Idempotency-Key gives the same answer, and another body under it is refused", async () => {
     const entity = "account:once";
     const headers = { "Idempotency-Key": "import-7" };
-    const answers = await Promise.all(Array.from({ length: 5 }, () => append(plane.call, entity, [{ text: "x" }], headers)));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => append(plane.call, entity, [{ text: "x" }], headers)),
+    );
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     await json(plane.call("POST", pathOf(entity, "/events"), { events: [{ text: "y" }] }, headers), 409);
     expect((await timeline(plane.call, entity)).length).toBe(1);
@@ -54,8 +56,20 @@ describe("a segment", () => {
       { id: "a", text: "first", ts: "2026-01-02T03:04:05Z" },
       { id: "b", attributes: { z: 1, a: [" x "] } },
     ]);
-    const wrangler = ["r2", "object", "get", `context-plane/${written.segment}`, "--local", "--pipe", "--persist-to", plane.stateDir];
-    const { stdout } = await promisify(execFile)("wrangler", wrangler, { encoding: "buffer", env: { ...process.env, CI: "1" } });
+    const wrangler = [
+      "r2",
+      "object",
+      "get",
+      `context-plane/${written.segment}`,
+      "--local",
+      "--pipe",
+      "--persist-to",
+      plane.stateDir,
+    ];
+    const { stdout } = await promisify(execFile)("wrangler", wrangler, {
+      encoding: "buffer",
+      env: { ...process.env, CI: "1" },
+    });
     const raw = nodeCompression.unzstd(new Uint8Array(stdout), 1_000_000);
     if (!raw.ok) throw new Error("not whole zstd frames");
     const lines = new TextDecoder().decode(raw.value).trimEnd().split("\n");
@@ -76,8 +90,19 @@ describe("bulk", () => {
       201,
     );
     expect(written.accepted).toBe(3);
-    expect(written.results.map(({ entity, accepted }) => [entity, accepted])).toEqual([["user:1", 2], ["user:2", 1]]);
-    await json(plane.call("POST", "/v1/events", { events: [{ entity: "user:3", id: "d" }, { entity: "user:3", nope: 1 }] }), 400);
+    expect(written.results.map(({ entity, accepted }) => [entity, accepted])).toEqual([
+      ["user:1", 2],
+      ["user:2", 1],
+    ]);
+    await json(
+      plane.call("POST", "/v1/events", {
+        events: [
+          { entity: "user:3", id: "d" },
+          { entity: "user:3", nope: 1 },
+        ],
+      }),
+      400,
+    );
     await json(plane.call("GET", pathOf("user:3")), 404);
   });
 
@@ -87,7 +112,10 @@ describe("bulk", () => {
       { entity: "user:vectors", id: "w", vector: [1, 0, 0] },
       { entity: "user:plain", id: "p", text: "fine" },
     ];
-    const written = await json<{ results: { entity: string; error?: { code: string } }[] }>(plane.call("POST", "/v1/events", { events }), 207);
+    const written = await json<{ results: { entity: string; error?: { code: string } }[] }>(
+      plane.call("POST", "/v1/events", { events }),
+      207,
+    );
     expect(written.results[0]?.error?.code).toBe("unprocessable");
     expect(await timeline(plane.call, "user:plain")).toEqual(["p"]);
     expect(await timeline(plane.call, "user:vectors")).toEqual(["v"]);

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "../../core/errors.ts";
 import {
+  CONTENT_TYPE_BYTES_MAX,
   DOCUMENT_BYTES_MAX,
   ENTITY_BYTES_MAX,
   EVENT_ID_BYTES_MAX,
@@ -202,6 +203,14 @@ const bodies: readonly BadInput[] = [
     headers: { ...tenant, "Content-Encoding": "gzip" },
     body: "x",
   }),
+  row("a document of a type that no header can carry back", "PUT /v1/entities/a/documents/d", invalid, {
+    headers: { ...tenant, "Content-Type": "text/plain; name=\u00e9" },
+    body: "x",
+  }),
+  row("a document of a type that is too long", "PUT /v1/entities/a/documents/d", invalid, {
+    headers: { ...tenant, "Content-Type": `text/plain; name=${long(CONTENT_TYPE_BYTES_MAX)}` },
+    body: "x",
+  }),
   row("an idempotency key that is too long", EVENTS, invalid, {
     headers: { ...tenant, ...json, "Idempotency-Key": long(IDEMPOTENCY_KEY_BYTES_MAX + 1) },
     body: '{"events":[{"text":"x"}]}',
@@ -248,6 +257,13 @@ const operations: readonly BadInput[] = [
   posted("a setting out of range", "PUT /v1/settings", { bm25: { k1: 0.9, b: 2 } }, invalid),
   posted("a setting of the deployment", "PUT /v1/settings", { embedder: "none" }, unprocessable),
   posted("an index that is not there", "PUT /v1/settings", { tenant_index: "full" }, unprocessable),
+  posted("an entity's unknown setting", "PUT /v1/entities/account%3Aa/settings", { bm26: {} }, invalid),
+  posted("half a setting", "PUT /v1/entities/account%3Aa/settings", { bm25: { k1: 1 } }, invalid),
+  posted("an entity's setting out of range", "PUT /v1/entities/account%3Aa/settings", { bm25: { k1: -1, b: 0 } }, invalid),
+  posted("an entity's analyzer", "PUT /v1/entities/account%3Aa/settings", { analyzer: "other" }, unprocessable),
+  posted("an entity's metric", "PUT /v1/entities/account%3Aa/settings", { metric: "dot" }, unprocessable),
+  posted("warming what no path can name", "POST /v1/warm", { entities: [".."] }, invalid),
+  posted("rebuilding what no path can name", "POST /v1/admin/rebuild", { entity: "." }, invalid),
   administered("a tenant's name with a slash", "POST /v1/admin/tenants", { tenant: "a/b" }, invalid),
   administered("a tenant's name that climbs", "POST /v1/admin/tenants", { tenant: ".." }, invalid),
   administered("a tenant with more than a name", "POST /v1/admin/tenants", { tenant: "a", plan: "gold" }, invalid),
@@ -292,6 +308,8 @@ const decidedBehind: readonly BadInput[] = [
   appended("an event of a reserved kind", [{ text: "x", kind: "tombstone" }], unprocessable),
   appended("an event with a nested attribute", [{ text: "x", attributes: { a: { b: 1 } } }], invalid),
   appended("an event with half a character", [{ text: "\udc00" }], invalid),
+  appended("an event whose id is a dot", [{ id: ".", text: "x" }], invalid),
+  appended("an event whose id is two dots", [{ id: "..", text: "x" }], invalid),
   appended("an event with a control character in its id", [{ id: "a\u0000", text: "x" }], invalid),
   behind(
     row("an event nested without end", EVENTS, invalid, {
@@ -307,6 +325,8 @@ const decidedBehind: readonly BadInput[] = [
     }),
   ),
   behind(posted("a bulk event without an entity", "POST /v1/events", { events: [{ text: "x" }] }, invalid)),
+  behind(posted("a bulk event of an entity of two dots", "POST /v1/events", { events: [{ entity: "..", text: "x" }] }, invalid)),
+  behind(posted("a bulk event of an entity of one dot", "POST /v1/events", { events: [{ entity: ".", text: "x" }] }, invalid)),
   behind(posted("a filter on an unknown field", SEARCH, { text: "x", filter: { colour: "red" } }, invalid)),
   behind(posted("a filter with an unknown operator", SEARCH, { text: "x", filter: { kind: { $like: "n" } } }, invalid)),
   behind(posted("a snapshot that can not be", SEARCH, { text: "x", snapshot: "!!" }, invalid)),
@@ -317,6 +337,10 @@ const decidedBehind: readonly BadInput[] = [
   behind(row("withdrawing what is not there", "DELETE /v1/entities/nobody%3Ahere/events/x", notFound)),
   behind(row("a document that is not there", "GET /v1/entities/nobody%3Ahere/documents/x", notFound)),
   behind(row("warming an entity without events", "POST /v1/entities/nobody%3Ahere/warm", notFound)),
+  behind(row("settings of an entity without any or events", "GET /v1/entities/nobody%3Ahere/settings", notFound)),
+  behind(row("the export of an entity without events", "GET /v1/entities/nobody%3Ahere/export", notFound)),
+  behind(posted("the recall of an entity without events", "POST /v1/entities/nobody%3Ahere/recall", {}, notFound)),
+  behind(row("cancelling a job that is not there", "DELETE /v1/jobs/unknown", notFound)),
   behind(row("a job that is not there", "GET /v1/jobs/unknown", notFound)),
   behind(row("replaying what is not there", "POST /v1/admin/dead-letters/unknown/replay", notFound)),
 ];

@@ -136,7 +136,8 @@ describe("searching", () => {
     const { status, body } = await call(searchAnswerSchema, "POST", `${PATH}/search`, { text: "x" });
     expect(status).toBe(200);
     const { snapshot, ...rest } = body;
-    expect(asked(snapshot)).toMatchObject({ scope, request: { text: "x", topK: 10, consistency: "strong" } });
+    const request = { text: "x", topK: 10, consistency: "strong" };
+    expect(asked(snapshot)).toMatchObject({ scope, request, bm25: null });
     expect(rest).toEqual({
       hits: [
         {
@@ -160,6 +161,7 @@ describe("searching", () => {
   it("gives the plan's reason and what was left out when there is something to say", async () => {
     const explained = await call(searchAnswerSchema, "POST", `${PATH}/search`, { text: "degraded", explain: true });
     expect(explained.body.performance.plan_reason).toBe("the stub has one plan");
+    expect(explained.body.resolved).toEqual({ mode: "text" });
     expect(explained.body.degraded).toEqual(["vector: the embedder did not answer"]);
   });
 
@@ -215,7 +217,7 @@ describe("entities", () => {
 });
 
 describe("documents", () => {
-  it("are handed on with their type, and a missing one means bytes", async () => {
+  it("are handed on with their type as it was sent, and a missing one means bytes", async () => {
     const put = (headers: Record<string, string>) => {
       return frontDoor.fetch(`${PATH}/documents/d`, {
         method: "PUT",
@@ -228,7 +230,7 @@ describe("documents", () => {
     expect([typed.status, untyped.status]).toEqual([201, 201]);
     expect(await typed.json()).toMatchObject({
       searchable: true,
-      token: JSON.stringify({ scope, id: "d", contentType: "text/plain", size: 3 }),
+      token: JSON.stringify({ scope, id: "d", contentType: "Text/Plain; charset=utf-8", size: 3 }),
     });
     expect(asked(documentResultSchema.parse(await untyped.json()).token)).toMatchObject({
       contentType: "application/octet-stream",
@@ -312,6 +314,38 @@ describe("operation", () => {
     expect((await call(settingsSchema, "GET", "/v1/settings")).body).toEqual(settings);
     await call(settingsSchema, "PUT", "/v1/settings", {});
     expect((await call(settingsSchema, "GET", "/v1/settings")).body).toEqual({});
+  });
+});
+
+describe("settings", () => {
+  const CUSTOM = { bm25: { k1: 1.2, b: 0.75 } };
+
+  async function bm25Of(path: string): Promise<unknown> {
+    const { body } = await call(searchAnswerSchema, "POST", `${path}/search`, { text: "x" });
+    return asked(body.snapshot).bm25;
+  }
+
+  it("of an entity go over its tenant's, and both over nothing", async () => {
+    const path = "/v1/entities/account%3Ascored";
+    expect(await bm25Of(path)).toBeNull();
+    await call(settingsSchema, "PUT", "/v1/settings", CUSTOM);
+    expect(await bm25Of(path)).toEqual(CUSTOM.bm25);
+    const own = { bm25: { k1: 2, b: 0 } };
+    expect(await call(settingsSchema, "PUT", `${path}/settings`, own)).toMatchObject({ status: 200, body: own });
+    expect((await call(settingsSchema, "GET", `${path}/settings`)).body).toEqual(own);
+    expect(await bm25Of(path)).toEqual(own.bm25);
+    await call(settingsSchema, "PUT", `${path}/settings`, {});
+    expect(await bm25Of(path)).toEqual(CUSTOM.bm25);
+    await call(settingsSchema, "PUT", "/v1/settings", {});
+    expect(await bm25Of(path)).toBeNull();
+  });
+
+  it("of an entity are not found where there are neither settings nor events", async () => {
+    const settings = (entity: string) => frontDoor.fetch(`/v1/entities/${entity}/settings`, { headers: authorized });
+    expect((await settings("account:unset")).status).toBe(200);
+    expect((await settings("failing:not_found")).status).toBe(404);
+    await call(settingsSchema, "PUT", "/v1/entities/failing:not_found/settings", CUSTOM);
+    expect(await (await settings("failing:not_found")).json()).toEqual(CUSTOM);
   });
 });
 

@@ -54,6 +54,8 @@ describe("what a route asks of a credential", () => {
     ["GET /v1/entities/{entity}/export", "read T1"],
     ["POST /v1/entities/{entity}/import", "write T1"],
     ["PUT /v1/settings", "admin T1"],
+    ["GET /v1/entities/{entity}/settings", "read T1"],
+    ["PUT /v1/entities/{entity}/settings", "admin T1"],
     ["POST /v1/admin/rebuild", "admin T1"],
     ["GET /v1/status", "admin T1"],
     ["GET /metrics", "admin T1"],

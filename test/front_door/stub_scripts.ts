@@ -64,7 +64,7 @@ export class Ingest extends WorkerEntrypoint implements IngestApi {
   async putDocument(scope: EntityScope, id: string, contentType: string, bytes: Uint8Array) {
     const result = {
       ...appended({ scope, id, contentType, size: bytes.length }),
-      searchable: contentType === "text/plain",
+      searchable: contentType.toLowerCase().startsWith("text/plain"),
     };
     return answering(scope.entity, result);
   }
@@ -104,7 +104,7 @@ export class EntityObject extends DurableObject implements Omit<EntityApi, "appe
       plan: "exact",
       planReason: "the stub has one plan",
       candidates: 9,
-      resolved: null,
+      resolved: { mode: "text" },
       degraded: command.request.text === "degraded" ? ["vector: the embedder did not answer"] : [],
     });
   }

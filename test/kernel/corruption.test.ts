@@ -123,6 +123,43 @@ describe.each<Section>(["text", "vectors"])("the %s section", (section) => {
   });
 });
 
+describe("with its checksum made right again", () => {
+  const LAST_DOCUMENT = TEXTS.length - 1;
+
+  test("a posting of a document that does not exist is refused", () => {
+    const withLastPosting = (document: number) => {
+      const bytes = bytesOf("text").slice();
+      const view = new DataView(bytes.buffer);
+      const postingsBytes = view.getUint32(52, true);
+      // The last term stands in one document: its posting is one byte, gap from document -1 and "tf is 1".
+      bytes[bytes.length - Math.ceil(postingsBytes / 16) * 16 + postingsBytes - 1] = ((document + 1) << 1) | 1;
+      return load("text", resealed(bytes));
+    };
+    expect(withLastPosting(LAST_DOCUMENT).ok).toBe(true);
+    expect(withLastPosting(LAST_DOCUMENT + 1)).toMatchObject({ failure: { what: expect.stringContaining("order") } });
+  });
+
+  test("a vector of a document that does not exist, or out of order, is refused", () => {
+    const count = new DataView(bytesOf("vectors").slice().buffer).getUint32(28, true);
+    const withLastDocument = (document: number) => {
+      const bytes = bytesOf("vectors").slice();
+      new DataView(bytes.buffer).setUint32(64 + 4 * (count - 1), document, true);
+      return load("vectors", resealed(bytes));
+    };
+    expect(withLastDocument(LAST_DOCUMENT).ok).toBe(true);
+    expect(withLastDocument(LAST_DOCUMENT + 1)).toMatchObject({ failure: { what: expect.stringContaining("number") } });
+    expect(withLastDocument(0)).toMatchObject({ failure: { what: expect.stringContaining("order") } });
+  });
+
+  test("a scale that is not finite is refused", () => {
+    const bytes = bytesOf("vectors").slice();
+    const view = new DataView(bytes.buffer);
+    const slots = Math.ceil(view.getUint32(28, true) / 4) * 4;
+    view.setFloat32(64 + 4 * slots, Number.NaN, true);
+    expect(load("vectors", resealed(bytes))).toMatchObject({ failure: { what: expect.stringContaining("number") } });
+  });
+});
+
 describe("rows", () => {
   test("that do not agree with each other are refused", () => {
     const wrong: readonly Partial<PartSections>[] = [

@@ -18,6 +18,7 @@ import {
   outputsKey,
   parseHeadKey,
   parseSegmentKey,
+  parseTenantKeyMarkerKey,
   segmentKey,
   segmentsOfDayPrefix,
   segmentsPrefix,
@@ -25,6 +26,8 @@ import {
   shardsPrefix,
   tenantHeadKey,
   tenantKey,
+  tenantKeyMarkerKey,
+  tenantKeysPrefix,
   tenantShardKey,
 } from "../../core/log/keys.ts";
 import { entitySchema, utf8Length } from "../../core/schema/scalar.ts";
@@ -205,6 +208,7 @@ describe("all keys", () => {
     expect(manifestKey("a@b", 3)).toBe("manifests/a%40b@000000000003.yaml");
     expect(tenantKey("dev")).toBe("tenants/dev.json");
     expect(accessKeyKey("k1")).toBe("keys/k1.json");
+    expect(tenantKeyMarkerKey("dev", "k1")).toBe("tenant_keys/dev/k1");
     expect(bundlesPrefix("user:42")).toBe("entities/user%3A42/bundles/");
     expect(blobKey("user:42", SHA)).toBe(`${blobsPrefix("user:42")}${SHA}`);
     expect(shardKey("user:42", SHA)).toBe(`${shardsPrefix("user:42")}${SHA}.shard`);
@@ -214,5 +218,18 @@ describe("all keys", () => {
     expect(tenantHeadKey(1)).toBe("heads/000000000001.json");
     expect(tenantShardKey(DAY, SHA)).toBe(`indexes/1970/01/02/${SHA}.shard`);
     expect(() => shardKey("e", "../x")).toThrow();
+  });
+});
+
+describe("the markers of a tenant's keys", () => {
+  it("name their key, under their tenant only", () => {
+    fc.assert(
+      fc.property(anyName, anyName, anyName, (tenant, other, id) => {
+        const marker = tenantKeyMarkerKey(tenant, id);
+        expect(marker.startsWith(tenantKeysPrefix(tenant))).toBe(true);
+        expect(parseTenantKeyMarkerKey(tenant, marker)).toBe(id);
+        if (other !== tenant) expect(parseTenantKeyMarkerKey(other, marker)).toBeNull();
+      }),
+    );
   });
 });

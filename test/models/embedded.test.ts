@@ -31,10 +31,10 @@ describe("the embedded embedder", () => {
   });
 
   test("the same text has the same bits, today and on every engine", () => {
-    const texts = ["Renewal risk at EMEA-2022-152156", "le café était fermé", "東京 の 天気", "a a a b"];
+    const texts = ["Renewal risk at EMEA-2022-152156", "le café était fermé", "東京 の 天気", "a a a b", "when did we"];
     const hash = createHash("sha256");
     for (const text of texts) hash.update(new Uint8Array(vectorFor(text).buffer));
-    expect(hash.digest("hex")).toBe("3796712d4b4730d81ecc5cc140f91e4e383337aefd3b191339d48189bdbfbd5b");
+    expect(hash.digest("hex")).toBe("164fb4664cba1f2d0090ba35cebbd1639b012e8bf24ba6fa87c9843ae29d06ec");
   });
 
   test("the order of words does not matter; how often they stand does", () => {

@@ -8,11 +8,14 @@ export function embeddedSql(): Sql {
   return {
     run(statement, ...bindings) {
       const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
-      return database.prepare(statement).all(...values).map((row): SqlRow => {
-        const plain: SqlRow = {};
-        for (const [name, value] of Object.entries(row)) plain[name] = sqlValue(value);
-        return plain;
-      });
+      return database
+        .prepare(statement)
+        .all(...values)
+        .map((row): SqlRow => {
+          const plain: SqlRow = {};
+          for (const [name, value] of Object.entries(row)) plain[name] = sqlValue(value);
+          return plain;
+        });
     },
     transaction<T>(body: () => T): T {
       if (depth > 0) throw new Error("transactions do not nest");

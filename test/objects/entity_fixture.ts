@@ -3,6 +3,7 @@
  * `crash()` forgets the instance and keeps SQLite; `loseState()` forgets both. Puts under way go on by themselves.
  */
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
+import { systemTimer } from "../../adapters/platform/system_clock.ts";
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
@@ -16,9 +17,9 @@ import type { EntityPorts, EntitySettings } from "../../durable-objects/entity/p
 import { EntityTables } from "../../durable-objects/entity/state.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
 import type { Sql } from "../../durable-objects/sql.ts";
-import { buildShard } from "../../workers/indexer/build_shard.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createSlabPool } from "../../wasm/slab_pool.ts";
+import { buildShard } from "../../workers/indexer/build_shard.ts";
 import { loadKernel } from "../kernel/load_kernel.ts";
 import { embeddedSql } from "./embedded_sql.ts";
 
@@ -29,7 +30,13 @@ const slabs = createSlabPool(kernelModule);
 /** What happens to the next create-only puts. `lost`: it took effect, and the answer never came. */
 export type Fault = "none" | "refused" | "lost" | "late";
 
-const SETTINGS: EntitySettings = { indexEvents: 100, indexBytes: 1_000_000, indexAgeMs: 1_000, nudgeRetryMs: 5_000, putDeadlineMs: 50 };
+const SETTINGS: EntitySettings = {
+  indexEvents: 100,
+  indexBytes: 1_000_000,
+  indexAgeMs: 1_000,
+  nudgeRetryMs: 5_000,
+  putDeadlineMs: 50,
+};
 
 export class EntityFixture {
   readonly scope: EntityScope;
@@ -72,7 +79,10 @@ export class EntityFixture {
     for (const put of late) await put();
   }
 
-  async append(events: readonly EventInput[], idempotency: { key: string; bodyDigest: string } | null = null): Promise<Result<AppendResult>> {
+  async append(
+    events: readonly EventInput[],
+    idempotency: { key: string; bodyDigest: string } | null = null,
+  ): Promise<Result<AppendResult>> {
     const prepared = prepareEvents(events, this.nowMs, { compression: nodeCompression, digest: nodeDigest });
     if (!prepared.ok) return prepared;
     return this.entity.append({ scope: this.scope, prepared: prepared.value, idempotency });
@@ -129,23 +139,21 @@ export class EntityFixture {
       alarm: { get: async () => null, set: async () => undefined },
       store: this.#faultyStore(),
       clock: { now: () => this.nowMs },
-      timer: { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+      timer: systemTimer,
       compression: nodeCompression,
       digest: nodeDigest,
       registry: {
-        knows: async (entity) => ok(this.registered.has(entity)),
+        knows: async (entity) => ok({ known: this.registered.has(entity) }),
         markDirty: async (entity, commit) => {
+          const known = this.registered.has(entity);
           this.registered.set(entity, commit);
-          return ok(null);
+          return ok({ known });
         },
         report: async (counters) => {
           this.reports.push(counters);
           return ok(null);
         },
-        forget: async (entity) => {
-          this.registered.delete(entity);
-          return ok(null);
-        },
+        forget: async () => ok(null),
       },
       queue: { send: async (nudge) => void this.nudges.push(nudge) },
       builder,

@@ -19,7 +19,9 @@ describe("group commit", () => {
 
   test("puts what waits together into one segment", async () => {
     const fixture = new EntityFixture();
-    const results = await Promise.all(Array.from({ length: 20 }, (_, n) => fixture.append([{ id: `e${n}`, text: `event ${n}` }])));
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => fixture.append([{ id: `e${n}`, text: `event ${n}` }])),
+    );
     const commits = results.map((result) => accepted(result).commit);
     expect(Math.max(...commits)).toBeLessThanOrEqual(2);
     expect((await fixture.ids()).toSorted()).toEqual(Array.from({ length: 20 }, (_, n) => `e${n}`).toSorted());
@@ -41,7 +43,11 @@ describe("group commit", () => {
     fixture.fault = "lost";
     expect((await fixture.append([{ id: "a", text: "x" }])).ok).toBe(false);
     fixture.fault = "none";
-    expect(accepted(await fixture.append([{ id: "a", text: "x" }]))).toMatchObject({ commit: 1, accepted: 1, duplicates: 0 });
+    expect(accepted(await fixture.append([{ id: "a", text: "x" }]))).toMatchObject({
+      commit: 1,
+      accepted: 1,
+      duplicates: 0,
+    });
     expect(await fixture.ids()).toEqual(["a"]);
   });
 
@@ -71,15 +77,26 @@ describe("duplicates", () => {
     const fixture = new EntityFixture();
     accepted(await fixture.append([{ id: "a", text: "first" }]));
     fixture.nowMs += 5_000;
-    expect(accepted(await fixture.append([{ id: "a", text: "first" }]))).toMatchObject({ accepted: 0, duplicates: 1, conflicts: [] });
-    expect(accepted(await fixture.append([{ id: "a", text: "second" }]))).toMatchObject({ accepted: 0, duplicates: 1, conflicts: ["a"] });
+    expect(accepted(await fixture.append([{ id: "a", text: "first" }]))).toMatchObject({
+      accepted: 0,
+      duplicates: 1,
+      conflicts: [],
+    });
+    expect(accepted(await fixture.append([{ id: "a", text: "second" }]))).toMatchObject({
+      accepted: 0,
+      duplicates: 1,
+      conflicts: ["a"],
+    });
     const event = await fixture.entity.reader.event("a");
     expect(event).toMatchObject({ ok: true, value: { event: { text: "first" } } });
   });
 
   test("equal events without an id are one, in one request and over two", async () => {
     const fixture = new EntityFixture();
-    expect(accepted(await fixture.append([{ text: "same" }, { text: "same" }]))).toMatchObject({ accepted: 1, duplicates: 1 });
+    expect(accepted(await fixture.append([{ text: "same" }, { text: "same" }]))).toMatchObject({
+      accepted: 1,
+      duplicates: 1,
+    });
     expect(accepted(await fixture.append([{ text: "same" }]))).toMatchObject({ accepted: 0, duplicates: 1, commit: 1 });
   });
 
@@ -89,7 +106,14 @@ describe("duplicates", () => {
     fixture.nowMs += 2_000;
     expect(await fixture.index()).toBe(1);
     fixture.crash();
-    expect(accepted(await fixture.append([{ id: "a", text: "other" }, { id: "b", text: "new" }]))).toMatchObject({
+    expect(
+      accepted(
+        await fixture.append([
+          { id: "a", text: "other" },
+          { id: "b", text: "new" },
+        ]),
+      ),
+    ).toMatchObject({
       accepted: 1,
       duplicates: 1,
       conflicts: ["a"],
@@ -99,7 +123,10 @@ describe("duplicates", () => {
 
   test("ten equal batches at once are accepted once", async () => {
     const fixture = new EntityFixture();
-    const batch = [{ id: "a", text: "x" }, { id: "b", text: "y" }];
+    const batch = [
+      { id: "a", text: "x" },
+      { id: "b", text: "y" },
+    ];
     const results = await Promise.all(Array.from({ length: 10 }, () => fixture.append(batch)));
     expect(results.map((result) => accepted(result).accepted).toSorted()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
     expect(await fixture.ids()).toEqual(["a", "b"]);
@@ -131,11 +158,17 @@ describe("vectors", () => {
   test("another dimension is refused, before and after indexing", async () => {
     const fixture = new EntityFixture();
     accepted(await fixture.append([{ id: "a", vector: [1, 0, 0] }]));
-    expect(await fixture.append([{ id: "b", vector: [1, 0] }])).toMatchObject({ ok: false, failure: { reason: "unprocessable" } });
+    expect(await fixture.append([{ id: "b", vector: [1, 0] }])).toMatchObject({
+      ok: false,
+      failure: { reason: "unprocessable" },
+    });
     fixture.nowMs += 2_000;
     await fixture.index();
     fixture.loseState();
-    expect(await fixture.append([{ id: "b", vector: [1, 0] }])).toMatchObject({ ok: false, failure: { reason: "unprocessable" } });
+    expect(await fixture.append([{ id: "b", vector: [1, 0] }])).toMatchObject({
+      ok: false,
+      failure: { reason: "unprocessable" },
+    });
   });
 });
 
@@ -165,8 +198,20 @@ describe("recovery", () => {
   test("whatever fails and crashes, every acknowledged event is there once", async () => {
     const fault = fc.constantFrom<Fault>("none", "none", "none", "refused", "lost", "late");
     const step = fc.oneof(
-      { weight: 6, arbitrary: fc.record({ type: fc.constant("append" as const), ids: fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 3 }), fault }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constantFrom("crash" as const, "lose" as const, "index" as const, "land" as const) }) },
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          type: fc.constant("append" as const),
+          ids: fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 3 }),
+          fault,
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          type: fc.constantFrom("crash" as const, "lose" as const, "index" as const, "land" as const),
+        }),
+      },
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {

@@ -64,7 +64,7 @@ export function arenaTakeSmall(bytes: u32): usize {
 
 function arenaReach(end: u64): bool {
   if (end > limit) return false;
-  const have = <u64>memory.size() << PAGE_SHIFT;
+  const have = (<u64>memory.size()) << PAGE_SHIFT;
   if (end > have && !growTo(end, have)) return false;
   if (end > highest) highest = <usize>end;
   return true;

@@ -28,7 +28,7 @@ export function bitsNot(a: usize, to: usize, bytes: usize, count: u32): void {
   clearPadding(to, bytes, count);
 }
 
-export function clearPadding(bits: usize, bytes: usize, count: u32): void {
+function clearPadding(bits: usize, bytes: usize, count: u32): void {
   const whole = <usize>(count >> 3);
   if (whole >= bytes) return;
   store<u8>(bits + whole, <u32>load<u8>(bits + whole) & ((1 << (count & 7)) - 1));
@@ -42,7 +42,15 @@ export function bitsCount(a: usize, bytes: usize): u32 {
 }
 
 /** Rows whose code is accepted: `accepted` has one byte for each code below `codes`. Codes are 1, 2 or 4 bytes wide. */
-export function bitsOfCodes(column: usize, width: u32, rows: u32, accepted: usize, codes: u32, to: usize, bytes: usize): void {
+export function bitsOfCodes(
+  column: usize,
+  width: u32,
+  rows: u32,
+  accepted: usize,
+  codes: u32,
+  to: usize,
+  bytes: usize,
+): void {
   memory.fill(to, 0, bytes);
   for (let row: u32 = 0; row < rows; row++) {
     const code = codeAt(column, width, row);
@@ -53,15 +61,15 @@ export function bitsOfCodes(column: usize, width: u32, rows: u32, accepted: usiz
 @inline
 function codeAt(column: usize, width: u32, row: u32): u32 {
   if (width == 1) return load<u8>(column + row);
-  if (width == 2) return load<u16>(column + (<usize>row << 1));
-  return load<u32>(column + (<usize>row << 2));
+  if (width == 2) return load<u16>(column + ((<usize>row) << 1));
+  return load<u32>(column + ((<usize>row) << 2));
 }
 
 /** Rows with from ≤ time ≤ to. */
 export function bitsOfTimes(times: usize, rows: u32, from: f64, to: f64, out: usize, bytes: usize): void {
   memory.fill(out, 0, bytes);
   for (let row: u32 = 0; row < rows; row++) {
-    const time = load<f64>(times + (<usize>row << 3));
+    const time = load<f64>(times + ((<usize>row) << 3));
     if (time >= from && time <= to) setBit(out, row);
   }
 }
@@ -70,6 +78,6 @@ export function bitsOfTimes(times: usize, rows: u32, from: f64, to: f64, out: us
 export function bitsGather(bits: usize, indices: usize, count: u32, to: usize, bytes: usize): void {
   memory.fill(to, 0, bytes);
   for (let i: u32 = 0; i < count; i++) {
-    if (hasBit(bits, load<u32>(indices + (<usize>i << 2)))) setBit(to, i);
+    if (hasBit(bits, load<u32>(indices + ((<usize>i) << 2)))) setBit(to, i);
   }
 }

@@ -23,7 +23,7 @@ import {
   textWordDocuments,
   textWords,
 } from "./text_section";
-import { heapBegin, heapCount, heapIsFull, heapOffer, heapSort, heapWorstScore, keyOf } from "./top_k";
+import { heapBegin, heapIsFull, heapOffer, heapSort, heapWorstScore, keyOf } from "./top_k";
 import { readVarint, varintEnd } from "./varint";
 
 const TERM_SHIFT: usize = 4;
@@ -73,8 +73,8 @@ export function textStatistics(section: usize, terms: usize, termCount: u32, liv
   }
   for (let i: u32 = 0; i < termCount; i++) {
     let df: u32 = 0;
-    if (lookUp(section, terms + (<usize>i << TERM_SHIFT))) df = isAll ? foundDocuments : liveDocuments(live);
-    store<u32>(out + (<usize>i << 2), df, 16);
+    if (lookUp(section, terms + ((<usize>i) << TERM_SHIFT))) df = isAll ? foundDocuments : liveDocuments(live);
+    store<u32>(out + ((<usize>i) << 2), df, 16);
   }
 }
 
@@ -86,12 +86,13 @@ function countLive(section: usize, live: usize, out: usize): void {
   let wholeDocuments: u64 = 0;
   for (let i: u32 = 0; i < documents; i++) {
     if (!hasBit(live, i)) continue;
-    const length = load<u32>(lengths + (<usize>i << 2));
+    const length = load<u32>(lengths + ((<usize>i) << 2));
     words += length;
     if (length > 0) wordDocuments += 1;
   }
   const bytes = <usize>bitsetBytes(documents);
-  for (let i: usize = 0; i < bytes; i += 8) wholeDocuments += popcnt<u64>(load<u64>(live + i) & load<u64>(textWholeBits(section) + i));
+  for (let i: usize = 0; i < bytes; i += 8)
+    wholeDocuments += popcnt<u64>(load<u64>(live + i) & load<u64>(textWholeBits(section) + i));
   store<u32>(out, wordDocuments);
   store<u32>(out, <u32>wholeDocuments, 4);
   store<u64>(out, words, 8);
@@ -123,21 +124,31 @@ export function textSearchBytes(documents: u32): u64 {
 }
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
- * fit. `matches` is a bitset over documents.
+ * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does
+ * not fit. `matches` is a bitset over documents.
  */
-export function textSearch(section: usize, terms: usize, termCount: u32, saturation: f64, lengthWeight: f64, mean: f64, matches: usize, limit: u32, out: usize): i32 {
+export function textSearch(
+  section: usize,
+  terms: usize,
+  termCount: u32,
+  saturation: f64,
+  lengthWeight: f64,
+  mean: f64,
+  matches: usize,
+  limit: u32,
+  out: usize,
+): i32 {
   k1 = saturation;
   b = lengthWeight;
   averageLength = mean;
   const documents = textDocuments(section);
   const mark = arenaMark();
   const slots = (<usize>documents + STRIDE - 1) & ~(<usize>STRIDE - 1);
-  const scores = arenaTake(<u64>slots << 2);
+  const scores = arenaTake((<u64>slots) << 2);
   if (scores == 0) return CAPACITY;
   memory.fill(scores, 0, slots << 2);
   for (let i: u32 = 0; i < termCount; i++) {
-    const term = terms + (<usize>i << TERM_SHIFT);
+    const term = terms + ((<usize>i) << TERM_SHIFT);
     if (!lookUp(section, term)) continue;
     const weight = load<f32>(term, 8);
     if (isWhole(term)) addWhole(scores, weight);
@@ -163,7 +174,7 @@ function addWords(section: usize, scores: usize, weight: f32): void {
       tf = readVarint(at, end);
       at = varintEnd;
     }
-    const slot = <usize>document << 2;
+    const slot = (<usize>document) << 2;
     const added = contribution(weight, <f32>tf, normOf(load<u32>(lengths + slot)));
     store<f32>(scores + slot, load<f32>(scores + slot) + added);
   }
@@ -183,7 +194,7 @@ function addWhole(scores: usize, weight: f32): void {
       tf = readVarint(at, end);
       at = varintEnd;
     }
-    const slot = <usize>document << 2;
+    const slot = (<usize>document) << 2;
     store<f32>(scores + slot, load<f32>(scores + slot) + contribution(weight, <f32>tf, norm));
   }
 }
@@ -193,7 +204,7 @@ function select(scores: usize, slots: u32, matches: usize): void {
   if (heapIsFull()) return;
   let threshold: f32 = 0;
   for (let first: u32 = 0; first < slots; first += STRIDE) {
-    const at = scores + (<usize>first << 2);
+    const at = scores + ((<usize>first) << 2);
     const bound = f32x4.splat(threshold);
     const low = v128.or(f32x4.gt(v128.load(at), bound), f32x4.gt(v128.load(at, 16), bound));
     const high = v128.or(f32x4.gt(v128.load(at, 32), bound), f32x4.gt(v128.load(at, 48), bound));
@@ -202,7 +213,7 @@ function select(scores: usize, slots: u32, matches: usize): void {
     while (bits != 0) {
       const index = first + ctz<u32>(bits);
       bits &= bits - 1;
-      const score = load<f32>(scores + (<usize>index << 2));
+      const score = load<f32>(scores + ((<usize>index) << 2));
       if (score > threshold) heapOffer(keyOf(score, index));
       if (heapIsFull()) threshold = heapWorstScore();
     }
@@ -212,13 +223,22 @@ function select(scores: usize, slots: u32, matches: usize): void {
 // --- Explanation ----------------------------------------------------------------------------
 
 /** Writes for each term: tf u32 · norm f32 · contribution f32. */
-export function textExplain(section: usize, terms: usize, termCount: u32, saturation: f64, lengthWeight: f64, mean: f64, document: u32, out: usize): void {
+export function textExplain(
+  section: usize,
+  terms: usize,
+  termCount: u32,
+  saturation: f64,
+  lengthWeight: f64,
+  mean: f64,
+  document: u32,
+  out: usize,
+): void {
   k1 = saturation;
   b = lengthWeight;
   averageLength = mean;
-  const length = load<u32>(textLengths(section) + (<usize>document << 2));
+  const length = load<u32>(textLengths(section) + ((<usize>document) << 2));
   for (let i: u32 = 0; i < termCount; i++) {
-    const term = terms + (<usize>i << TERM_SHIFT);
+    const term = terms + ((<usize>i) << TERM_SHIFT);
     const tf = lookUp(section, term) ? tfOf(document) : 0;
     const norm = isWhole(term) ? <f32>k1 : normOf(length);
     const to = out + <usize>i * 12;

@@ -1,9 +1,10 @@
 /**
- * The kernel's border: scalars and byte offsets. No call allocates what was not set aside before, reads a clock or throws;
- * what can fail answers a negative number of status.ts. The caller copies bytes in and out of the imported memory.
+ * The kernel's border: scalars and byte offsets. No call allocates what was not set aside before, reads a clock or
+ * throws; what can fail answers a negative number of status.ts. The caller copies bytes in and out of the imported
+ * memory.
  *
- * One module, two uses: a builder's instance turns texts and vectors into sections (its memory may grow to its limit); a
- * slab's holds parts and searches them (its memory never grows).
+ * One module, two uses: a builder's instance turns texts and vectors into sections (its memory may grow to its limit);
+ * a slab's holds parts and searches them (its memory never grows).
  */
 import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
@@ -28,7 +29,15 @@ import {
 } from "./parts";
 import { checksum } from "./section";
 import { CAPACITY, OK } from "./status";
-import { recordPendingTf, recordTerm, recordTermBytes, sortedRecords, tableBegin, tableStatus, termCount } from "./term_table";
+import {
+  recordPendingTf,
+  recordTerm,
+  recordTermBytes,
+  sortedRecords,
+  tableBegin,
+  tableStatus,
+  termCount,
+} from "./term_table";
 import { bitsetBytes, writeTextSection, writtenBytes } from "./text_section";
 import { idOfKey, scoreOfKey } from "./top_k";
 import { isEncodable } from "./vector_codec";
@@ -54,10 +63,10 @@ let textCount: u32 = 0;
 
 export function textBegin(documents: u32): i32 {
   textCount = documents;
-  lengths = arenaTake((<u64>documents << 2) + 16);
+  lengths = arenaTake(((<u64>documents) << 2) + 16);
   wholeBits = arenaTake(bitsetBytes(documents) + 16);
   if (lengths == 0 || wholeBits == 0) return CAPACITY;
-  memory.fill(lengths, 0, (<usize>documents << 2) + 16);
+  memory.fill(lengths, 0, ((<usize>documents) << 2) + 16);
   memory.fill(wholeBits, 0, <usize>bitsetBytes(documents) + 16);
   return tableBegin();
 }
@@ -65,7 +74,7 @@ export function textBegin(documents: u32): i32 {
 /** Document `document` has the UTF-8 text at `at`. Documents come in ascending order. */
 export function textAdd(document: u32, at: usize, bytes: u32): i32 {
   scanWords(at, at + bytes, document, false);
-  store<u32>(lengths + (<usize>document << 2), wordsIndexed);
+  store<u32>(lengths + ((<usize>document) << 2), wordsIndexed);
   scanWholes(at, at + bytes, document);
   if (wholesIndexed > 0) setBit(wholeBits, document);
   return tableStatus;
@@ -87,21 +96,22 @@ export function countWords(at: usize, bytes: u32): u32 {
 }
 
 /**
- * The terms of the one text added since `textBegin`, by field, then bytes. Answers their offset, or 0. Each: bytes u32 ·
- * count u32 · the term, field byte first, padded to 4.
+ * The terms of the one text added since `textBegin`, by field, then bytes. Answers their offset, or 0. Each: bytes u32
+ * · count u32 · the term, field byte first, padded to 4.
  */
 export function textTermsOf(): usize {
   if (tableStatus != OK) return 0;
   const records = sortedRecords();
   if (records == 0) return 0;
   let bytes: u64 = 4;
-  for (let i: u32 = 0; i < termCount; i++) bytes += 12 + recordTermBytes(<usize>load<u32>(records + (<usize>i << 4), 8));
+  for (let i: u32 = 0; i < termCount; i++)
+    bytes += 12 + recordTermBytes(<usize>load<u32>(records + ((<usize>i) << 4), 8));
   const out = arenaTake(bytes);
   if (out == 0) return 0;
   store<u32>(out, termCount);
   let at = out + 4;
   for (let i: u32 = 0; i < termCount; i++) {
-    const record = <usize>load<u32>(records + (<usize>i << 4), 8);
+    const record = <usize>load<u32>(records + ((<usize>i) << 4), 8);
     const length = recordTermBytes(record);
     store<u32>(at, length);
     store<u32>(at, recordPendingTf(record), 4);
@@ -125,7 +135,14 @@ export {
 export { partReserve, partPlaceColumn, partCheck, partDrop, partRowOfDocument, partRowTimes, partText, partVectors };
 
 /** As f64, because it may be more than any memory holds. */
-export function partSize(documents: u32, rows: u32, columns: u32, columnBytes: f64, textSectionBytes: f64, vectorSectionBytes: f64): f64 {
+export function partSize(
+  documents: u32,
+  rows: u32,
+  columns: u32,
+  columnBytes: f64,
+  textSectionBytes: f64,
+  vectorSectionBytes: f64,
+): f64 {
   return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>textSectionBytes, <u64>vectorSectionBytes);
 }
 
@@ -148,7 +165,15 @@ export { bitsAnd, bitsOr, bitsNot, bitsCount };
 
 export function rowsWithCode(part: usize, column: u32, accepted: usize, codes: u32, to: usize): void {
   const rows = partRows(part);
-  bitsOfCodes(partColumn(part, column), partColumnWidth(part, column), rows, accepted, codes, to, <usize>bitsetBytes(rows));
+  bitsOfCodes(
+    partColumn(part, column),
+    partColumnWidth(part, column),
+    rows,
+    accepted,
+    codes,
+    to,
+    <usize>bitsetBytes(rows),
+  );
 }
 
 export function rowsInTime(part: usize, from: f64, until: f64, to: usize): void {
@@ -171,11 +196,30 @@ export function statistics(part: usize, terms: usize, count: u32, live: usize, o
   textStatistics(partText(part), terms, count, live, out);
 }
 
-export function searchText(part: usize, terms: usize, count: u32, k1: f64, b: f64, averageLength: f64, matches: usize, limit: u32, out: usize): i32 {
+export function searchText(
+  part: usize,
+  terms: usize,
+  count: u32,
+  k1: f64,
+  b: f64,
+  averageLength: f64,
+  matches: usize,
+  limit: u32,
+  out: usize,
+): i32 {
   return textSearch(partText(part), terms, count, k1, b, averageLength, matches, limit, out);
 }
 
-export function explainText(part: usize, terms: usize, count: u32, k1: f64, b: f64, averageLength: f64, document: u32, out: usize): void {
+export function explainText(
+  part: usize,
+  terms: usize,
+  count: u32,
+  k1: f64,
+  b: f64,
+  averageLength: f64,
+  document: u32,
+  out: usize,
+): void {
   textExplain(partText(part), terms, count, k1, b, averageLength, document, out);
 }
 
@@ -190,7 +234,7 @@ export function scoreVector(part: usize, vector: usize, document: u32, out: usiz
 /** Turns keys in place into ids and scores: at each key's eight bytes, id u32 · score f32. */
 export function unpackKeys(keys: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
-    const at = keys + (<usize>i << 3);
+    const at = keys + ((<usize>i) << 3);
     const key = load<u64>(at);
     store<u32>(at, idOfKey(key));
     store<f32>(at, scoreOfKey(key), 4);

@@ -1,10 +1,10 @@
 /**
- * Porter2, the English stemmer of Snowball (M. F. Porter, "The English (Porter2) stemming algorithm"), with the refinements
- * of Snowball 3: further prefixes whose R1 is a convention (university is not universe, organization no organ), doubled
- * letters kept in add, egg and off, -ogist.
+ * Porter2, the English stemmer of Snowball (M. F. Porter, "The English (Porter2) stemming algorithm"), with the
+ * refinements of Snowball 3: further prefixes whose R1 is a convention (university is not universe, organization no
+ * organ), doubled letters kept in add, egg and off, -ogist.
  *
- * Works in place on a word of a–z and apostrophes, which never begins with an apostrophe, because the tokenizer lets none
- * stand there. `Y` marks a y that counts as a consonant, as in the paper.
+ * Works in place on a word of a–z and apostrophes, which never begins with an apostrophe, because the tokenizer lets
+ * none stand there. `Y` marks a y that counts as a consonant, as in the paper.
  */
 
 const A: u32 = 0x61;
@@ -66,7 +66,7 @@ function isVowel(char: u32): bool {
 
 @inline
 function textChar(text: string, index: u32): u32 {
-  return load<u16>(changetype<usize>(text) + (<usize>index << 1));
+  return load<u16>(changetype<usize>(text) + ((<usize>index) << 1));
 }
 
 function ends(suffix: string): bool {
@@ -112,7 +112,13 @@ function irregular(): bool {
   if (equals("only")) return become("onli");
   if (equals("singly")) return become("singl");
   return (
-    equals("sky") || equals("news") || equals("howe") || equals("atlas") || equals("cosmos") || equals("bias") || equals("andes")
+    equals("sky") ||
+    equals("news") ||
+    equals("howe") ||
+    equals("atlas") ||
+    equals("cosmos") ||
+    equals("bias") ||
+    equals("andes")
   );
 }
 
@@ -131,7 +137,8 @@ function findRegions(): void {
 /** Prefixes whose R1 is a convention. */
 function prefixRegion(): u32 {
   if (starts("past")) return 4;
-  if (starts("gener") || starts("arsen") || starts("later") || starts("emerg") || starts("organ") || starts("inter")) return 5;
+  if (starts("gener") || starts("arsen") || starts("later") || starts("emerg") || starts("organ") || starts("inter"))
+    return 5;
   if (starts("commun")) return 6;
   return starts("univers") ? 7 : 0;
 }
@@ -175,7 +182,15 @@ function removePlural(): void {
 
 function staysAfterPlural(): bool {
   if (length == 6) return equals("inning") || equals("outing") || equals("exceed");
-  if (length == 7) return equals("evening") || equals("canning") || equals("herring") || equals("earring") || equals("proceed") || equals("succeed");
+  if (length == 7)
+    return (
+      equals("evening") ||
+      equals("canning") ||
+      equals("herring") ||
+      equals("earring") ||
+      equals("proceed") ||
+      equals("succeed")
+    );
   return false;
 }
 
@@ -293,7 +308,13 @@ function removeSuffix(): void {
   if (length < 2) return;
   const last = charAt(length - 1);
   if (last == E) {
-    inRegion2("ance") || inRegion2("ence") || inRegion2("able") || inRegion2("ible") || inRegion2("ate") || inRegion2("ive") || inRegion2("ize");
+    inRegion2("ance") ||
+      inRegion2("ence") ||
+      inRegion2("able") ||
+      inRegion2("ible") ||
+      inRegion2("ate") ||
+      inRegion2("ive") ||
+      inRegion2("ize");
   } else if (last == T) {
     inRegion2("ement") || inRegion2("ment") || inRegion2("ent") || inRegion2("ant");
   } else if (ends("ion")) {

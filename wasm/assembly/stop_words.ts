@@ -44,7 +44,7 @@ const STOP_WORD_BYTES_MAX: u32 = 5;
 export function isStopWord(word: usize, bytes: u32): bool {
   if (bytes > STOP_WORD_BYTES_MAX) return false;
   let packed: u64 = 0;
-  for (let i: u32 = 0; i < bytes; i++) packed |= <u64>load<u8>(word + i) << (<u64>i << 3);
-  for (let i: u32 = 0; i < STOP_WORD_COUNT; i++) if (load<u64>(STOP_WORDS + (<usize>i << 3)) == packed) return true;
+  for (let i: u32 = 0; i < bytes; i++) packed |= (<u64>load<u8>(word + i)) << ((<u64>i) << 3);
+  for (let i: u32 = 0; i < STOP_WORD_COUNT; i++) if (load<u64>(STOP_WORDS + ((<usize>i) << 3)) == packed) return true;
   return false;
 }

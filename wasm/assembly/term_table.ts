@@ -1,9 +1,9 @@
 /**
- * Terms of the texts being indexed, each with its postings so far: an open-addressing hash table of pointers to records,
- * all in the arena.
+ * Terms of the texts being indexed, each with its postings so far: an open-addressing hash table of pointers to
+ * records, all in the arena.
  *
- *   record    hash u32 · term bytes u32 · documents u32 · pending document u32 · pending tf u32 · written document u32 ·
- *             first slice u32 · write position u32 · slice end u32 · slice bytes u32 · stream bytes u32 · term
+ *   record    hash u32 · term bytes u32 · documents u32 · pending document u32 · pending tf u32 ·
+ *             written document u32 · first slice u32 · write position u32 · slice end u32 · slice bytes u32 · stream bytes u32 · term
  *   stream    postings as varints in a chain of slices, each twice as long as the last and ending in a pointer
  *   posting   (gap to the last document) · 2 + (1 if tf is 1), then tf if it is not 1
  *
@@ -49,9 +49,9 @@ export let tableStatus: i32 = OK;
 export function tableBegin(): i32 {
   termCount = 0;
   slotCount = SLOTS_MIN;
-  slots = arenaTake(<u64>slotCount << 2);
+  slots = arenaTake((<u64>slotCount) << 2);
   tableStatus = slots == 0 ? CAPACITY : OK;
-  if (slots != 0) memory.fill(slots, 0, <usize>slotCount << 2);
+  if (slots != 0) memory.fill(slots, 0, (<usize>slotCount) << 2);
   return tableStatus;
 }
 
@@ -69,7 +69,7 @@ export function tableAdd(term: usize, bytes: u32, document: u32): void {
   const hash = hashOf(term, bytes);
   let slot = hash & (slotCount - 1);
   for (;;) {
-    const record = <usize>load<u32>(slots + (<usize>slot << 2));
+    const record = <usize>load<u32>(slots + ((<usize>slot) << 2));
     if (record == 0) break;
     if (load<u32>(record, RECORD_HASH) == hash && load<u32>(record, RECORD_BYTES) == bytes) {
       if (memory.compare(record + RECORD_TERM, term, bytes) == 0) {
@@ -96,25 +96,25 @@ function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): v
   store<u32>(record, 1, RECORD_TF);
   store<u32>(record, NO_DOCUMENT, RECORD_WRITTEN);
   memory.copy(record + RECORD_TERM, term, bytes);
-  store<u32>(slots + (<usize>slot << 2), <u32>record);
+  store<u32>(slots + ((<usize>slot) << 2), <u32>record);
   termCount += 1;
   if (termCount * 2 > slotCount) grow();
 }
 
 function grow(): void {
   const bigger = slotCount * 2;
-  const at = arenaTake(<u64>bigger << 2);
+  const at = arenaTake((<u64>bigger) << 2);
   if (at == 0) {
     tableStatus = CAPACITY;
     return;
   }
-  memory.fill(at, 0, <usize>bigger << 2);
+  memory.fill(at, 0, (<usize>bigger) << 2);
   for (let i: u32 = 0; i < slotCount; i++) {
-    const record = load<u32>(slots + (<usize>i << 2));
+    const record = load<u32>(slots + ((<usize>i) << 2));
     if (record == 0) continue;
     let slot = load<u32>(<usize>record, RECORD_HASH) & (bigger - 1);
-    while (load<u32>(at + (<usize>slot << 2)) != 0) slot = (slot + 1) & (bigger - 1);
-    store<u32>(at + (<usize>slot << 2), record);
+    while (load<u32>(at + ((<usize>slot) << 2)) != 0) slot = (slot + 1) & (bigger - 1);
+    store<u32>(at + ((<usize>slot) << 2), record);
   }
   slots = at;
   slotCount = bigger;
@@ -144,7 +144,8 @@ function postingBytes(document: u32, last: u32, tf: u32): u32 {
 function writePending(record: usize): void {
   const document = load<u32>(record, RECORD_DOCUMENT);
   const written = load<u32>(record, RECORD_WRITTEN);
-  if (load<u32>(record, RECORD_WRITE) + POSTING_BYTES_MAX > load<u32>(record, RECORD_SLICE_END) && !nextSlice(record)) return;
+  if (load<u32>(record, RECORD_WRITE) + POSTING_BYTES_MAX > load<u32>(record, RECORD_SLICE_END) && !nextSlice(record))
+    return;
   const from = <usize>load<u32>(record, RECORD_WRITE);
   const end = encodePosting(from, document, written, load<u32>(record, RECORD_TF));
   store<u32>(record, <u32>end, RECORD_WRITE);
@@ -198,7 +199,11 @@ export function recordPendingTf(record: usize): u32 {
 }
 
 export function recordPostingsBytes(record: usize): u32 {
-  const tail = postingBytes(load<u32>(record, RECORD_DOCUMENT), load<u32>(record, RECORD_WRITTEN), load<u32>(record, RECORD_TF));
+  const tail = postingBytes(
+    load<u32>(record, RECORD_DOCUMENT),
+    load<u32>(record, RECORD_WRITTEN),
+    load<u32>(record, RECORD_TF),
+  );
   return load<u32>(record, RECORD_STREAM_BYTES) + tail;
 }
 
@@ -213,7 +218,12 @@ export function writePostings(record: usize, at: usize): usize {
     at += bytes;
     slice = next;
   }
-  return encodePosting(at, load<u32>(record, RECORD_DOCUMENT), load<u32>(record, RECORD_WRITTEN), load<u32>(record, RECORD_TF));
+  return encodePosting(
+    at,
+    load<u32>(record, RECORD_DOCUMENT),
+    load<u32>(record, RECORD_WRITTEN),
+    load<u32>(record, RECORD_TF),
+  );
 }
 
 // --- Order ----------------------------------------------------------------------------------
@@ -224,7 +234,7 @@ const ENTRY_SHIFT: usize = 4;
 function prefixOf(record: usize): u64 {
   const bytes = min<u32>(recordTermBytes(record), 8);
   let prefix: u64 = 0;
-  for (let i: u32 = 0; i < bytes; i++) prefix |= <u64>load<u8>(record + RECORD_TERM + i) << (56 - (<u64>i << 3));
+  for (let i: u32 = 0; i < bytes; i++) prefix |= (<u64>load<u8>(record + RECORD_TERM + i)) << (56 - ((<u64>i) << 3));
   return prefix;
 }
 
@@ -247,13 +257,13 @@ function compareTerms(a: usize, b: usize): i32 {
  * is no room. Merge sort, bottom up: the same time whatever the terms.
  */
 export function sortedRecords(): usize {
-  const bytes = <u64>termCount << ENTRY_SHIFT;
+  const bytes = (<u64>termCount) << ENTRY_SHIFT;
   let from = arenaTake(bytes + 16);
   let to = arenaTake(bytes + 16);
   if (from == 0 || to == 0) return 0;
   let entry = from;
   for (let i: u32 = 0; i < slotCount; i++) {
-    const record = <usize>load<u32>(slots + (<usize>i << 2));
+    const record = <usize>load<u32>(slots + ((<usize>i) << 2));
     if (record == 0) continue;
     store<u64>(entry, prefixOf(record));
     store<u64>(entry, record, 8);
@@ -271,11 +281,11 @@ export function sortedRecords(): usize {
 function mergeRuns(from: usize, to: usize, start: u32, width: u32): void {
   const middle = min<u32>(start + width, termCount);
   const end = min<u32>(middle + width, termCount);
-  let left = from + (<usize>start << ENTRY_SHIFT);
-  let right = from + (<usize>middle << ENTRY_SHIFT);
+  let left = from + ((<usize>start) << ENTRY_SHIFT);
+  let right = from + ((<usize>middle) << ENTRY_SHIFT);
   const leftEnd = right;
-  const rightEnd = from + (<usize>end << ENTRY_SHIFT);
-  let out = to + (<usize>start << ENTRY_SHIFT);
+  const rightEnd = from + ((<usize>end) << ENTRY_SHIFT);
+  let out = to + ((<usize>start) << ENTRY_SHIFT);
   while (left < leftEnd && right < rightEnd) {
     if (isBefore(right, left)) {
       v128.store(out, v128.load(right));

@@ -67,7 +67,7 @@ export function findTerm(section: usize, term: usize, bytes: u32): bool {
   while (low < high) {
     const middle = (low + high) >> 1;
     termBytes = 0;
-    readEntry(dictionary + load<u32>(textIndex(section) + (<usize>middle << 3)), end);
+    readEntry(dictionary + load<u32>(textIndex(section) + ((<usize>middle) << 3)), end);
     if (compare(TERM, termBytes, term, bytes) <= 0) low = middle + 1;
     else high = middle;
   }
@@ -75,7 +75,7 @@ export function findTerm(section: usize, term: usize, bytes: u32): bool {
 }
 
 function findInBlock(section: usize, block: u32, term: usize, bytes: u32): bool {
-  const slot = textIndex(section) + (<usize>block << 3);
+  const slot = textIndex(section) + ((<usize>block) << 3);
   const end = textDictionary(section) + textDictionaryBytes(section);
   let at = textDictionary(section) + load<u32>(slot);
   let postings = textPostings(section) + load<u32>(slot, 4);
@@ -103,7 +103,12 @@ export function checkText(section: usize, bytes: u32, documents: u32): i32 {
   const status = checkSection(section, bytes, TEXT_MAGIC, TEXT_HEAD_BYTES);
   if (status != OK) return status;
   if (textDocuments(section) != documents) return BAD_LENGTH;
-  const expected = textSectionBytes(documents, textTerms(section), textDictionaryBytes(section), textPostingsBytes(section));
+  const expected = textSectionBytes(
+    documents,
+    textTerms(section),
+    textDictionaryBytes(section),
+    textPostingsBytes(section),
+  );
   if (expected != bytes) return BAD_LENGTH;
   const lengths = checkLengths(section);
   return lengths != OK ? lengths : checkTerms(section);
@@ -115,11 +120,12 @@ function checkLengths(section: usize): i32 {
   let wordDocuments: u32 = 0;
   let wholeDocuments: u32 = 0;
   for (let i: u32 = 0; i < documents; i++) {
-    const length = load<u32>(textLengths(section) + (<usize>i << 2));
+    const length = load<u32>(textLengths(section) + ((<usize>i) << 2));
     words += length;
     if (length > 0) wordDocuments += 1;
   }
-  for (let at = textWholeBits(section); at < textIndex(section); at += 8) wholeDocuments += <u32>popcnt<u64>(load<u64>(at));
+  for (let at = textWholeBits(section); at < textIndex(section); at += 8)
+    wholeDocuments += <u32>popcnt<u64>(load<u64>(at));
   for (let i = documents; i < <u32>((textIndex(section) - textWholeBits(section)) << 3); i++) {
     if (((<u32>load<u8>(textWholeBits(section) + (i >> 3)) >> (i & 7)) & 1) != 0) return BAD_VALUE;
   }
@@ -139,8 +145,9 @@ function checkTerms(section: usize): i32 {
   wordsCounted = 0;
   for (let i: u32 = 0; i < textTerms(section); i++) {
     if (i % BLOCK_TERMS == 0) {
-      const slot = textIndex(section) + (<usize>(i / BLOCK_TERMS) << 3);
-      if (dictionary + load<u32>(slot) != at || textPostings(section) + load<u32>(slot, 4) != postings) return BAD_LENGTH;
+      const slot = textIndex(section) + ((<usize>(i / BLOCK_TERMS)) << 3);
+      if (dictionary + load<u32>(slot) != at || textPostings(section) + load<u32>(slot, 4) != postings)
+        return BAD_LENGTH;
       termBytes = 0;
     }
     at = readEntry(at, end);

@@ -13,7 +13,7 @@
  */
 import { arenaTake } from "./arena";
 import { padded16, sealSection } from "./section";
-import { CAPACITY, OK } from "./status";
+import { OK } from "./status";
 import {
   recordDocuments,
   recordPostingsBytes,
@@ -92,7 +92,7 @@ export function textLengths(section: usize): usize {
 
 @inline
 export function textWholeBits(section: usize): usize {
-  return textLengths(section) + <usize>padded16(<u64>textDocuments(section) << 2);
+  return textLengths(section) + <usize>padded16((<u64>textDocuments(section)) << 2);
 }
 
 @inline
@@ -102,7 +102,7 @@ export function textIndex(section: usize): usize {
 
 @inline
 export function textDictionary(section: usize): usize {
-  return textIndex(section) + <usize>padded16(<u64>blockCount(textTerms(section)) << 3);
+  return textIndex(section) + <usize>padded16((<u64>blockCount(textTerms(section))) << 3);
 }
 
 @inline
@@ -112,7 +112,7 @@ export function textPostings(section: usize): usize {
 
 /** Bytes of a section with these counts. */
 export function textSectionBytes(documents: u32, terms: u32, dictionaryBytes: u32, postingsBytes: u32): u64 {
-  const fixed = padded16(<u64>documents << 2) + bitsetBytes(documents) + padded16(<u64>blockCount(terms) << 3);
+  const fixed = padded16((<u64>documents) << 2) + bitsetBytes(documents) + padded16((<u64>blockCount(terms)) << 3);
   return TEXT_HEAD_BYTES + fixed + padded16(dictionaryBytes) + padded16(postingsBytes);
 }
 
@@ -122,7 +122,7 @@ let records: usize = 0;
 
 @inline
 function recordAt(index: u32): usize {
-  return <usize>load<u32>(records + (<usize>index << ENTRY_SHIFT), 8);
+  return <usize>load<u32>(records + ((<usize>index) << ENTRY_SHIFT), 8);
 }
 
 /** Bytes of the section written last. */
@@ -142,7 +142,7 @@ export function writeTextSection(documents: u32, lengths: usize, wholeBits: usiz
   memory.fill(section, 0, <usize>bytesMax);
   store<u32>(section, documents, DOCUMENTS);
   store<u32>(section, termCount, TERMS);
-  memory.copy(textLengths(section), lengths, <usize>documents << 2);
+  memory.copy(textLengths(section), lengths, (<usize>documents) << 2);
   memory.copy(textWholeBits(section), wholeBits, <usize>bitsetBytes(documents));
   countDocuments(section);
   writeTerms(section);
@@ -166,7 +166,7 @@ function countDocuments(section: usize): void {
   let wordDocuments: u32 = 0;
   let wholeDocuments: u32 = 0;
   for (let i: u32 = 0; i < documents; i++) {
-    const length = load<u32>(textLengths(section) + (<usize>i << 2));
+    const length = load<u32>(textLengths(section) + ((<usize>i) << 2));
     words += length;
     if (length > 0) wordDocuments += 1;
     wholeDocuments += (<u32>load<u8>(textWholeBits(section) + (i >> 3)) >> (i & 7)) & 1;
@@ -183,7 +183,7 @@ function writeTerms(section: usize): void {
   for (let i: u32 = 0; i < termCount; i++) {
     const record = recordAt(i);
     if (i % BLOCK_TERMS == 0) {
-      const slot = textIndex(section) + (<usize>(i / BLOCK_TERMS) << 3);
+      const slot = textIndex(section) + ((<usize>(i / BLOCK_TERMS)) << 3);
       store<u32>(slot, <u32>(at - dictionary));
       store<u32>(slot, postings, 4);
     }

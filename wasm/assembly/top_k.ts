@@ -21,7 +21,7 @@ export function heapBegin(at: usize, limitMax: u32): void {
 export function keyOf(score: f32, id: u32): u64 {
   const bits = reinterpret<u32>(score + 0.0);
   const ordered = (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
-  return (<u64>ordered << 32) | <u64>~id;
+  return ((<u64>ordered) << 32) | <u64>~id;
 }
 
 @inline
@@ -48,12 +48,12 @@ export function heapWorstScore(): f32 {
 
 @inline
 function keyAt(index: u32): u64 {
-  return load<u64>(heap + (<usize>index << 3));
+  return load<u64>(heap + ((<usize>index) << 3));
 }
 
 @inline
 function setKey(index: u32, key: u64): void {
-  store<u64>(heap + (<usize>index << 3), key);
+  store<u64>(heap + ((<usize>index) << 3), key);
 }
 
 export function heapOffer(key: u64): void {

@@ -14,7 +14,7 @@ import {
   FOLD_STAGE,
 } from "./unicode_tables";
 
-export const LETTER: u32 = 1;
+const LETTER: u32 = 1;
 export const DIGIT: u32 = 2;
 /** Belongs to the word and is kept, e.g. a vowel sign. */
 export const MARK_KEPT: u32 = 3;
@@ -87,7 +87,9 @@ export function isAlphanumeric(kind: u32): bool {
   return kind == LETTER || kind == DIGIT || kind >= UPPER;
 }
 
-/** Writes the folded code point as UTF-8, at most `room` bytes. Answers the bytes written, or -1 when it does not fit. */
+/**
+ * Writes the folded code point as UTF-8, at most `room` bytes. Answers the bytes written, or -1 when it does not fit.
+ */
 export function appendFolded(point: u32, to: usize, room: u32): i32 {
   const page = <usize>load<u8>(FOLD_STAGE + (point >> 8));
   const fold = <u32>load<u16>(FOLD_PAGES + (page << 9) + ((point & 255) << 1));
@@ -101,7 +103,7 @@ export function appendFolded(point: u32, to: usize, room: u32): i32 {
   return bytes;
 }
 
-export function appendPoint(point: u32, to: usize, room: u32): i32 {
+function appendPoint(point: u32, to: usize, room: u32): i32 {
   if (point < 0x80) {
     if (room < 1) return -1;
     store<u8>(to, point);

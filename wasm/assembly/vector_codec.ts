@@ -5,8 +5,8 @@
  *   code     = (q + 128) >> 8, within ±127      residual = q − 256 · code, within −128 … 127
  *   scale    = cosine: f32(1 / |q|), so that the stored vector has length one; else f32(greatest |v| / 32512)
  *
- * Queries are put in the same form, but kept as 16-bit integers. Every inner product is then an integer, and the order of
- * additions cannot matter. What "exact" compares is this representation.
+ * Queries are put in the same form, but kept as 16-bit integers. Every inner product is then an integer, and the order
+ * of additions cannot matter. What "exact" compares is this representation.
  *
  * Scores: cosine and dot are the similarity; l2 is minus the squared distance. Higher is better in all three.
  */
@@ -37,7 +37,7 @@ let greatest: f64 = 0;
 function findGreatest(vector: usize, dimensions: u32): bool {
   greatest = 0;
   for (let i: u32 = 0; i < dimensions; i++) {
-    const value = abs<f64>(<f64>load<f32>(vector + (<usize>i << 2)));
+    const value = abs<f64>(<f64>load<f32>(vector + ((<usize>i) << 2)));
     if (!(value <= f32.MAX_VALUE)) return false;
     greatest = max<f64>(greatest, value);
   }
@@ -46,7 +46,7 @@ function findGreatest(vector: usize, dimensions: u32): bool {
 
 @inline
 function quantize(vector: usize, index: u32, factor: f64): i32 {
-  const value = nearest<f64>(<f64>load<f32>(vector + (<usize>index << 2)) * factor);
+  const value = nearest<f64>(<f64>load<f32>(vector + ((<usize>index) << 2)) * factor);
   return <i32>max<f64>(min<f64>(value, GREATEST), -GREATEST);
 }
 
@@ -70,10 +70,17 @@ export let encodedScale: f32 = 0;
 export let encodedResidualNorm: f32 = 0;
 
 /**
- * Codes go to `codes`, STEP_DIMENSIONS at a time and `stride` bytes apart; residuals to `residuals`, in one row. Both are
- * zero beforehand. The vector is encodable.
+ * Codes go to `codes`, STEP_DIMENSIONS at a time and `stride` bytes apart; residuals to `residuals`, in one row. Both
+ * are zero beforehand. The vector is encodable.
  */
-export function encodeVector(vector: usize, dimensions: u32, metric: u32, codes: usize, stride: usize, residuals: usize): void {
+export function encodeVector(
+  vector: usize,
+  dimensions: u32,
+  metric: u32,
+  codes: usize,
+  stride: usize,
+  residuals: usize,
+): void {
   findGreatest(vector, dimensions);
   const factor = factorOf();
   quantizedSquares = 0;
@@ -102,11 +109,11 @@ export let queryNorm: f64 = 0;
 export function encodeQuery(vector: usize, dimensions: u32, metric: u32, to: usize): void {
   findGreatest(vector, dimensions);
   const factor = factorOf();
-  memory.fill(to, 0, <usize>paddedDimensions(dimensions) << 1);
+  memory.fill(to, 0, (<usize>paddedDimensions(dimensions)) << 1);
   quantizedSquares = 0;
   for (let i: u32 = 0; i < dimensions; i++) {
     const q = quantize(vector, i, factor);
-    store<i16>(to + (<usize>i << 1), q);
+    store<i16>(to + ((<usize>i) << 1), q);
     quantizedSquares += <f64>q * <f64>q;
   }
   queryScale = <f64>scaleOf(metric);
@@ -115,8 +122,8 @@ export function encodeQuery(vector: usize, dimensions: u32, metric: u32, to: usi
 }
 
 /**
- * The score of an integer inner product. Every step is monotone in `product`, so a bound on the product gives a bound on
- * the score. `squares` is Σ q² of the stored vector; only l2 looks at it. Never -0.
+ * The score of an integer inner product. Every step is monotone in `product`, so a bound on the product gives a bound
+ * on the score. `squares` is Σ q² of the stored vector; only l2 looks at it. Never -0.
  */
 export function scoreOf(metric: u32, product: f64, scale: f32, squares: f64): f32 {
   const similarity = product * (<f64>scale * queryScale);

@@ -1,26 +1,25 @@
 /**
  * Exact nearest neighbours over the stored representation, without looking at all of it.
  *
- *   1. Scan the codes of every matching vector. With A = Σ code · query, the inner product is 256 · A + Σ residual · query,
- *      and by Cauchy–Schwarz the second term is at most residual norm · query norm: an upper bound of every score. The
- *      `limit` vectors with the greatest bounds are gathered.
+ *   1. Scan the codes of every matching vector. With A = Σ code · query, the inner product is 256 · A + Σ residual ·
+ *      query, and by Cauchy–Schwarz the second term is at most residual norm · query norm: an upper bound of every
+ *      score. The `limit` vectors with the greatest bounds are gathered.
  *   2. Those are scored exactly. The worst of them sets a threshold that the answer cannot fall below.
  *   3. Every other vector whose bound reaches the threshold is scored exactly; the threshold only rises.
  * A vector that is never scored has a bound, and so a score, below the last of the answer: the answer is proved.
  *
- * Sums: |code · query| ≤ 128 · 32512, and each of four lanes takes a quarter of SEGMENT_STEPS · 16 dimensions, so a lane
- * stays within 32 bits; segments are added as f64, which holds them exactly.
+ * Sums: |code · query| ≤ 128 · 32512, and each of four lanes takes a quarter of SEGMENT_STEPS · 16 dimensions, so a
+ * lane stays within 32 bits; segments are added as f64, which holds them exactly.
  */
 import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsetBytes } from "./text_section";
 import { bitsGather, hasBit } from "./bitset";
 import { BAD_ARGUMENT, CAPACITY } from "./status";
-import { heapBegin, heapCount, heapIsFull, heapOffer, heapSort, heapWorstScore, idOfKey, keyOf, scoreOfKey } from "./top_k";
+import { heapBegin, heapIsFull, heapOffer, heapSort, heapWorstScore, idOfKey, keyOf } from "./top_k";
 import {
   CODE_STEP,
   encodeQuery,
   METRIC_COSINE,
-  METRIC_DOT,
   METRIC_L2,
   paddedDimensions,
   queryNorm,
@@ -61,15 +60,15 @@ function begin(section: usize, vector: usize): bool {
   const dimensions = vectorDimensions(section);
   metric = vectorMetric(section);
   steps = paddedDimensions(dimensions) / STEP_DIMENSIONS;
-  query = arenaTake(<u64>paddedDimensions(dimensions) << 1);
+  query = arenaTake((<u64>paddedDimensions(dimensions)) << 1);
   if (query == 0) return false;
   encodeQuery(vector, dimensions, metric, query);
   return true;
 }
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, ids being documents, and answers how many. `matches` is a
- * bitset over documents; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * Writes to `out` at most `limit` keys of top_k.ts, best first, ids being documents, and answers how many. `matches`
+ * is a bitset over documents; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
  */
 export function vectorSearch(section: usize, vector: usize, matches: usize, limit: u32, out: usize): i32 {
   const mark = arenaMark();
@@ -103,7 +102,7 @@ function scan(section: usize, wanted: usize, bounds: usize): void {
   let threshold: f32 = -Infinity;
   for (let group: u32 = 0; group < groups; group++) {
     const lanes = (<u32>load<u8>(wanted + (group >> 1)) >> ((group & 1) << 2)) & 15;
-    const to = bounds + (<usize>group << 4);
+    const to = bounds + ((<usize>group) << 4);
     if (lanes == 0) {
       v128.store(to, infinite);
       continue;
@@ -115,7 +114,7 @@ function scan(section: usize, wanted: usize, bounds: usize): void {
     if (!v128.any_true(f32x4.gt(upper, f32x4.splat(threshold)))) continue;
     for (let lane: u32 = 0; lane < GROUP_VECTORS; lane++) {
       if (((lanes >> lane) & 1) == 0) continue;
-      const bound = load<f32>(to + (<usize>lane << 2));
+      const bound = load<f32>(to + ((<usize>lane) << 2));
       if (bound > threshold || !heapIsFull()) heapOffer(keyOf(bound, group * GROUP_VECTORS + lane));
     }
     if (heapIsFull()) threshold = heapWorstScore();
@@ -173,12 +172,17 @@ function dotStep(codes: v128, queryLow: v128, queryHigh: v128): v128 {
 
 /** scoreOf of each vector's greatest possible product: the same operations in the same order, four at a time. */
 function upperBounds(section: usize, group: u32): v128 {
-  const slot = <usize>group << 4;
+  const slot = (<usize>group) << 4;
   const norms = v128.load(vectorResidualNorms(section) + slot);
   const scales = v128.load(vectorScales(section) + slot);
   const squares = vectorSquares(section) + (slot << 1);
   const low = upperPair(productsLow, norms, scales, squares);
-  const high = upperPair(productsHigh, v128.shuffle<i64>(norms, norms, 1, 1), v128.shuffle<i64>(scales, scales, 1, 1), squares + 16);
+  const high = upperPair(
+    productsHigh,
+    v128.shuffle<i64>(norms, norms, 1, 1),
+    v128.shuffle<i64>(scales, scales, 1, 1),
+    squares + 16,
+  );
   return v128.shuffle<i64>(low, high, 0, 2);
 }
 
@@ -206,8 +210,13 @@ function exactScore(section: usize, index: u32): f32 {
   const codes = dotRow(codesOf(section, index), GROUP_STEP_BYTES);
   const residuals = dotRow(residualsOf(section, index), STEP_BYTES);
   const product = <f64>CODE_STEP * <f64>codes + <f64>residuals;
-  const slot = <usize>index << 2;
-  return scoreOf(metric, product, load<f32>(vectorScales(section) + slot), load<f64>(vectorSquares(section) + (slot << 1)));
+  const slot = (<usize>index) << 2;
+  return scoreOf(
+    metric,
+    product,
+    load<f32>(vectorScales(section) + slot),
+    load<f64>(vectorSquares(section) + (slot << 1)),
+  );
 }
 
 function dotRow(row: usize, stride: usize): i64 {
@@ -228,24 +237,26 @@ function dotRow(row: usize, stride: usize): i64 {
   return total;
 }
 
-/** The first `gathered` keys at `out` are those with the greatest bounds; the heap of exact scores takes their place. */
+/**
+ * The first `gathered` keys at `out` are those with the greatest bounds; the heap of exact scores takes their place.
+ */
 function rerank(section: usize, wanted: usize, bounds: usize, gathered: u32, limit: u32, out: usize): void {
   // Key i is read before the heap, which has at most i keys then, can reach it.
   heapBegin(out, limit);
   for (let i: u32 = 0; i < gathered; i++) {
-    const index = idOfKey(load<u64>(out + (<usize>i << 3)));
-    store<f32>(bounds + (<usize>index << 2), -Infinity);
+    const index = idOfKey(load<u64>(out + ((<usize>i) << 3)));
+    store<f32>(bounds + ((<usize>index) << 2), -Infinity);
     heapOffer(keyOf(exactScore(section, index), index));
   }
   if (!heapIsFull()) return;
   let threshold = heapWorstScore();
   const groups = groupCount(vectorCount(section));
   for (let group: u32 = 0; group < groups; group++) {
-    const at = bounds + (<usize>group << 4);
+    const at = bounds + ((<usize>group) << 4);
     if (!v128.any_true(f32x4.ge(v128.load(at), f32x4.splat(threshold)))) continue;
     for (let lane: u32 = 0; lane < GROUP_VECTORS; lane++) {
       const index = group * GROUP_VECTORS + lane;
-      if (load<f32>(at + (<usize>lane << 2)) < threshold || !hasBit(wanted, index)) continue;
+      if (load<f32>(at + ((<usize>lane) << 2)) < threshold || !hasBit(wanted, index)) continue;
       heapOffer(keyOf(exactScore(section, index), index));
       threshold = heapWorstScore();
     }
@@ -255,9 +266,9 @@ function rerank(section: usize, wanted: usize, bounds: usize, gathered: u32, lim
 /** Vectors ascend as their documents do, so the order stays. */
 function toDocuments(section: usize, out: usize, found: u32): void {
   for (let i: u32 = 0; i < found; i++) {
-    const at = out + (<usize>i << 3);
+    const at = out + ((<usize>i) << 3);
     const key = load<u64>(at);
-    const document = load<u32>(vectorDocuments(section) + (<usize>idOfKey(key) << 2));
+    const document = load<u32>(vectorDocuments(section) + ((<usize>idOfKey(key)) << 2));
     store<u64>(at, (key & 0xffffffff00000000) | <u64>~document);
   }
 }
@@ -278,9 +289,9 @@ function vectorOf(section: usize, document: u32): i32 {
   let high = vectorCount(section);
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (load<u32>(vectorDocuments(section) + (<usize>middle << 2)) < document) low = middle + 1;
+    if (load<u32>(vectorDocuments(section) + ((<usize>middle) << 2)) < document) low = middle + 1;
     else high = middle;
   }
   if (low == vectorCount(section)) return BAD_ARGUMENT;
-  return load<u32>(vectorDocuments(section) + (<usize>low << 2)) == document ? <i32>low : BAD_ARGUMENT;
+  return load<u32>(vectorDocuments(section) + ((<usize>low) << 2)) == document ? <i32>low : BAD_ARGUMENT;
 }

@@ -23,8 +23,8 @@ import {
   STEP_DIMENSIONS,
 } from "./vector_codec";
 
-export const VECTOR_MAGIC: u32 = 0x43565043; // CPVC
-export const VECTOR_HEAD_BYTES: u32 = 64;
+const VECTOR_MAGIC: u32 = 0x43565043; // CPVC
+const VECTOR_HEAD_BYTES: u32 = 64;
 export const GROUP_VECTORS: u32 = 4;
 /** As core/limits.ts has it: sums of products stay within their integers up to here. */
 const DIMENSIONS_MAX: u32 = 4096;
@@ -85,7 +85,7 @@ export function vectorCodes(section: usize): usize {
 }
 
 @inline
-export function vectorResiduals(section: usize): usize {
+function vectorResiduals(section: usize): usize {
   return vectorCodes(section) + slots(section) * paddedDimensions(vectorDimensions(section));
 }
 
@@ -122,8 +122,15 @@ export function residualsOf(section: usize, index: u32): usize {
 /** `vector` is encodable. */
 export function putVector(section: usize, index: u32, document: u32, vector: usize): void {
   const stride = GROUP_VECTORS * STEP_DIMENSIONS;
-  encodeVector(vector, vectorDimensions(section), vectorMetric(section), codesOf(section, index), stride, residualsOf(section, index));
-  const slot = <usize>index << 2;
+  encodeVector(
+    vector,
+    vectorDimensions(section),
+    vectorMetric(section),
+    codesOf(section, index),
+    stride,
+    residualsOf(section, index),
+  );
+  const slot = (<usize>index) << 2;
   store<u32>(vectorDocuments(section) + slot, document);
   store<f32>(vectorScales(section) + slot, encodedScale);
   store<f32>(vectorResidualNorms(section) + slot, encodedResidualNorm);
@@ -150,7 +157,7 @@ export function checkVectors(section: usize, bytes: u32, documents: u32): i32 {
 function checkNumbers(section: usize, documents: u32): i32 {
   const count = vectorCount(section);
   for (let i: u32 = 0; i < count; i++) {
-    const slot = <usize>i << 2;
+    const slot = (<usize>i) << 2;
     const document = load<u32>(vectorDocuments(section) + slot);
     if (document >= documents) return BAD_VALUE;
     if (i > 0 && load<u32>(vectorDocuments(section) + slot - 4) >= document) return BAD_ORDER;

@@ -1,13 +1,17 @@
 /**
  * The whole-token field: identifiers, addresses, paths and numbers, kept verbatim but for case and accents.
  *
- * A run lies between spaces, letters of scripts without spaces, and signs outside ASCII. It is stripped on both sides of
- * everything that is not a letter, digit or mark, and kept when it then looks like an identifier:
- *   - it has a digit, or one of / \ _ @ # : inside, or a `.` between letters (not e.g. or U.S.), or a capital after a small letter.
+ * A run lies between spaces, letters of scripts without spaces, and signs outside ASCII. It is stripped on both sides
+ * of everything that is not a letter, digit or mark, and kept when it then looks like an identifier:
+ *   - it has a digit, or one of / \ _ @ # : inside, or a `.` between letters (not e.g. or U.S.), or a capital after a
+ *     small letter.
  * A plain number (digits, `.` and `,`) is not kept: the word field has it, verbatim too.
+ *
  * A run is also taken apart, and its pieces of PIECE_BYTES_MIN bytes or more are judged in the same way: at quotes,
  * brackets, commas and their like (EMEA-2022-1 in `key="EMEA-2022-1"`); then at slashes too (base-2.rkt in
- * `collects/base-2.rkt`); then at dots too (min-racket-6 in `min-racket-6.9.0.4`). Each piece is kept once, beside its run.
+ * `collects/base-2.rkt`); then at dots too (min-racket-6 in `min-racket-6.9.0.4`). Each piece is kept once, beside its
+ * run.
+ *
  * More than WHOLE_BYTES_MAX folded bytes are kept as `~` and 16 hexadecimal digits of their FNV-1a hash; no other whole
  * token begins with `~`.
  */
@@ -202,7 +206,7 @@ function add(at: usize, end: usize): void {
 function writeHash(hash: u64): u32 {
   store<u8>(WHOLE, TILDE);
   for (let i: u32 = 0; i < HASH_DIGITS; i++) {
-    const digit = <u32>(hash >> (60 - (<u64>i << 2))) & 15;
+    const digit = <u32>(hash >> (60 - ((<u64>i) << 2))) & 15;
     store<u8>(WHOLE + 1 + i, digit < 10 ? 0x30 + digit : 0x57 + digit);
   }
   return HASH_DIGITS + 1;

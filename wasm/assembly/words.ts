@@ -6,8 +6,8 @@
  *   - `.` or `,` between digits: 3.14, 1,000
  *   - `_` between letters or digits: snake_case
  * Letters of scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) make overlapping bigrams, a lone one
- * a unigram. Words are lower-cased and their accents folded; a final 's is taken off; English stop words fall out; words
- * of a–z are stemmed. A word of more than WORD_BYTES_MAX folded bytes keeps the code points that fit, unstemmed.
+ * a unigram. Words are lower-cased and their accents folded; a final 's is taken off; English stop words fall out;
+ * words of a–z are stemmed. A word of more than WORD_BYTES_MAX folded bytes keeps the code points that fit, unstemmed.
  *
  * Deviations from UAX #29: `.` joins no letters (base.rkt is two words), no Hebrew double quotes, no dictionary.
  */

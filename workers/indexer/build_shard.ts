@@ -24,7 +24,10 @@ export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<
   if (!recorded.ok) return recorded;
   const { incarnation, revision } = work;
   const local = ports.embedder?.kind === "local" ? ports.embedder : null;
-  const bytes = buildPart({ incarnation, revision, commits: commits.value, recorded: recorded.value }, { ...ports, embedder: local });
+  const bytes = buildPart(
+    { incarnation, revision, commits: commits.value, recorded: recorded.value },
+    { ...ports, embedder: local },
+  );
   if (bytes.length > SHARD_BYTES_MAX) {
     return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
   }
@@ -33,7 +36,11 @@ export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<
   return ok(sha256);
 }
 
-async function readCommits(ports: IndexerPorts, store: TenantStore, work: IndexWork): Promise<Result<readonly CommitLines[]>> {
+async function readCommits(
+  ports: IndexerPorts,
+  store: TenantStore,
+  work: IndexWork,
+): Promise<Result<readonly CommitLines[]>> {
   const reads = [
     ...work.shards.map((shard) => () => readShard(ports, store, work.scope.entity, shard.sha256)),
     ...work.segments.map((segment) => () => readOne(ports, store, segment)),
@@ -49,7 +56,12 @@ async function readCommits(ports: IndexerPorts, store: TenantStore, work: IndexW
   return ok(commits);
 }
 
-async function readShard(ports: IndexerPorts, store: TenantStore, entity: string, sha256: string): Promise<Result<readonly CommitLines[]>> {
+async function readShard(
+  ports: IndexerPorts,
+  store: TenantStore,
+  entity: string,
+  sha256: string,
+): Promise<Result<readonly CommitLines[]>> {
   const key = shardKey(entity, sha256);
   const stored = await store.get(key);
   if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
@@ -57,7 +69,11 @@ async function readShard(ports: IndexerPorts, store: TenantStore, entity: string
   return part.ok ? ok(commitsOf(part.value)) : part;
 }
 
-async function readOne(ports: IndexerPorts, store: TenantStore, segment: IndexWork["segments"][number]): Promise<Result<readonly CommitLines[]>> {
+async function readOne(
+  ports: IndexerPorts,
+  store: TenantStore,
+  segment: IndexWork["segments"][number],
+): Promise<Result<readonly CommitLines[]>> {
   const stored = await store.get(segment.segment);
   if (stored === null) return fail({ reason: "corrupt", what: `Segment ${segment.segment}: it is missing` });
   const lines = readSegment(segment.segment, stored.bytes, ports, segment);

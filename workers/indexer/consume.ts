@@ -44,7 +44,8 @@ async function settleGroup(ports: IndexerPorts, group: readonly NudgeMessage[]):
 
 async function settle(ports: IndexerPorts, nudge: IndexNudge): Promise<Result<unknown>> {
   const outcome = await indexEntity(ports, nudge);
-  if (!outcome.ok) console.error(JSON.stringify({ event: "index_failed", tenant: nudge.tenant, reason: outcome.failure.reason }));
+  if (!outcome.ok)
+    console.error(JSON.stringify({ event: "index_failed", tenant: nudge.tenant, reason: outcome.failure.reason }));
   return outcome;
 }
 

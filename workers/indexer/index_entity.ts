@@ -9,7 +9,10 @@ import { buildShard } from "./build_shard.ts";
 import type { IndexerPorts } from "./ports.ts";
 
 /** A failure means that the nudge should be tried again. */
-export async function indexEntity(ports: IndexerPorts, scope: EntityScope): Promise<Result<{ readonly built: number }>> {
+export async function indexEntity(
+  ports: IndexerPorts,
+  scope: EntityScope,
+): Promise<Result<{ readonly built: number }>> {
   const object = ports.entity(scope);
   for (let built = 0; built < BUILDS_PER_NUDGE_MAX; built += 1) {
     const work = await object.nextWork(scope);
@@ -18,7 +21,9 @@ export async function indexEntity(ports: IndexerPorts, scope: EntityScope): Prom
     if (task === null) return ok({ built });
     const { from, to, incarnation, headVersion, replaces } = task;
     const shard = await attempt(() => buildShard(ports, task));
-    const outcome = shard.ok ? await object.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value }) : shard;
+    const outcome = shard.ok
+      ? await object.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value })
+      : shard;
     if (outcome.ok) continue;
     const error = problemOf(outcome.failure).detail;
     const counted = await object.workFailed(scope, from, to, error);

@@ -18,9 +18,9 @@ export function operationsRouter(ports: IndexerPorts) {
   const router = Router();
   router.post("/sweep", async () => reply(ok({ nudged: await sweep(ports) })));
   router.post("/tenants/:tenant/dead-letters/:id/replay", async ({ params }) => {
-    const tenant = tenantSchema.safeParse(params["tenant"]);
+    const tenant = tenantSchema.safeParse(params.tenant);
     if (!tenant.success) return reply(fail(invalid("tenant", "is not a tenant")));
-    return reply(await ports.tenant(tenant.data).replay(tenant.data, decodeURIComponent(params["id"] ?? "")));
+    return reply(await ports.tenant(tenant.data).replay(tenant.data, decodeURIComponent(params.id ?? "")));
   });
   router.post("/tenants/:tenant/:operation", async (request) => reply(await startJob(ports, request)));
   router.all("*", () => reply(fail({ reason: "not_found", what: "The operation" })));
@@ -31,15 +31,20 @@ async function startJob(
   ports: IndexerPorts,
   request: Request & { readonly params: Record<string, string | undefined> },
 ): Promise<Result<{ readonly job: string }>> {
-  const tenant = tenantSchema.safeParse(request.params["tenant"]);
-  const type = jobTypeSchema.safeParse(request.params["operation"]);
+  const tenant = tenantSchema.safeParse(request.params.tenant);
+  const type = jobTypeSchema.safeParse(request.params.operation);
   if (!tenant.success || !type.success) return fail({ reason: "not_found", what: "The operation" });
   const body = bodySchema.safeParse(await request.json().catch(() => undefined));
   if (!body.success) return fail(invalid("entity", "is not an entity"));
   return start(ports, tenant.data, type.data, body.data.entity ?? null);
 }
 
-async function start(ports: IndexerPorts, tenant: string, type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>> {
+async function start(
+  ports: IndexerPorts,
+  tenant: string,
+  type: JobType,
+  entity: string | null,
+): Promise<Result<{ readonly job: string }>> {
   if (entity === null && type === "erase") return fail(invalid("entity", "is missing"));
   return ports.tenant(tenant).startJob(tenant, type, entity);
 }

@@ -2,12 +2,12 @@
  * What a remote embedder makes of a range is asked for once, written create-only, and read back ever after: no merge or
  * rebuild asks again. Outputs lie in pieces of whole commits; a piece that is there is used, whatever made it.
  */
-import { type Result, ok } from "../../core/errors.ts";
+import { ok, type Result } from "../../core/errors.ts";
 import { chunkTexts } from "../../core/index/build_part.ts";
 import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
+import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
 import { EMBED_BATCH_MAX } from "../../core/limits.ts";
 import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.ts";
-import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
 import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { IndexerPorts } from "./ports.ts";
@@ -88,7 +88,10 @@ async function embedAll(embedder: RemoteEmbedder, texts: readonly string[]): Pro
   const asked = texts.flatMap((text, index) => (text === "" ? [] : [{ text, index }]));
   for (let start = 0; start < asked.length; start += EMBED_BATCH_MAX) {
     const batch = asked.slice(start, start + EMBED_BATCH_MAX);
-    const made = await embedder.embed(batch.map(({ text }) => text), "document");
+    const made = await embedder.embed(
+      batch.map(({ text }) => text),
+      "document",
+    );
     if (!made.ok) return made;
     for (const [position, { index }] of batch.entries()) vectors[index] = made.value[position] ?? null;
   }

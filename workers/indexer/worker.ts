@@ -1,10 +1,11 @@
 /**
  * The indexer script's entry point: queue consumer, cron and internal operations, composed once an isolate.
  */
+
+import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { systemClock } from "../../adapters/platform/system_clock.ts";
 import { r2Store } from "../../adapters/storage/r2_store.ts";
-import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
 import { problemOf } from "../../core/errors.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import kernelModule from "../../wasm/build/kernel.wasm";

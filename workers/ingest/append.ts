@@ -35,13 +35,20 @@ export async function appendBulk(
   if (!events.ok) return events;
   const byEntity = new Map<string, EventInput[]>();
   for (const { entity, ...event } of events.value) {
-    if (entityPrefix !== null && !entity.startsWith(entityPrefix)) return fail({ reason: "forbidden", needs: "access to one of the entities" });
+    if (entityPrefix !== null && !entity.startsWith(entityPrefix))
+      return fail({ reason: "forbidden", needs: "access to one of the entities" });
     const group = byEntity.get(entity) ?? [];
     group.push(event);
     byEntity.set(entity, group);
   }
   if (byEntity.size > REQUEST_ENTITIES_MAX) {
-    return fail({ reason: "too_large", what: "entities", size: byEntity.size, max: REQUEST_ENTITIES_MAX, unit: "entities" });
+    return fail({
+      reason: "too_large",
+      what: "entities",
+      size: byEntity.size,
+      max: REQUEST_ENTITIES_MAX,
+      unit: "entities",
+    });
   }
   const idempotency = idempotencyOf(ports, idempotencyKey, bytes.value);
   const commands: AppendCommand[] = [];
@@ -72,7 +79,9 @@ async function appendOne(ports: IngestPorts, command: AppendCommand): Promise<Re
   try {
     return await ports.entity(command.scope).append(command);
   } catch (cause) {
-    console.error(JSON.stringify({ event: "append_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+    console.error(
+      JSON.stringify({ event: "append_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+    );
     return fail({ reason: "unavailable", what: "The entity could not be reached.", retryAfterSeconds: 1 });
   }
 }

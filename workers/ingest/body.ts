@@ -8,8 +8,8 @@ import { isTombstoneId } from "../../core/log/event_id.ts";
 import type { Compression } from "../../core/ports.ts";
 import type { RawBody } from "../../core/rpc.ts";
 import { appendBodySchema, bulkBodySchema, type EventInput, RESERVED_KINDS } from "../../core/schema/event.ts";
-import { jsonTextDepth } from "../../core/schema/json_depth.ts";
 import { invalidFields } from "../../core/schema/field_errors.ts";
+import { jsonTextDepth } from "../../core/schema/json_depth.ts";
 
 const NDJSON = "application/x-ndjson";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -21,7 +21,11 @@ export function decodeBody(body: RawBody, compression: Compression): Result<Uint
   if (!body.gzip) return ok(body.bytes);
   const decoded = compression.gunzip(body.bytes, REQUEST_BYTES_MAX);
   if (decoded.ok) return decoded;
-  return fail(decoded.failure.reason === "too_large" ? { ...decoded.failure, what: "The decoded body" } : invalid("", "is not valid gzip"));
+  return fail(
+    decoded.failure.reason === "too_large"
+      ? { ...decoded.failure, what: "The decoded body" }
+      : invalid("", "is not valid gzip"),
+  );
 }
 
 export function parseEvents(bytes: Uint8Array, contentType: string): Result<readonly EventInput[]> {
@@ -38,7 +42,11 @@ export function parseBulkEvents(bytes: Uint8Array, contentType: string): Result<
   return reserved === null ? events : fail(reserved);
 }
 
-function parseWith<Event>(schema: z.ZodType<{ events: Event[] }>, bytes: Uint8Array, contentType: string): Result<readonly Event[]> {
+function parseWith<Event>(
+  schema: z.ZodType<{ events: Event[] }>,
+  bytes: Uint8Array,
+  contentType: string,
+): Result<readonly Event[]> {
   const json = readJson(bytes, contentType);
   if (!json.ok) return json;
   const count = eventCount(json.value);
@@ -67,7 +75,10 @@ function readJson(bytes: Uint8Array, contentType: string): Result<unknown> {
 /** The failure of a line of NDJSON, under the event it would have been. */
 function inLine(failure: Failure, event: number, line: number): Failure {
   if (failure.reason !== "invalid") return failure;
-  return { ...failure, errors: failure.errors.map(({ message }) => ({ path: `events.${event}`, message: `line ${line} ${message}` })) };
+  return {
+    ...failure,
+    errors: failure.errors.map(({ message }) => ({ path: `events.${event}`, message: `line ${line} ${message}` })),
+  };
 }
 
 function readText(bytes: Uint8Array): string | null {
@@ -81,7 +92,8 @@ function readText(bytes: Uint8Array): string | null {
 /** Deeper text than any event may be is refused unparsed: parsers and schemas recurse. */
 function parseJson(text: string): Result<unknown> {
   const depth = jsonTextDepth(text);
-  if (depth > JSON_TEXT_DEPTH_MAX) return fail(invalid("", `is nested ${depth} deep; at most ${JSON_TEXT_DEPTH_MAX} are taken`));
+  if (depth > JSON_TEXT_DEPTH_MAX)
+    return fail(invalid("", `is nested ${depth} deep; at most ${JSON_TEXT_DEPTH_MAX} are taken`));
   try {
     return ok(JSON.parse(text));
   } catch {

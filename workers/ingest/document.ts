@@ -7,13 +7,15 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { DOCUMENT_BYTES_MAX, DOCUMENT_EVENT_CHARACTERS } from "../../core/limits.ts";
 import { blobKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
-import type { AppendResult, DocumentVersion, EntityScope } from "../../core/rpc.ts";
+import type { AppendCommand, AppendResult, DocumentVersion, EntityScope } from "../../core/rpc.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { commandOf } from "./append.ts";
-import { documentText } from "./document_text.ts";
+import { documentText, mediaTypeOf } from "./document_text.ts";
 import type { IngestPorts } from "./ports.ts";
 
 export type PutDocumentResult = AppendResult & { readonly searchable: boolean };
+
+type Attributes = NonNullable<EventInput["attributes"]>;
 
 const VERSION_DIGITS = 32;
 
@@ -25,7 +27,13 @@ export async function putDocument(
   bytes: Uint8Array,
 ): Promise<Result<PutDocumentResult>> {
   if (bytes.length > DOCUMENT_BYTES_MAX) {
-    return fail({ reason: "too_large", what: "The document", size: bytes.length, max: DOCUMENT_BYTES_MAX, unit: "bytes" });
+    return fail({
+      reason: "too_large",
+      what: "The document",
+      size: bytes.length,
+      max: DOCUMENT_BYTES_MAX,
+      unit: "bytes",
+    });
   }
   const object = ports.entity(scope);
   const found = await object.document(scope, id);
@@ -39,16 +47,35 @@ export async function putDocument(
     document: id,
     document_version: version,
     content_type: contentType,
+    media_type: mediaTypeOf(contentType),
     bytes: bytes.length,
     sha256,
-    searchable: text !== null,
   };
-  const command = commandOf(ports, scope, eventsOf(version, text, attributes), null);
+  const command = commandFor(ports, scope, { version, text, attributes });
   if (!command.ok) return command;
-  const appended = await object.append(command.value);
+  const appended = await object.append(command.value.append);
   if (!appended.ok) return appended;
   const withdrawn = await withdrawEarlier(ports, scope, version, before);
-  return withdrawn.ok ? ok({ ...appended.value, searchable: text !== null }) : withdrawn;
+  return withdrawn.ok ? ok({ ...appended.value, searchable: command.value.searchable }) : withdrawn;
+}
+
+interface Version {
+  readonly version: string;
+  readonly text: string | null;
+  readonly attributes: Attributes;
+}
+
+/** A text that grows too large as JSON, for what has to be escaped in it, is kept like one that cannot be read. */
+function commandFor(
+  ports: IngestPorts,
+  scope: EntityScope,
+  { version, text, attributes }: Version,
+): Result<{ readonly append: AppendCommand; readonly searchable: boolean }> {
+  const searchable = text !== null;
+  const command = commandOf(ports, scope, eventsOf(version, text, { ...attributes, searchable }), null);
+  if (command.ok) return ok({ append: command.value, searchable });
+  if (!searchable || command.failure.reason !== "too_large") return command;
+  return commandFor(ports, scope, { version, text: null, attributes });
 }
 
 /** The same bytes again are the version that stands; other bytes, or those of an older version, are a new one. */
@@ -57,18 +84,19 @@ function versionOf(
   document: { readonly id: string; readonly contentType: string; readonly sha256: string },
   before: DocumentVersion | null,
 ): string {
-  if (before !== null && before.sha256 === document.sha256 && before.contentType === document.contentType) return before.version;
+  if (before !== null && before.sha256 === document.sha256 && before.contentType === document.contentType)
+    return before.version;
   const name = JSON.stringify([document.id, document.contentType, document.sha256, before?.version ?? null]);
   return hex(digest.sha256(new TextEncoder().encode(name))).slice(0, VERSION_DIGITS);
 }
 
-function eventsOf(version: string, text: string | null, attributes: EventInput["attributes"]): EventInput[] {
+function eventsOf(version: string, text: string | null, attributes: Attributes): EventInput[] {
   const pieces = text === null ? [null] : piecesOf(text);
   return pieces.map((piece, index) => ({
     id: `document:${version}:${index}`,
     kind: "document",
     ...(piece === null || piece === "" ? {} : { text: piece }),
-    ...(attributes === undefined ? {} : { attributes }),
+    attributes,
   }));
 }
 

@@ -8,14 +8,31 @@ const HTML = /^(text\/html|application\/xhtml\+xml)$/;
 /** What these hold is not prose. */
 const HIDDEN = new Set(["script", "style", "template", "noscript", "head"]);
 /** A line ends where one of these begins or ends. */
-const BLOCK = /^(address|article|aside|blockquote|br|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|table|td|th|tr|ul)$/;
+const BLOCK =
+  /^(address|article|aside|blockquote|br|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|table|td|th|tr|ul)$/;
 
-/** `contentType` without parameters, lower case. null also when the bytes are not UTF-8. */
+/** Bytes in another charset are kept, and not read. */
+const READ_CHARSETS: readonly string[] = ["utf-8", "utf8", "us-ascii"];
+
+/** `contentType` as it was sent. null also for another charset than UTF-8, and when the bytes are not UTF-8. */
 export function documentText(contentType: string, bytes: Uint8Array): string | null {
-  const html = HTML.test(contentType);
-  if (!html && !PLAIN.test(contentType)) return null;
+  const mediaType = mediaTypeOf(contentType);
+  const html = HTML.test(mediaType);
+  if (!html && !PLAIN.test(mediaType)) return null;
+  if (!READ_CHARSETS.includes(charsetOf(contentType) ?? "utf-8")) return null;
   const text = decode(bytes);
   return text === null || !html ? text : htmlText(text);
+}
+
+/** In lower case and without parameters. */
+export function mediaTypeOf(contentType: string): string {
+  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+/** In lower case; null when none is named. */
+function charsetOf(contentType: string): string | null {
+  const [, quoted, bare] = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;]*))/i.exec(contentType) ?? [];
+  return (quoted ?? bare)?.toLowerCase() ?? null;
 }
 
 function decode(bytes: Uint8Array): string | null {
@@ -43,5 +60,8 @@ function htmlText(html: string): string {
     },
   });
   parser.end(html);
-  return text.replace(/[ \t]+/g, " ").replace(/\s*\n\s*/g, "\n").trim();
+  return text
+    .replace(/[ \t]+/g, " ")
+    .replace(/\s*\n\s*/g, "\n")
+    .trim();
 }

@@ -2,6 +2,8 @@
  * Import of an exported entity. The whole archive is checked before anything is written; then blobs, then events in
  * order, a segment file at a time. Ids and times are in the lines, so importing twice changes nothing.
  */
+
+import { ARCHIVE_ZIP_LIMITS, openZip, type ZipReader, zipBatches } from "../../adapters/platform/zip.ts";
 import { fail, invalid, ok, type Result, unprocessable } from "../../core/errors.ts";
 import { REQUEST_EVENTS_MAX } from "../../core/limits.ts";
 import {
@@ -16,7 +18,6 @@ import {
 import { blobKey } from "../../core/log/keys.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import { type EventInput, eventInputSchema } from "../../core/schema/event.ts";
-import { ARCHIVE_ZIP_LIMITS, openZip, type ZipReader, zipBatches } from "../../adapters/platform/zip.ts";
 import { commandOf } from "./append.ts";
 import type { IngestPorts } from "./ports.ts";
 
@@ -27,7 +28,11 @@ export interface ImportResult {
   readonly token: string | null;
 }
 
-export async function importArchive(ports: IngestPorts, scope: EntityScope, archive: Uint8Array): Promise<Result<ImportResult>> {
+export async function importArchive(
+  ports: IngestPorts,
+  scope: EntityScope,
+  archive: Uint8Array,
+): Promise<Result<ImportResult>> {
   const zip = openZip(archive, ARCHIVE_ZIP_LIMITS);
   if (!zip.ok) return zip;
   const manifest = readManifest(zip.value);
@@ -80,7 +85,12 @@ function checkFile(ports: IngestPorts, manifest: ArchiveManifest, name: string, 
 }
 
 /** The events of a segment file; none for the other files. */
-function eventsOf(ports: IngestPorts, manifest: ArchiveManifest, name: string, bytes: Uint8Array): Result<readonly EventInput[]> {
+function eventsOf(
+  ports: IngestPorts,
+  manifest: ArchiveManifest,
+  name: string,
+  bytes: Uint8Array,
+): Result<readonly EventInput[]> {
   const segment = manifest.segments.find((candidate) => archiveSegmentName(candidate.from) === name);
   if (segment === undefined) return ok([]);
   const lines = readArchiveSegment(segment, bytes, ports.digest);

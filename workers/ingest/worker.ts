@@ -48,7 +48,9 @@ async function answer<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await call();
   } catch (cause) {
-    console.error(JSON.stringify({ event: "ingest_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+    console.error(
+      JSON.stringify({ event: "ingest_failed", error: cause instanceof Error ? cause.message : "unknown" }),
+    );
     return fail({ reason: "unavailable", what: "The write could not be completed.", retryAfterSeconds: 1 });
   }
 }

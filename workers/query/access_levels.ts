@@ -8,6 +8,7 @@ type Level = Omit<TenantRequirement, "credential">;
 
 export const READ_ENTITY: Level = { scope: "read", tier: "T1", reach: "entity" };
 export const WRITE_ENTITY: Level = { scope: "write", tier: "T1", reach: "entity" };
+export const ADMIN_ENTITY: Level = { scope: "admin", tier: "T1", reach: "entity" };
 export const ERASE_ENTITY: Level = { scope: "admin", tier: "T3", reach: "entity" };
 /** The handler narrows what it lists, or what it is asked to do, to the credential's prefix. */
 export const READ_LISTED: Level = { scope: "read", tier: "T1", reach: "listed" };

@@ -8,6 +8,7 @@ import type { Result } from "../../core/errors.ts";
 import type { Clock, Compression, Digest, ObjectStore, Random } from "../../core/ports.ts";
 import type { EntityApi, EntityScope, IndexerOperation, IngestApi, TenantApi } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
+import type { SettingsStore } from "./settings/settings_store.ts";
 
 export interface IndexerClient {
   run(tenant: string, operation: Exclude<IndexerOperation, "sweep" | "replay">, body: Json): Promise<Result<Json>>;
@@ -23,6 +24,7 @@ export interface Services {
   readonly ingest: IngestApi;
   readonly indexer: IndexerClient;
   readonly store: ObjectStore;
+  readonly settings: SettingsStore;
   readonly directory: Directory;
   readonly secrets: Secrets;
   readonly authenticator: Authenticator;

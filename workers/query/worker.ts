@@ -15,6 +15,7 @@ import type { Env } from "./env.ts";
 import { indexerClient } from "./indexer_client.ts";
 import { routes } from "./routes.ts";
 import type { Services } from "./services.ts";
+import { createSettingsStore } from "./settings/settings_store.ts";
 
 let app: App | null = null;
 
@@ -48,6 +49,7 @@ function composeServices(env: Env, configuration: Configuration): Services {
     ingest: env.INGEST,
     indexer: indexerClient(env.INDEXER),
     store,
+    settings: createSettingsStore(store, systemClock),
     directory,
     secrets,
     authenticator: createAuthenticator({ directory, secrets, clock: systemClock, adminToken, development, verifier }),

@@ -3,7 +3,12 @@
  */
 import type { z } from "zod";
 import { fail, invalid, ok, type Result } from "../../../core/errors.ts";
-import { JSON_BODY_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_COMPRESSED_BYTES_MAX } from "../../../core/limits.ts";
+import {
+  CONTENT_TYPE_BYTES_MAX,
+  JSON_BODY_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  REQUEST_COMPRESSED_BYTES_MAX,
+} from "../../../core/limits.ts";
 import type { RawBody } from "../../../core/rpc.ts";
 import { invalidFields } from "../../../core/schema/field_errors.ts";
 import type { BodySchema } from "../../../core/schema/openapi.ts";
@@ -57,8 +62,8 @@ async function readJson<Body>(request: Request, schema: z.ZodType<Body>, optiona
 }
 
 /**
- * Bytes that another script parses, with their media type in lower case and without parameters.
- * With `gzip`, they may be compressed and are handed on as they came.
+ * Bytes that another script parses, with their media type in lower case and without parameters; or, where any type is
+ * taken, with the Content-Type as it was sent. With `gzip`, they may be compressed and are handed on as they came.
  */
 export function rawBody(options: {
   readonly media: Readonly<Record<string, BodySchema>>;
@@ -76,9 +81,11 @@ export function rawBody(options: {
       const gzip = options.gzip && encodingOf(request) === "gzip";
       const plain = gzip ? ok(null) : withoutEncoding(request);
       if (!plain.ok) return plain;
+      const contentType = any ? contentTypeOf(request) : ok(mediaType);
+      if (!contentType.ok) return contentType;
       const bytes = await readBody(request, gzip ? REQUEST_COMPRESSED_BYTES_MAX : options.bytesMax);
       if (!bytes.ok) return bytes;
-      return ok({ bytes: bytes.value, contentType: mediaType === NO_TYPE ? UNKNOWN_TYPE : mediaType, gzip });
+      return ok({ bytes: bytes.value, contentType: contentType.value, gzip });
     },
   };
 }
@@ -86,6 +93,16 @@ export function rawBody(options: {
 export function eventsBody(schema: BodySchema): BodySpec<RawBody> {
   const media = { [JSON_TYPE]: schema, "application/x-ndjson": null };
   return rawBody({ media, bytesMax: REQUEST_BYTES_MAX, gzip: true });
+}
+
+/** With its parameters, as a later answer can carry it. */
+function contentTypeOf(request: Request): Result<string> {
+  const contentType = (request.headers.get("Content-Type") ?? "").trim();
+  if (contentType === "") return ok(UNKNOWN_TYPE);
+  const carried = contentType.length <= CONTENT_TYPE_BYTES_MAX && /^[\t -~]+$/.test(contentType);
+  return carried
+    ? ok(contentType)
+    : fail(invalid("Content-Type", `must be at most ${CONTENT_TYPE_BYTES_MAX} characters of printable ASCII`));
 }
 
 function encodingOf(request: Request): string {

@@ -5,7 +5,7 @@
 import { ok, type Result } from "../../../core/errors.ts";
 import { QUERY_TEXT_BYTES_MAX } from "../../../core/limits.ts";
 import type { Clock } from "../../../core/ports.ts";
-import type { EntityApi, EntityScope, SearchAnswer } from "../../../core/rpc.ts";
+import type { EntityApi, EntityScope, SearchAnswer, SearchCommand } from "../../../core/rpc.ts";
 import type { StoredEvent } from "../../../core/schema/event.ts";
 import { type SearchRequest, searchBodySchema } from "../../../core/schema/search.ts";
 
@@ -22,12 +22,17 @@ const QUERY_CHARACTERS_MAX = Math.min(200, QUERY_TEXT_BYTES_MAX / 4);
 export async function measureRecall(
   entity: EntityApi,
   scope: EntityScope,
-  asked: { readonly samples: number; readonly topK: number },
+  asked: { readonly samples: number; readonly topK: number; readonly bm25: SearchCommand["bm25"] },
   clock: Clock,
 ): Promise<Result<RecallMeasure>> {
   const newest = { from: null, to: null, kind: null, session: null, order: "desc", cursor: null } as const;
   const page = await entity.timeline({ scope, ...newest, limit: asked.samples });
   if (!page.ok) return page;
+  if (page.value.events.length === 0) {
+    const known = await entity.status(scope);
+    if (!known.ok) return known;
+  }
+  const search: Search = (request) => entity.search({ scope, request, bm25: asked.bm25 });
   let found = 0;
   let wanted = 0;
   let approximateMs = 0;
@@ -36,9 +41,9 @@ export async function measureRecall(
   for (const event of page.value.events) {
     const request = queryOf(event, asked.topK);
     if (request === null) continue;
-    const approximate = await timed(entity, scope, request, clock);
+    const approximate = await timed(search, request, clock);
     if (!approximate.ok) return approximate;
-    const exact = await timed(entity, scope, { ...request, exact: true }, clock);
+    const exact = await timed(search, { ...request, exact: true }, clock);
     if (!exact.ok) return exact;
     const hits = new Set(approximate.value.answer.hits.map(nameOfHit));
     wanted += exact.value.answer.hits.length;
@@ -60,14 +65,15 @@ function queryOf(event: StoredEvent, topK: number): SearchRequest | null {
   return searchBodySchema.parse({ ...side, top_k: topK, include: [] });
 }
 
+type Search = (request: SearchRequest) => ReturnType<EntityApi["search"]>;
+
 async function timed(
-  entity: EntityApi,
-  scope: EntityScope,
+  search: Search,
   request: SearchRequest,
   clock: Clock,
 ): Promise<Result<{ readonly answer: SearchAnswer; readonly ms: number }>> {
   const from = clock.now();
-  const answer = await entity.search({ scope, request });
+  const answer = await search(request);
   return answer.ok ? ok({ answer: answer.value, ms: clock.now() - from }) : answer;
 }
 

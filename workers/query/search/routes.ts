@@ -26,7 +26,9 @@ const searchEntity = tenantRoute(
   },
   async ({ services, tenant, params, body, elapsedMs }) => {
     const scope = { tenant, entity: params.entity };
-    const answer = await services.entity(scope).search({ scope, request: body });
+    const bm25 = await services.settings.bm25(scope);
+    if (!bm25.ok) return bm25;
+    const answer = await services.entity(scope).search({ scope, request: body, bm25: bm25.value });
     return mapped(answer, (value) => searchWire(value, { explain: body.explain, totalMs: elapsedMs() }));
   },
 );
@@ -45,7 +47,9 @@ const recallEntity = tenantRoute(
   },
   async ({ services, tenant, params, body }) => {
     const scope = { tenant, entity: params.entity };
-    const asked = { samples: body.samples, topK: body.top_k };
+    const bm25 = await services.settings.bm25(scope);
+    if (!bm25.ok) return bm25;
+    const asked = { samples: body.samples, topK: body.top_k, bm25: bm25.value };
     const measure = await measureRecall(services.entity(scope), scope, asked, services.clock);
     return mapped(measure, ({ recall, approximateMs, exactMs, samples }) => {
       return { recall, approximate_ms: approximateMs, exact_ms: exactMs, samples };

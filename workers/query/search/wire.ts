@@ -22,6 +22,7 @@ export function searchWire(
       candidates: answer.candidates,
       total_ms: shown.totalMs,
     },
+    ...(shown.explain ? { resolved: answer.resolved } : {}),
     ...(answer.degraded.length === 0 ? {} : { degraded: answer.degraded }),
   };
 }

@@ -1,21 +1,17 @@
 /**
- * A tenant's settings: one object in its store.
+ * Settings of a tenant, and of an entity over its tenant's.
+ *
+ * An entity's can be set before its first append, so that its first answers go by them already. Reading them is 404
+ * only when there is neither a setting nor an event of that name.
  */
-import { fail, ok, type Result } from "../../../core/errors.ts";
-import { SETTINGS_KEY } from "../../../core/log/keys.ts";
-import type { TenantStore } from "../../../core/ports.ts";
+import { fail, ok } from "../../../core/errors.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
+import { entitySchema } from "../../../core/schema/scalar.ts";
 import { settingsBodySchema, unavailableSetting } from "../../../core/schema/settings.ts";
-import {
-  readStored,
-  type Settings,
-  settingsSchema,
-  storedBytes,
-  storedSettings,
-  storedSettingsSchema,
-} from "../../../core/schema/stored.ts";
-import { ADMIN_TENANT, READ_LISTED } from "../access_levels.ts";
+import { settingsSchema } from "../../../core/schema/stored.ts";
+import { ADMIN_ENTITY, ADMIN_TENANT, READ_ENTITY, READ_LISTED } from "../access_levels.ts";
 import { jsonBody, noBody } from "../http/body_spec.ts";
+import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 
 const getSettings = tenantRoute(
@@ -30,7 +26,9 @@ const getSettings = tenantRoute(
     body: noBody,
     answer: jsonAnswer(200, "what was set; an absent field is the deployment's default", settingsSchema),
   },
-  ({ services, tenant }) => readSettings(services.store.forTenant(tenant)),
+  async ({ services, tenant }) => {
+    return mapped(await services.settings.read({ tenant, entity: null }), (settings) => settings ?? {});
+  },
 );
 
 const putSettings = tenantRoute(
@@ -48,14 +46,49 @@ const putSettings = tenantRoute(
   async ({ services, tenant, body }) => {
     const refused = unavailableSetting(body);
     if (refused !== null) return fail(refused);
-    await services.store.forTenant(tenant).put(SETTINGS_KEY, storedBytes(storedSettings(body)));
+    await services.settings.replace({ tenant, entity: null }, body);
     return ok(body);
   },
 );
 
-async function readSettings(store: TenantStore): Promise<Result<Settings>> {
-  const stored = await store.get(SETTINGS_KEY);
-  return stored === null ? ok({}) : readStored(storedSettingsSchema, stored.bytes, store.fullKey(SETTINGS_KEY));
-}
+const getEntitySettings = tenantRoute(
+  READ_ENTITY,
+  {
+    operation: "getEntitySettings",
+    summary: "An entity's own settings",
+    method: "GET",
+    path: "/v1/entities/{entity}/settings",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: noBody,
+    answer: jsonAnswer(200, "what was set; an absent field is the tenant's", settingsSchema),
+  },
+  async ({ services, tenant, params: { entity } }) => {
+    const settings = await services.settings.read({ tenant, entity });
+    if (!settings.ok) return settings;
+    if (settings.value !== null) return ok(settings.value);
+    return mapped(await services.entity({ tenant, entity }).status({ tenant, entity }), () => ({}));
+  },
+);
 
-export const settingsRoutes: readonly Route[] = [getSettings, putSettings];
+const putEntitySettings = tenantRoute(
+  ADMIN_ENTITY,
+  {
+    operation: "putEntitySettings",
+    summary: "Replace an entity's own settings, before its first append or after",
+    method: "PUT",
+    path: "/v1/entities/{entity}/settings",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: jsonBody(settingsBodySchema),
+    answer: jsonAnswer(200, "what is set now", settingsSchema),
+  },
+  async ({ services, tenant, params: { entity }, body }) => {
+    const refused = unavailableSetting(body);
+    if (refused !== null) return fail(refused);
+    await services.settings.replace({ tenant, entity }, body);
+    return ok(body);
+  },
+);
+
+export const settingsRoutes: readonly Route[] = [getSettings, putSettings, getEntitySettings, putEntitySettings];
