@@ -102,8 +102,10 @@ export const PART_FRAMES_KEPT_MAX = 4;
 /** Commits and raw bytes one build takes from the tail. */
 export const BUILD_COMMITS_MAX = 2_000;
 export const BUILD_RAW_BYTES_MAX = 12 * MIB;
-/** Decompressed bytes of one file of model outputs: BUILD_RAW_BYTES_MAX of short texts at VECTOR_DIMENSIONS_MAX stays below. */
-export const OUTPUT_RAW_BYTES_MAX = 256 * MIB;
+/** Decompressed bytes of one file of model outputs: what an indexer can hold beside a build. The runtime's zstd refuses to allow 256 MiB. */
+export const OUTPUT_RAW_BYTES_MAX = 64 * MIB;
+/** Lines of the log that one file of model outputs covers, unless a single commit has more. */
+export const OUTPUT_LINES_MAX = 4_096;
 /** Entities one batch of nudges is worked for at once: their requests to the store take turns with their builds. */
 export const INDEX_CONCURRENCY_MAX = 4;
 /** Wait before the queue delivers a failed nudge again. */

@@ -228,13 +228,8 @@ export interface EntityIndexApi {
   /** null: nothing is due. */
   nextWork(scope: EntityScope): Promise<Result<IndexWork | null>>;
   proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
-  /** The work could not be done; after WORK_ATTEMPTS_MAX it is sealed. */
-  workFailed(
-    scope: EntityScope,
-    from: number,
-    to: number,
-    error: string,
-  ): Promise<Result<{ readonly sealed: boolean }>>;
+  /** Work that begins at `from` could not be done. `deferred`: it waits for something else, which is not its fault. */
+  workFailed(scope: EntityScope, from: number, error: string, deferred: boolean): Promise<Result<null>>;
   /** Why index work last failed; null when it has not since it last succeeded. */
   lastFailure(scope: EntityScope): Promise<Result<string | null>>;
   unseal(scope: EntityScope): Promise<Result<null>>;

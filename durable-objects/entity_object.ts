@@ -65,8 +65,11 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     return this.#serve(proposal.scope, (entity) => entity.proposeHead(proposal));
   }
 
-  workFailed(scope: EntityScope, from: number, to: number, error: string) {
-    return this.#serve(scope, async (entity) => ok(entity.workFailed(from, to, error)));
+  workFailed(scope: EntityScope, from: number, error: string, deferred: boolean) {
+    return this.#serve(scope, async (entity) => {
+      entity.workFailed(from, error, deferred);
+      return ok(null);
+    });
   }
 
   lastFailure(scope: EntityScope) {

@@ -1,7 +1,9 @@
 /** The objects' script: it has no route; the classes are all it offers. */
-export { EntityObject } from "./entity_object.ts";
-export { TenantObject } from "./tenant_object.ts";
+import { EntityObject } from "./entity_object.ts";
+import { TenantObject } from "./tenant_object.ts";
 
 export default {
   fetch: () => new Response(null, { status: 404 }),
 } satisfies ExportedHandler;
+
+export { EntityObject, TenantObject };

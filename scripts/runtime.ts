@@ -95,8 +95,10 @@ async function started(miniflare: Miniflare, url: string, address: string): Prom
     const answer = await worker.fetch("http://indexer/sweep", { method: "POST" });
     if (!answer.ok) console.error(`the sweep answered ${answer.status}: ${await answer.text()}`);
   };
+  let stopped = false;
   const sweepOrSay = (): void => {
-    sweep().catch((error: unknown) => console.error("the sweep failed:", error));
+    // One in flight fails when the runtime stops.
+    sweep().catch((error: unknown) => stopped || console.error("the sweep failed:", error));
   };
   sweepOrSay();
   const interval = setInterval(sweepOrSay, SWEEP_INTERVAL_MS);
@@ -106,6 +108,7 @@ async function started(miniflare: Miniflare, url: string, address: string): Prom
     workerdPid: () => runtimePid(address),
     sweep,
     async stop() {
+      stopped = true;
       clearInterval(interval);
       await miniflare.dispose();
     },

@@ -53,7 +53,10 @@ export function stopOnSignals(runtime: Runtime): void {
   }
 }
 
-/** `npm start` that was killed leaves its child behind, holding the port: it ends when its parent changes. */
+/**
+ * `npm start` that was killed leaves its child behind, holding the port: it ends when its parent changes. The scripts of
+ * package.json say `exec`, so that the parent is npm and not the shell that npm starts.
+ */
 export function endWithNpm(): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;

@@ -16,8 +16,8 @@ const NAMES: readonly string[] = [
   "API_KEY_PEPPER",
   "ADMIN_TOKEN",
 ];
-/** The settings of every embedder: EMBEDDER, EMBEDDER_URL … */
-const PREFIXES: readonly string[] = ["EMBEDDER"];
+/** The settings of the embedders. */
+const PREFIXES: readonly string[] = ["EMBEDDER", "OPENAI_", "WORKERS_AI_"];
 
 export type Variables = Readonly<Record<string, string>>;
 

@@ -5,14 +5,14 @@
  * descending, then ordinal ascending, and is the same however the log is cut into parts.
  */
 import { ok, type Result } from "../errors.ts";
-import type { Part } from "../index/part.ts";
+import type { Part, VectorSpace } from "../index/part.ts";
 import type { Bits, LoadedPart, Ranked, TextParameters, TextStatistics } from "../ports.ts";
 import { addStatistics, NO_STATISTICS } from "./bm25.ts";
 import { columnOrderOf, filterRows } from "./matches.ts";
 import { intersect, mayHold, type TimeWindow, timeBounds } from "./prune.ts";
 import type { PartAccess } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
-import { type LiveRows, rowsThrough, sameSpace, type View } from "./view.ts";
+import { type LiveRows, rowsThrough, type View, vectorsIn, vectorsThrough } from "./view.ts";
 
 /** A part that the snapshot sees, whole or in part. */
 export interface SeenPart {
@@ -36,20 +36,17 @@ export interface Legs {
   readonly vector: Ordinals | null;
 }
 
-export function seenParts(view: View, live: readonly LiveRows[]): readonly SeenPart[] {
+/** `space` is the search's. */
+export function seenParts(view: View, live: readonly LiveRows[], space: VectorSpace | null): readonly SeenPart[] {
   if (live.length !== view.parts.length)
     throw new RangeError(`live rows of ${live.length} parts, not ${view.parts.length}`);
+  const lastCommit = vectorsThrough(view.snapshot, space);
   const seen: SeenPart[] = [];
   let base = 0;
   for (const [index, part] of view.parts.entries()) {
     const rows = live[index];
     if (rows === undefined || rows.rowEnd === 0) continue;
-    seen.push({
-      part,
-      live: rows,
-      base,
-      vectorRowEnd: Math.min(rows.rowEnd, rowsThrough(part, view.snapshot.vectorCommit)),
-    });
+    seen.push({ part, live: rows, base, vectorRowEnd: Math.min(rows.rowEnd, rowsThrough(part, lastCommit)) });
     base += part.documents;
   }
   return seen;
@@ -141,8 +138,8 @@ function searchVectors(
   rows: Bits,
   limit: number,
 ): Ranked | null {
-  if (search.vector === null || search.mode === "text" || part.vectors === null) return null;
-  if (!sameSpace(part.vectorSpace, search.vectorSpace) || vectorRowEnd === 0) return null;
+  if (search.vector === null || search.mode === "text" || vectorRowEnd === 0) return null;
+  if (vectorsIn(part, search.vectorSpace) === null) return null;
   const seen = vectorRowEnd >= live.rowEnd ? rows : slab.and(loaded, rows, slab.rowsBefore(loaded, vectorRowEnd));
   return slab.searchVectors(loaded, search.vector, slab.documentsOf(loaded, seen), limit);
 }

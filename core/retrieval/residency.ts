@@ -4,13 +4,15 @@
  *   view       shard  shard  tail'          parts are loaded in ledger order, the tail last;
  *   in slab    shard  shard  tail           only what differs from the end on is unloaded and loaded again
  *
- * A part is known by identity: whoever owns a view keeps its opened parts. When no slab is large enough, the parts
+ * A part lies there with its vectors of the search's space, never with both kinds: a search in another space loads the
+ * parts again whose vectors are others. A part is known by identity: whoever owns a view keeps its opened parts. When no slab is large enough, the parts
  * pass through the pool's window one after another; the answer is the same.
  */
 import { fail, ok, type Result } from "../errors.ts";
-import type { Part } from "../index/part.ts";
+import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
 import type { KernelSlab, LoadedPart, PartSections, SlabPool } from "../ports.ts";
 import { columnOrderOf } from "./matches.ts";
+import { vectorsIn } from "./view.ts";
 
 /** The parts of one search, each within reach of the kernel. */
 export interface PartAccess {
@@ -21,8 +23,13 @@ export interface PartAccess {
   open(part: Part): Result<LoadedPart>;
 }
 
-interface HeldPart {
+/** What is loaded of a part. */
+interface WantedPart {
   readonly part: Part;
+  readonly vectors: PartVectors | null;
+}
+
+interface HeldPart extends WantedPart {
   readonly loaded: LoadedPart;
 }
 
@@ -30,26 +37,28 @@ interface HeldPart {
 export class SlabResidency {
   readonly #pool: SlabPool;
   readonly #held = new WeakMap<KernelSlab, HeldPart[]>();
-  /** Bytes of each part in a slab: working them out looks at every code. */
-  readonly #bytes = new WeakMap<Part, number>();
+  /** Bytes of each part in a slab, by its vectors: working them out looks at every code. */
+  readonly #bytes = new WeakMap<Part, Map<PartVectors | null, number>>();
 
   constructor(pool: SlabPool) {
     this.#pool = pool;
   }
 
-  /** Brings the parts, in ledger order, within reach. Good until the next call. */
-  access(scope: string, parts: readonly Part[]): Result<PartAccess> {
-    const bytes = parts.reduce((sum, part) => sum + this.#bytesOf(part), 0);
+  /** Brings the parts, in ledger order, and their vectors of `space` within reach. Good until the next call. */
+  access(scope: string, parts: readonly Part[], space: VectorSpace | null): Result<PartAccess> {
+    const wanted = parts.map((part): WantedPart => ({ part, vectors: vectorsIn(part, space) }));
+    const bytes = wanted.reduce((sum, one) => sum + this.#bytesOf(one), 0);
     const lease = this.#pool.lease(scope, bytes);
-    if (lease === null) return ok(this.#throughWindow());
+    if (lease === null) return ok(this.#throughWindow(space));
     const held = this.#heldBy(lease.slab, lease.fresh);
-    const loaded = replaceChanged(lease.slab, held, parts);
+    const loaded = replaceChanged(lease.slab, held, wanted);
     return loaded.ok ? ok(allResident(lease.slab, held)) : loaded;
   }
 
-  #bytesOf(part: Part): number {
-    const bytes = this.#bytes.get(part) ?? this.#pool.sizeOf(sectionsOf(part));
-    this.#bytes.set(part, bytes);
+  #bytesOf({ part, vectors }: WantedPart): number {
+    const known = this.#bytes.get(part) ?? new Map<PartVectors | null, number>();
+    const bytes = known.get(vectors) ?? this.#pool.sizeOf(sectionsOf(part, vectors));
+    this.#bytes.set(part, known.set(vectors, bytes));
     return bytes;
   }
 
@@ -63,7 +72,7 @@ export class SlabResidency {
     return held;
   }
 
-  #throughWindow(): PartAccess {
+  #throughWindow(space: VectorSpace | null): PartAccess {
     const slab = this.#pool.window();
     let current: HeldPart | null = null;
     return {
@@ -74,42 +83,47 @@ export class SlabResidency {
         if (current?.part === part) return ok(current.loaded);
         slab.clear();
         current = null;
-        const loaded = slab.load(sectionsOf(part));
-        if (loaded.ok) current = { part, loaded: loaded.value };
+        const vectors = vectorsIn(part, space);
+        const loaded = slab.load(sectionsOf(part, vectors));
+        if (loaded.ok) current = { part, vectors, loaded: loaded.value };
         return loaded;
       },
     };
   }
 }
 
-export function sectionsOf(part: Part): PartSections {
+export function sectionsOf(part: Part, vectors: PartVectors | null): PartSections {
   return {
     documents: part.documents,
     rows: part.rows,
     rowOfDocument: part.rowOfDocument,
     text: part.text,
-    vectors: part.vectors,
+    vectors: vectors?.section ?? null,
     columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
     rowTimes: part.rowTimes,
   };
 }
 
-/** Makes `held` begin with `parts`. What lies beyond them may stay: an older snapshot sees fewer parts. */
-function replaceChanged(slab: KernelSlab, held: HeldPart[], parts: readonly Part[]): Result<null> {
+/** Makes `held` begin with `wanted`. What lies beyond them may stay: an older snapshot sees fewer parts. */
+function replaceChanged(slab: KernelSlab, held: HeldPart[], wanted: readonly WantedPart[]): Result<null> {
   slab.reset();
   let same = 0;
-  while (same < parts.length && same < held.length && held[same]?.part === parts[same]) same++;
-  if (same === parts.length) return ok(null);
+  while (same < wanted.length && isSame(held[same], wanted[same])) same++;
+  if (same === wanted.length) return ok(null);
   for (let top = held[held.length - 1]; held.length > same && top !== undefined; top = held[held.length - 1]) {
     slab.unload(top.loaded);
     held.pop();
   }
-  for (const part of parts.slice(same)) {
-    const loaded = slab.load(sectionsOf(part));
+  for (const { part, vectors } of wanted.slice(same)) {
+    const loaded = slab.load(sectionsOf(part, vectors));
     if (!loaded.ok) return fail(loaded.failure);
-    held.push({ part, loaded: loaded.value });
+    held.push({ part, vectors, loaded: loaded.value });
   }
   return ok(null);
+}
+
+function isSame(held: HeldPart | undefined, wanted: WantedPart | undefined): boolean {
+  return held !== undefined && held.part === wanted?.part && held.vectors === wanted.vectors;
 }
 
 function allResident(slab: KernelSlab, held: readonly HeldPart[]): PartAccess {

@@ -44,10 +44,11 @@ export function searchView(
   context: SearchContext,
 ): Result<SearchOutcome> {
   if (search.embedText !== null) throw new Error("the query was not embedded");
-  const seen = seenParts(view, live);
+  const seen = seenParts(view, live, search.vectorSpace);
   const access = context.residency.access(
     context.scope,
     seen.map(({ part }) => part),
+    search.vectorSpace,
   );
   if (!access.ok) return access;
   const query = prepareText(seen, access.value, search);

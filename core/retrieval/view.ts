@@ -3,14 +3,14 @@
  * Positions are (commit, line); rows and documents of all parts, laid end to end, are in position order.
  */
 import { SUPPLIED_MODEL } from "../index/build_part.ts";
-import type { Part, PartCommit, VectorSpace } from "../index/part.ts";
+import type { Part, PartCommit, PartVectors, VectorSpace } from "../index/part.ts";
 
 /** σ of the design: which commits, which vectors, which revision of which incarnation. */
 export interface Snapshot {
   readonly incarnation: number;
   /** s: the last commit that is seen. */
   readonly commit: number;
-  /** m: vectors of later commits are not seen. */
+  /** m: vectors that a model makes of later commits are not seen. */
   readonly vectorCommit: number;
   readonly revision: string;
 }
@@ -30,20 +30,40 @@ export interface LiveRows {
 }
 
 /**
- * The one space whose vectors are searched: the supplied one when any part that is seen has it, as it would be in a
- * single part; else the newest.
+ * The one space whose vectors are searched: the supplied one from the first commit on that supplied a vector, the
+ * embedder's before it. That an event was withdrawn since does not matter.
+ *
+ * How the log is cut into parts changes nothing. Let f be the first commit of the log that supplied a vector:
+ *
+ *   s ≥ f  f lies in one part that is seen, and is that part's `supplied.from`. Every supplied vector is in the supplied
+ *          section of its part, whatever else the part holds.
+ *   s < f  no part has `supplied.from` ≤ s. A part embeds the documents of its commits before its first supply; that
+ *          supply is not before f, so every document that is seen is embedded.
+ *
+ * The dimensions are those of the space's first vector in the log, hence of the first part that has one.
  */
 export function spaceOfView(view: View): VectorSpace | null {
-  let space: VectorSpace | null = null;
-  for (const part of view.parts) {
-    if (part.from > view.snapshot.commit || part.vectorSpace === null) continue;
-    if (space === null || space.model !== SUPPLIED_MODEL) space = part.vectorSpace;
-  }
-  return space;
+  const { commit, vectorCommit } = view.snapshot;
+  const supplied = view.parts.find(({ vectors }) => vectors.supplied !== null && vectors.supplied.from <= commit);
+  if (supplied !== undefined) return supplied.vectors.supplied?.space ?? null;
+  const embedded = view.parts.find(({ vectors }) => vectors.embedded !== null && vectors.embedded.from <= vectorCommit);
+  return embedded?.vectors.embedded?.space ?? null;
 }
 
-export function sameSpace(a: VectorSpace | null, b: VectorSpace | null): boolean {
-  return a !== null && b !== null && a.model === b.model && a.dimensions === b.dimensions;
+/** The last commit whose vectors are seen: m delays those that a model makes, supplied ones count at once. */
+export function vectorsThrough({ commit, vectorCommit }: Snapshot, space: VectorSpace | null): number {
+  return space?.model === SUPPLIED_MODEL ? commit : vectorCommit;
+}
+
+/** The part's vectors of the space; null when it has none. */
+export function vectorsIn(part: Part, space: VectorSpace | null): PartVectors | null {
+  const { supplied, embedded } = part.vectors;
+  if (sameSpace(supplied?.space, space)) return supplied;
+  return sameSpace(embedded?.space, space) ? embedded : null;
+}
+
+function sameSpace(a: VectorSpace | undefined, b: VectorSpace | null): boolean {
+  return a !== undefined && a.model === b?.model && a.dimensions === b.dimensions;
 }
 
 /** The commit whose line this row is. */

@@ -181,12 +181,12 @@ export class Entity {
     return outcome;
   }
 
-  workFailed(from: number, to: number, error: string): { readonly sealed: boolean } {
-    return this.#index.failed(from, to, error);
+  workFailed(from: number, error: string, deferred: boolean): void {
+    this.#index.failed(from, error, deferred);
   }
 
   lastFailure(): string | null {
-    return this.#now().state.failed?.error ?? null;
+    return this.#now().state.attempted?.error ?? null;
   }
 
   unseal(): void {
@@ -225,7 +225,7 @@ export class Entity {
       this.#write({
         ...state,
         head: noHead(state.incarnation, state.head.version),
-        failed: null,
+        attempted: null,
         compact: false,
         lastNudgeMs: 0,
         dirtySinceMs: state.dirtySinceMs ?? this.#ports.clock.now() - this.#ports.settings.indexAgeMs,
@@ -262,7 +262,7 @@ export class Entity {
   /** Index work is waiting, under way or to come. */
   #pending(): boolean {
     const { state, tail } = this.#now();
-    if (state.failed?.sealed === true) return false;
+    if (state.attempted?.sealed === true) return false;
     return tail.entries.length > 0 || state.compact;
   }
 

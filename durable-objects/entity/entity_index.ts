@@ -4,7 +4,8 @@
  * Invariants
  *   - Only this class commits heads. A proposal on another head than the current one is stale and is discarded.
  *   - A head is adopted, and the tail truncated, in one transaction, after its shard was read back and verified.
- *   - Failed work is counted; after WORK_ATTEMPTS_MAX it is sealed: shown in status, not handed out until unsealed.
+ *   - Attempts at a piece of work are counted; after WORK_ATTEMPTS_MAX it is sealed: shown in status, not handed out
+ *     until unsealed. What only has to wait (a model or the store is down) is deferred and does not count.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { isDue } from "../../core/index/debt.ts";
@@ -17,7 +18,7 @@ import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { type Head, type ShardEntry, storedBytes, storedHead, storedHeadHint } from "../../core/schema/stored.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
-import type { EntityState } from "./state.ts";
+import type { AttemptedWork, EntityState } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
 export interface IndexHost {
@@ -50,34 +51,37 @@ export class EntityIndex {
   }
 
   nextWork(): IndexWork | null {
-    const { failed, head, compact, erasing } = this.#host.state();
-    if (erasing !== null || failed?.sealed === true) return null;
-    if (compact) return this.#work(planCompaction(head.shards));
-    if (!this.due()) return null;
-    return this.#work(
-      planWork(
-        head.shards,
-        this.#host.tail().entries.map(({ facts }) => facts),
-      ),
-    );
-  }
-
-  #work(plan: ReturnType<typeof planWork>): IndexWork | null {
-    if (plan === null) return null;
-    const { ports, revision } = this.#host;
-    const { incarnation, head } = this.#host.state();
+    const { attempted, compact, head, erasing } = this.#host.state();
+    if (erasing !== null || attempted?.sealed === true) return null;
+    if (!compact && !this.due()) return null;
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
+    const plan = compact ? planCompaction(head.shards) : planWork(head.shards, facts);
+    if (plan === null || this.#count(plan.from, plan.to).sealed) return null;
     return {
-      scope: ports.scope,
-      incarnation,
-      revision,
+      scope: this.#host.ports.scope,
+      incarnation: head.incarnation,
+      revision: this.#host.revision,
       headVersion: head.version,
       from: plan.from,
       to: plan.to,
       replaces: plan.replaces,
       shards: head.shards.slice(head.shards.length - plan.replaces),
-      segments: facts.filter(({ commit }) => commit > head.covered && commit <= plan.to),
+      segments: facts.filter(({ commit }) => commit <= plan.to),
     };
+  }
+
+  /** Counts an attempt at work that begins at `from`: what is appended meanwhile only moves its end. */
+  #count(from: number, to: number): AttemptedWork {
+    const before = this.#host.state().attempted;
+    const known = before?.from === from ? before : null;
+    const attempts = (known?.attempts ?? 0) + 1;
+    const error = known?.error ?? null;
+    return this.#attempt({ from, to, attempts, error, sealed: attempts > WORK_ATTEMPTS_MAX });
+  }
+
+  #attempt(attempted: AttemptedWork): AttemptedWork {
+    this.#host.ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), attempted }));
+    return attempted;
   }
 
   async propose(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
@@ -130,7 +134,7 @@ export class EntityIndex {
     const next: EntityState = {
       ...state,
       head,
-      failed: null,
+      attempted: null,
       compact: state.compact && planCompaction(head.shards) !== null,
       lastNudgeMs: 0,
       lastIndexedMs: nowMs,
@@ -167,21 +171,16 @@ export class EntityIndex {
     if (this.hintDue()) await this.#writeHint();
   }
 
-  failed(from: number, to: number, error: string): { readonly sealed: boolean } {
-    const { ports } = this.#host;
-    const state = this.#host.state();
-    const same = state.failed !== null && state.failed.from === from;
-    const attempts = (same ? (state.failed?.attempts ?? 0) : 0) + 1;
-    const sealed = attempts >= WORK_ATTEMPTS_MAX;
-    ports.tables.transaction(() => this.#host.write({ ...state, failed: { from, to, attempts, sealed, error } }));
-    return { sealed };
+  /** An attempt failed. `deferred`: it had to wait for something else, and does not count. */
+  failed(from: number, error: string, deferred: boolean): void {
+    const { attempted } = this.#host.state();
+    if (attempted?.from !== from) return;
+    this.#attempt({ ...attempted, error, attempts: attempted.attempts - Number(deferred) });
   }
 
   unseal(): void {
     const { ports } = this.#host;
-    const state = this.#host.state();
-    if (state.failed !== null)
-      ports.tables.transaction(() => this.#host.write({ ...state, failed: null, lastNudgeMs: 0 }));
+    ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), attempted: null, lastNudgeMs: 0 }));
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */

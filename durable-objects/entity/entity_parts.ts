@@ -3,7 +3,7 @@
  * built in memory by the same builder, so that a search cannot tell where a commit lies.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { buildPart, SUPPLIED_MODEL } from "../../core/index/build_part.ts";
+import { buildPart } from "../../core/index/build_part.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
 import { shardKey } from "../../core/log/keys.ts";
@@ -106,8 +106,8 @@ export class EntityParts {
   /** Dimensions of vectors that callers supplied in commits that are in shards; 0 for none. */
   suppliedDimensions(head: Head): number {
     const parts = this.shards(head);
-    const supplied = parts.ok ? parts.value.find((part) => part.vectorSpace?.model === SUPPLIED_MODEL) : undefined;
-    return supplied?.vectorSpace?.dimensions ?? 0;
+    const supplied = parts.ok ? parts.value.find((part) => part.vectors.supplied !== null) : undefined;
+    return supplied?.vectors.supplied?.space.dimensions ?? 0;
   }
 
   #cacheKey(sha256: string): string {

@@ -12,7 +12,7 @@ import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector }
 import { searchView } from "../../core/retrieval/search.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
 import { listEvents, parseTimelineCursor, readEvent } from "../../core/retrieval/timeline.ts";
-import { type LiveRows, type Snapshot, spaceOfView, type View } from "../../core/retrieval/view.ts";
+import { type LiveRows, type Snapshot, spaceOfView, type View, vectorsThrough } from "../../core/retrieval/view.ts";
 import {
   type CacheTier,
   type CitedEvent,
@@ -42,6 +42,9 @@ export interface ReaderHost {
   state(): EntityState;
   tail(): Tail;
 }
+
+/** What is said of work that died each time before it could say anything. */
+const NO_ERROR = "The indexer did not report back.";
 
 /** The parts of the log at one moment. */
 interface Layout {
@@ -158,7 +161,7 @@ export class EntityReader {
     const { log, parts, cache, unindexedEvents } = layout.value;
     if (log.last === 0) return fail({ reason: "not_found", what: "The entity" });
     const view = viewOf(layout.value, strongSnapshot(log, log.last));
-    const { head, failed, lastIndexedMs } = this.#host.state();
+    const { head, attempted, lastIndexedMs } = this.#host.state();
     const { ports } = this.#host;
     const space = spaceOfView(view);
     return ok({
@@ -179,7 +182,10 @@ export class EntityReader {
       lastIndexedAt: lastIndexedMs,
       vector: space === null ? null : { dimensions: space.dimensions, model: space.model },
       cache: { tier: cache, bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) },
-      sealed: failed === null || !failed.sealed ? null : { from: failed.from, to: failed.to, error: failed.error },
+      sealed:
+        attempted?.sealed === true
+          ? { from: attempted.from, to: attempted.to, error: attempted.error ?? NO_ERROR }
+          : null,
     });
   }
 
@@ -205,9 +211,10 @@ export class EntityReader {
     const layout = await this.#layout();
     if (!layout.ok) return layout;
     if (layout.value.log.last === 0) return fail({ reason: "not_found", what: "The entity" });
-    const { parts } = layout.value;
+    const { parts, log } = layout.value;
     if (parts.length > 0) {
-      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts);
+      const space = spaceOfView(viewOf(layout.value, strongSnapshot(log, log.last)));
+      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space);
       if (!loaded.ok) return loaded;
     }
     return ok({ bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) });
@@ -240,8 +247,6 @@ export class EntityReader {
     if (!shards.ok) return shards;
     const tailParts = parts.tail(tail, state.incarnation);
     if (!tailParts.ok) return tailParts;
-    const remote =
-      ports.embedder?.kind === "remote" && state.dimensions === 0 && parts.suppliedDimensions(state.head) === 0;
     return ok({
       parts: [...shards.value, ...tailParts.value],
       log: {
@@ -249,7 +254,8 @@ export class EntityReader {
         revision: this.#host.revision,
         last: state.last,
         covered: state.head.covered,
-        vectorCommit: remote ? state.head.covered : state.last,
+        // A remote embedder's vectors are recorded when a shard is built, so the tail has none of them yet.
+        vectorCommit: ports.embedder?.kind === "remote" ? state.head.covered : state.last,
       },
       headVersion: state.head.version,
       cache: fetched > 0 ? "cold" : parts.opened > opened ? "ssd" : "memory",
@@ -272,9 +278,13 @@ function sameParts(a: Liveness, b: Liveness): boolean {
   return a.parts.length === b.parts.length && a.parts.every(({ part }, index) => part === b.parts[index]?.part);
 }
 
-/** The parts that the snapshot sees something of. */
+/**
+ * The parts that the snapshot sees something of. Where supplied vectors are searched, m is s: these count at once, and
+ * how far an indexer has come must not show in the snapshot's name.
+ */
 function viewOf(layout: Layout, snapshot: Snapshot): View {
-  return { snapshot, parts: layout.parts.filter((part) => part.from <= snapshot.commit) };
+  const view = { snapshot, parts: layout.parts.filter((part) => part.from <= snapshot.commit) };
+  return { ...view, snapshot: { ...snapshot, vectorCommit: vectorsThrough(snapshot, spaceOfView(view)) } };
 }
 
 function strongSnapshot(log: LogPosition, commit: number): Snapshot {

@@ -19,13 +19,17 @@ export interface Intent {
   readonly sha256: string;
 }
 
-/** Index work that failed: after WORK_ATTEMPTS_MAX it is sealed, visible and no longer handed out. */
-export interface FailedWork {
+/**
+ * The index work that was handed out last. An attempt counts when it is handed out, so one that died without a word
+ * counts too; after WORK_ATTEMPTS_MAX the work is sealed: visible, and no longer handed out.
+ */
+export interface AttemptedWork {
   readonly from: number;
   readonly to: number;
   readonly attempts: number;
   readonly sealed: boolean;
-  readonly error: string;
+  /** Why the last attempt that reported back failed. */
+  readonly error: string | null;
 }
 
 export interface LogCounts {
@@ -55,7 +59,7 @@ export interface EntityState {
   readonly hint: { readonly version: number; readonly writtenMs: number };
   /** Dimensions of supplied vectors; 0 while none was supplied. */
   readonly dimensions: number;
-  readonly failed: FailedWork | null;
+  readonly attempted: AttemptedWork | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
   /** Set while a deleted incarnation is being swept from the store. */
@@ -82,7 +86,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     counts: { events: 0, lastTs: null },
     hint: { version: 0, writtenMs: 0 },
     dimensions: 0,
-    failed: null,
+    attempted: null,
     compact: false,
     erasing: null,
   };

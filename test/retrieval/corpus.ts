@@ -4,10 +4,10 @@
  */
 import fc from "fast-check";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
-import { type BuildTools, buildPart } from "../../core/index/build_part.ts";
+import { type BuildTools, buildPart, chunkTexts } from "../../core/index/build_part.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
+import type { CommitLines, Part, RecordedVectors, Revision } from "../../core/index/part.ts";
 import { parseLine, prepareLine, tombstoneLine, withdrawalTarget } from "../../core/log/line.ts";
 import type { KernelBuilder, LocalEmbedder, Metric } from "../../core/ports.ts";
 import type { LiveRows, View } from "../../core/retrieval/view.ts";
@@ -48,6 +48,12 @@ export interface CorpusTools {
   readonly builder: KernelBuilder;
   readonly metric: Metric;
   readonly embedder: LocalEmbedder | null;
+  /** An embedder elsewhere, whose vectors are recorded for parts that end by commit `covered`. */
+  readonly remote?: {
+    readonly id: string;
+    readonly covered: number;
+    embed(texts: readonly string[]): RecordedVectors;
+  };
 }
 
 export function viewOf(commits: readonly CommitLines[], cutting: Cutting, tools: CorpusTools): View {
@@ -59,10 +65,13 @@ export function viewOf(commits: readonly CommitLines[], cutting: Cutting, tools:
   return { snapshot: { incarnation: 1, commit, vectorCommit, revision: parts[0]?.revision ?? "" }, parts };
 }
 
-function partOf(commits: readonly CommitLines[], { builder, metric, embedder }: CorpusTools): Part {
-  const revision: Revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: embedder?.id ?? "none", metric };
+function partOf(commits: readonly CommitLines[], { builder, metric, embedder, remote }: CorpusTools): Part {
+  const model = embedder?.id ?? remote?.id ?? "none";
+  const revision: Revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: model, metric };
   const tools: BuildTools = { builder, compression: nodeCompression, digest: nodeDigest, embedder };
-  const opened = openPart(buildPart({ incarnation: 1, revision, commits, recorded: null }, tools), tools);
+  const isRecorded = remote !== undefined && (commits.at(-1)?.commit ?? 0) <= remote.covered;
+  const recorded = isRecorded ? remote.embed(chunkTexts(commits)) : null;
+  const opened = openPart(buildPart({ incarnation: 1, revision, commits, recorded }, tools), tools);
   if (!opened.ok) throw new Error(JSON.stringify(opened.failure));
   return opened.value;
 }

@@ -18,7 +18,7 @@ test("the bitset of a part holds the rows that the predicate holds", () => {
       const [part] = viewOf(commits, { cuts: [], commit: commits.length }, supplied).parts;
       if (part === undefined) throw new Error("no part");
       const slab = pool.window();
-      const loaded = slab.load(sectionsOf(part));
+      const loaded = slab.load(sectionsOf(part, null));
       if (!loaded.ok) throw new Error(JSON.stringify(loaded.failure));
       const target = { part, columnOrder: columnOrderOf(part), slab, loaded: loaded.value, entity: "e" };
       const bits = filterRows(filter.value, target);

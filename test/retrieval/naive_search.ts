@@ -5,10 +5,11 @@
 import { chunkText } from "../../core/index/chunker.ts";
 import type { CommitLines } from "../../core/index/part.ts";
 import { TOMBSTONE_KIND } from "../../core/log/line.ts";
-import type { KernelBuilder, QueryTerm } from "../../core/ports.ts";
+import type { KernelBuilder, Metric, QueryTerm } from "../../core/ports.ts";
 import { WHOLE_TOKEN_BOOST } from "../../core/retrieval/bm25.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
-import { linesThrough } from "./corpus.ts";
+import { quantize, scoreOf } from "../kernel/vector_oracle.ts";
+import { linesThrough, segmentName } from "./corpus.ts";
 
 export interface NaiveDocument {
   readonly event: StoredEvent;
@@ -22,6 +23,11 @@ export interface NaiveDocument {
 export interface NaiveHit {
   readonly document: NaiveDocument;
   readonly score: number;
+}
+
+/** What names a hit: `placeOf` of search_fixture.ts. */
+export function naivePlace({ document }: NaiveHit): string {
+  return `bucket/${segmentName(document.commit)} ${document.line} ${document.chunk}`;
 }
 
 /** Live documents in position order. */
@@ -58,6 +64,7 @@ export function naiveTextSearch(
   const lengths = analysed.map(({ terms }) => lengthOf(terms));
   const words = lengths.reduce((sum, length) => sum + length, 0);
   const withWords = lengths.filter((length) => length > 0).length;
+  const withWholes = analysed.filter(({ terms }) => terms.some(({ field }) => field === "whole")).length;
   const hits: NaiveHit[] = [];
   for (const { document, terms } of analysed) {
     let score = 0;
@@ -66,7 +73,7 @@ export function naiveTextSearch(
       const names = /[a-z]/.test(term) && /[0-9]/.test(term);
       if (tf === 0 || (field === "whole" && !names)) continue;
       const df = analysed.filter((other) => tfOf(other.terms, field, term) > 0).length;
-      const weight = Math.fround(count * idf(withWords, df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1));
+      const weight = Math.fround(count * idf(Math.max(withWords, withWholes), df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1));
       const average = words / withWords;
       const norm = Math.fround(field === "whole" ? k1 : k1 * (1 - b + (b * lengthOf(terms)) / average));
       const saturated = Math.fround(tf / Math.fround(tf + norm));
@@ -86,20 +93,18 @@ function lengthOf(terms: readonly QueryTerm[]): number {
   return terms.reduce((sum, { field, count }) => (field === "word" ? sum + count : sum), 0);
 }
 
-/** Cosine over the documents that have a vector. */
+/** The stored vectors' scores, to the last bit, of the documents that have a vector of `vectorOf`. */
 export function naiveVectorSearch(
   documents: readonly NaiveDocument[],
-  matching: (document: NaiveDocument) => boolean,
   query: readonly number[],
+  metric: Metric,
+  vectorOf: (document: NaiveDocument) => readonly number[] | null = ({ vector }) => vector,
 ): readonly NaiveHit[] {
-  const hits = documents.flatMap((document) =>
-    document.vector !== null && matching(document) ? [{ document, score: cosine(query, document.vector) }] : [],
-  );
+  const asked = quantize(Float32Array.from(query), metric);
+  const hits = documents.flatMap((document) => {
+    const vector = vectorOf(document);
+    if (vector === null) return [];
+    return [{ document, score: scoreOf(quantize(Float32Array.from(vector), metric), asked, metric) }];
+  });
   return hits.sort((a, b) => b.score - a.score);
-}
-
-function cosine(a: readonly number[], b: readonly number[]): number {
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }

@@ -7,7 +7,7 @@ import { SlabResidency } from "../../core/retrieval/residency.ts";
 import type { View } from "../../core/retrieval/view.ts";
 import type { SearchHit } from "../../core/rpc.ts";
 import { commitLines, cutsArbitrary, logArbitrary, segmentName, viewOf } from "./corpus.ts";
-import { type NaiveHit, naiveDocuments, naiveTextSearch, naiveVectorSearch } from "./naive_search.ts";
+import { naiveDocuments, naivePlace, naiveTextSearch } from "./naive_search.ts";
 import {
   type Body,
   bodyArbitrary,
@@ -34,10 +34,6 @@ const bothSides = fc.oneof(
   fc.tuple(plainLog, bodyArbitrary(0), fc.constant(embedded)),
 );
 
-function naivePlace({ document }: NaiveHit): string {
-  return `bucket/${segmentName(document.commit)} ${document.line} ${document.chunk}`;
-}
-
 const idf = (documents: number, df: number): number => pool.window().idf(documents, df);
 
 describe("against the definition", () => {
@@ -54,30 +50,6 @@ describe("against the definition", () => {
         expect(outcome.hits.map((hit) => [placeOf(hit), hit.score])).toEqual(
           expected.map((hit) => [naivePlace(hit), hit.score]),
         );
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  test("vector search is the nearest live vectors of the commits that are seen", () => {
-    fc.assert(
-      fc.property(vectorLog, cutsArbitrary, pick, pick, bodyArbitrary(DIMENSIONS), (commits, cuts, picked, m, body) => {
-        const commit = 1 + (picked % commits.length);
-        const vectorCommit = m % (commit + 1);
-        const vector = body.vector as readonly number[];
-        const asked: Body = { vector, mode: "vector", top_k: 5 };
-        const outcome = run(viewOf(commits, { cuts, commit, vectorCommit }, supplied), asked, {
-          commits,
-          tools: supplied,
-        });
-        const seen = naiveDocuments(commits, commit).filter((document) => document.commit <= vectorCommit);
-        const all = naiveVectorSearch(seen, () => true, vector);
-        const scoreOf = new Map(all.map((hit) => [naivePlace(hit), hit.score]));
-        expect(outcome.hits).toHaveLength(Math.min(5, all.length));
-        outcome.hits.forEach((hit, index) => {
-          expect(hit.score).toBeCloseTo(scoreOf.get(placeOf(hit)) ?? Number.NaN, 3);
-          expect(hit.score).toBeCloseTo(all[index]?.score ?? Number.NaN, 3);
-        });
       }),
       { numRuns: 60 },
     );

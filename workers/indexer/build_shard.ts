@@ -5,7 +5,7 @@
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
-import type { CommitLines } from "../../core/index/part.ts";
+import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
 import { SHARD_BYTES_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { readSegment } from "../../core/log/segment.ts";
@@ -22,18 +22,31 @@ export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<
   if (!commits.ok) return commits;
   const recorded = await recordedVectors(ports, store, work, commits.value);
   if (!recorded.ok) return recorded;
-  const { incarnation, revision } = work;
-  const local = ports.embedder?.kind === "local" ? ports.embedder : null;
-  const bytes = buildPart(
-    { incarnation, revision, commits: commits.value, recorded: recorded.value },
-    { ...ports, embedder: local },
-  );
+  const built = build(ports, work, commits.value, recorded.value);
+  if (!built.ok) return built;
+  const bytes = built.value;
   if (bytes.length > SHARD_BYTES_MAX) {
     return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
   }
   const sha256 = hex(ports.digest.sha256(bytes));
   await store.create(shardKey(work.scope.entity, sha256), bytes);
   return ok(sha256);
+}
+
+/** What the builder throws (more distinct terms than it has room for) is the fault of this work, whoever does it. */
+function build(
+  ports: IndexerPorts,
+  { incarnation, revision }: IndexWork,
+  commits: readonly CommitLines[],
+  recorded: RecordedVectors | null,
+): Result<Uint8Array> {
+  const embedder = ports.embedder?.kind === "local" ? ports.embedder : null;
+  try {
+    return ok(buildPart({ incarnation, revision, commits, recorded }, { ...ports, embedder }));
+  } catch (cause) {
+    console.error(JSON.stringify({ event: "build_failed", error: cause instanceof Error ? cause.name : "unknown" }));
+    return fail({ reason: "internal" });
+  }
 }
 
 async function readCommits(

@@ -2,7 +2,7 @@
  * Works off what an entity's object has to be built, until it has no more. The object plans and decides; this only
  * carries out, so running twice at once costs work, never correctness.
  */
-import { fail, ok, problemOf, type Result } from "../../core/errors.ts";
+import { type Failure, fail, ok, problemOf, type Result } from "../../core/errors.ts";
 import { BUILDS_PER_NUDGE_MAX } from "../../core/limits.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import { buildShard } from "./build_shard.ts";
@@ -19,20 +19,26 @@ export async function indexEntity(
     if (!work.ok) return work;
     const task = work.value;
     if (task === null) return ok({ built });
-    const { from, to, incarnation, headVersion, replaces } = task;
+    const { from, incarnation, headVersion, replaces } = task;
     const shard = await attempt(() => buildShard(ports, task));
     const outcome = shard.ok
       ? await object.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value })
       : shard;
     if (outcome.ok) continue;
-    const error = problemOf(outcome.failure).detail;
-    const counted = await object.workFailed(scope, from, to, error);
-    return counted.ok && counted.value.sealed ? fail({ reason: "corrupt", what: `Index work ${from}–${to}` }) : outcome;
+    const deferred = isDeferred(outcome.failure);
+    const counted = await object.workFailed(scope, from, problemOf(outcome.failure).detail, deferred);
+    if (!counted.ok) return counted;
+    return deferred ? ok({ built }) : outcome;
   }
   return ok({ built: BUILDS_PER_NUDGE_MAX });
 }
 
-/** What the store or the kernel threw is a failure of this piece of work. */
+/** What is down comes back, and the object nudges again; what is wrong stays wrong, and becomes a dead letter. */
+function isDeferred({ reason }: Failure): boolean {
+  return reason === "unavailable" || reason === "rate_limited";
+}
+
+/** What the store or a model threw: its work has to wait. */
 async function attempt<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await call();

@@ -2,11 +2,11 @@
  * What a remote embedder makes of a range is asked for once, written create-only, and read back ever after: no merge or
  * rebuild asks again. Outputs lie in pieces of whole commits; a piece that is there is used, whatever made it.
  */
-import { ok, type Result } from "../../core/errors.ts";
+import { fail, ok, type Result } from "../../core/errors.ts";
 import { chunkTexts } from "../../core/index/build_part.ts";
 import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
 import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
-import { EMBED_BATCH_MAX } from "../../core/limits.ts";
+import { EMBED_BATCH_MAX, OUTPUT_LINES_MAX, OUTPUT_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.ts";
 import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
@@ -52,14 +52,24 @@ async function listPieces(store: TenantStore, work: IndexWork, embedder: RemoteE
   return pieces;
 }
 
-/** The commits of the next piece: one that exists and begins here, else those up to the next that does. */
+/** The commits of the next piece: one that exists and begins here, else as many as a new one takes up to one that does. */
 function nextPiece(rest: readonly CommitLines[], existing: readonly Piece[]): [Piece, readonly CommitLines[]] {
   const from = rest[0]?.commit ?? 0;
   const last = rest.at(-1)?.commit ?? 0;
   const known = existing.find((piece) => piece.from === from && piece.to <= last);
   const next = Math.min(...existing.filter((piece) => piece.from > from).map((piece) => piece.from - 1), last);
-  const to = known?.to ?? next;
-  return [{ from, to }, rest.filter(({ commit }) => commit <= to)];
+  const taken = known === undefined ? newPiece(rest, next) : rest.filter(({ commit }) => commit <= known.to);
+  return [{ from, to: taken.at(-1)?.commit ?? last }, taken];
+}
+
+/** At least one commit, which is never split. */
+function newPiece(rest: readonly CommitLines[], last: number): readonly CommitLines[] {
+  let lines = 0;
+  const end = rest.findIndex((commit, index) => {
+    lines += commit.lines.length;
+    return index > 0 && (lines > OUTPUT_LINES_MAX || commit.commit > last);
+  });
+  return end === -1 ? rest : rest.slice(0, end);
 }
 
 async function pieceVectors(
@@ -76,6 +86,10 @@ async function pieceVectors(
   const embedded = await embedAll(embedder, chunkTexts(commits));
   if (!embedded.ok) return embedded;
   const vectors = embedded.value;
+  const size = vectors.reduce((bytes, vector) => bytes + (vector?.byteLength ?? 0), 0);
+  if (size > OUTPUT_RAW_BYTES_MAX) {
+    return fail({ reason: "too_large", what: "A file of model outputs", size, max: OUTPUT_RAW_BYTES_MAX, unit: "bytes" });
+  }
   const created = await store.create(key, encodeVectors(vectors, ports.compression));
   if (created) return ok(vectors);
   const first = await store.get(key);

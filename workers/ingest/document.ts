@@ -15,8 +15,6 @@ import type { IngestPorts } from "./ports.ts";
 
 export type PutDocumentResult = AppendResult & { readonly searchable: boolean };
 
-type Attributes = NonNullable<EventInput["attributes"]>;
-
 const VERSION_DIGITS = 32;
 
 export async function putDocument(
@@ -35,62 +33,98 @@ export async function putDocument(
       unit: "bytes",
     });
   }
-  const object = ports.entity(scope);
-  const found = await object.document(scope, id);
-  if (!found.ok && found.failure.reason !== "not_found") return found;
-  const before = found.ok ? found.value : null;
+  const found = await currentVersion(ports, scope, id);
+  if (!found.ok) return found;
+  let before = found.value;
   const sha256 = hex(ports.digest.sha256(bytes));
   await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, sha256), bytes);
-  const text = documentText(contentType, bytes);
-  const version = versionOf(ports, { id, contentType, sha256 }, before);
-  const attributes = {
-    document: id,
-    document_version: version,
-    content_type: contentType,
-    media_type: mediaTypeOf(contentType),
-    bytes: bytes.length,
-    sha256,
-  };
-  const command = commandFor(ports, scope, { version, text, attributes });
-  if (!command.ok) return command;
-  const appended = await object.append(command.value.append);
-  if (!appended.ok) return appended;
+  const document: Document = { id, contentType, sha256, bytes: bytes.length, text: documentText(contentType, bytes) };
+  let version = isSame(before, document) ? before.version : versionName(ports, document, before?.version ?? null);
+  let put = await putVersion(ports, scope, document, version);
+  if (!put.ok) return put;
+  if (put.value.duplicates > 0) {
+    const now = await currentVersion(ports, scope, id);
+    if (!now.ok) return now;
+    if (!isWhole(now.value, version, put.value)) {
+      // Some of its events were withdrawn, and what was withdrawn stays so: it comes back as a version of its own.
+      const status = await ports.entity(scope).status(scope);
+      if (!status.ok) return status;
+      before = now.value;
+      version = versionName(ports, document, `${version}@${status.value.commits}`);
+      put = await putVersion(ports, scope, document, version);
+      if (!put.ok) return put;
+    }
+  }
   const withdrawn = await withdrawEarlier(ports, scope, version, before);
-  return withdrawn.ok ? ok({ ...appended.value, searchable: command.value.searchable }) : withdrawn;
+  return withdrawn.ok ? put : withdrawn;
 }
 
-interface Version {
-  readonly version: string;
+interface Document {
+  readonly id: string;
+  readonly contentType: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** null: nothing that can be searched. */
   readonly text: string | null;
-  readonly attributes: Attributes;
+}
+
+async function currentVersion(ports: IngestPorts, scope: EntityScope, id: string): Promise<Result<DocumentVersion | null>> {
+  const found = await ports.entity(scope).document(scope, id);
+  if (found.ok) return found;
+  return found.failure.reason === "not_found" ? ok(null) : found;
+}
+
+/** The same bytes again are the version that stands; other bytes, or those of an older version, are a new one. */
+function isSame(before: DocumentVersion | null, document: Document): before is DocumentVersion {
+  return before !== null && before.sha256 === document.sha256 && before.contentType === document.contentType;
+}
+
+/** `after` tells a version from an equal one that was there before: what it follows, and when. */
+function versionName({ digest }: IngestPorts, document: Document, after: string | null): string {
+  const name = JSON.stringify([document.id, document.contentType, document.sha256, after]);
+  return hex(digest.sha256(new TextEncoder().encode(name))).slice(0, VERSION_DIGITS);
+}
+
+function isWhole(now: DocumentVersion | null, version: string, put: PutDocumentResult): boolean {
+  return now?.version === version && now.eventIds.length === put.eventIds.length;
+}
+
+async function putVersion(
+  ports: IngestPorts,
+  scope: EntityScope,
+  document: Document,
+  version: string,
+): Promise<Result<PutDocumentResult>> {
+  const command = commandFor(ports, scope, document, version);
+  if (!command.ok) return command;
+  const appended = await ports.entity(scope).append(command.value.append);
+  return appended.ok ? ok({ ...appended.value, searchable: command.value.searchable }) : appended;
 }
 
 /** A text that grows too large as JSON, for what has to be escaped in it, is kept like one that cannot be read. */
 function commandFor(
   ports: IngestPorts,
   scope: EntityScope,
-  { version, text, attributes }: Version,
+  document: Document,
+  version: string,
 ): Result<{ readonly append: AppendCommand; readonly searchable: boolean }> {
-  const searchable = text !== null;
-  const command = commandOf(ports, scope, eventsOf(version, text, { ...attributes, searchable }), null);
+  const searchable = document.text !== null;
+  const command = commandOf(ports, scope, eventsOf(document, version), null);
   if (command.ok) return ok({ append: command.value, searchable });
   if (!searchable || command.failure.reason !== "too_large") return command;
-  return commandFor(ports, scope, { version, text: null, attributes });
+  return commandFor(ports, scope, { ...document, text: null }, version);
 }
 
-/** The same bytes again are the version that stands; other bytes, or those of an older version, are a new one. */
-function versionOf(
-  { digest }: IngestPorts,
-  document: { readonly id: string; readonly contentType: string; readonly sha256: string },
-  before: DocumentVersion | null,
-): string {
-  if (before !== null && before.sha256 === document.sha256 && before.contentType === document.contentType)
-    return before.version;
-  const name = JSON.stringify([document.id, document.contentType, document.sha256, before?.version ?? null]);
-  return hex(digest.sha256(new TextEncoder().encode(name))).slice(0, VERSION_DIGITS);
-}
-
-function eventsOf(version: string, text: string | null, attributes: Attributes): EventInput[] {
+function eventsOf({ id, contentType, sha256, bytes, text }: Document, version: string): EventInput[] {
+  const attributes = {
+    document: id,
+    document_version: version,
+    content_type: contentType,
+    media_type: mediaTypeOf(contentType),
+    bytes,
+    sha256,
+    searchable: text !== null,
+  };
   const pieces = text === null ? [null] : piecesOf(text);
   return pieces.map((piece, index) => ({
     id: `document:${version}:${index}`,
