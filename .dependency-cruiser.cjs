@@ -109,6 +109,10 @@ module.exports = {
     exclude: { path: "(^|/)(dist|\\.wrangler)/" },
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: [".ts", ".mjs", ".js", ".json"], conditionNames: ["import", "types", "node", "default"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      extensions: [".ts", ".mjs", ".js", ".json"],
+      conditionNames: ["import", "types", "node", "default"],
+    },
   },
 };

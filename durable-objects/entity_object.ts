@@ -2,7 +2,9 @@
  * EntityObject: one for each entity, SQLite-backed. It composes `Entity` from the platform, checks that a call is meant for
  * it, and answers with values: a throw across RPC would lose its type.
  */
+
 import { DurableObject } from "cloudflare:workers";
+import { logFault } from "../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../core/errors.ts";
 import {
   type AppendCommand,
@@ -123,9 +125,7 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
       return ready.ok ? await call(entity) : ready;
     } catch (cause) {
       // A store or queue fault, or a bug: either way nothing was acknowledged, and the reason stays here.
-      console.error(
-        JSON.stringify({ event: "entity_call_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-      );
+      logFault("entity_call_failed", cause);
       return fail({ reason: "unavailable", what: "The entity could not answer.", retryAfterSeconds: 1 });
     }
   }

@@ -9,7 +9,7 @@ import { observer, type Question } from "./demo/questions.ts";
 import { openSource, SourceError } from "./demo/source.ts";
 import { type Walk, walk } from "./demo/walk.ts";
 import type { Runtime } from "./runtime.ts";
-import { endWithNpm, serveOptions, stopOnSignals } from "./serve.ts";
+import { endWithNpm, SettingError, serveOptions, stopOnSignals } from "./serve.ts";
 
 const DEVELOPMENT_KEY = "ck_dev_contextplane";
 
@@ -78,5 +78,6 @@ function explained(error: unknown): string {
     return `${error.message}\nTry npm run demo -- gtm, or give a git repository, a .jsonl or .csv file, or a Slack export .zip.`;
   }
   if (!(error instanceof Error)) return String(error);
-  return error.name === "PortInUseError" ? error.message : (error.stack ?? error.message);
+  const expected = error instanceof SettingError || error.name === "PortInUseError";
+  return expected ? error.message : (error.stack ?? error.message);
 }

@@ -10,6 +10,9 @@ export const STATE_DIR_DEFAULT = ".wrangler/state";
 /** How often to look whether npm is still there. */
 const PARENT_CHECK_MS = 250;
 
+/** A variable of the shell that means nothing; the message says which and why. */
+export class SettingError extends Error {}
+
 type Shell = Readonly<Record<string, string | undefined>>;
 
 /** PORT, HOST, STATE_DIR, INDEXING and what variables.ts hands on. Throws a sentence on a value that means nothing. */
@@ -25,14 +28,14 @@ export function serveOptions(shell: Shell): RuntimeOptions {
 
 function readPort(text: string | undefined): number {
   const port = Number(text || PORT_DEFAULT);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT is ${text}, which is no port`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new SettingError(`PORT is ${text}, which is no port`);
   return port;
 }
 
 function readIndexing(text: string | undefined): "paused" | "running" {
   if (text === undefined || text === "" || text === "running") return "running";
   if (text === "paused") return "paused";
-  throw new Error(`INDEXING is ${text}; it can be running or paused`);
+  throw new SettingError(`INDEXING is ${text}; it can be running or paused`);
 }
 
 /** Ends the process in order at the first SIGINT or SIGTERM, at once at the second. */

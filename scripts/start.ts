@@ -3,7 +3,7 @@
  * Standard output has one line, when requests are answered; what the scripts log goes to standard error.
  */
 import { bootRuntime, PortInUseError } from "./runtime.ts";
-import { endWithNpm, serveOptions, stopOnSignals } from "./serve.ts";
+import { endWithNpm, SettingError, serveOptions, stopOnSignals } from "./serve.ts";
 
 endWithNpm();
 try {
@@ -11,6 +11,6 @@ try {
   stopOnSignals(runtime);
   console.log(`ready on ${runtime.url}`);
 } catch (error) {
-  console.error(error instanceof PortInUseError ? error.message : error);
+  console.error(error instanceof PortInUseError || error instanceof SettingError ? error.message : error);
   process.exit(1);
 }

@@ -90,21 +90,24 @@ export function commitsOf(part: Part): readonly CommitLines[] {
 /** null when summary and sections do not agree. What is inside a section is checked by the kernel that loads it. */
 function readVectors(
   sections: ReadonlyMap<number, Uint8Array>,
-  { from, to }: ShardIdentity,
+  identity: ShardIdentity,
   { vectors }: PartSummary,
 ): Part["vectors"] | null {
-  const supplied = withSection(vectors.supplied, sections.get(SECTION.suppliedVectors));
-  const embedded = withSection(vectors.embedded, sections.get(SECTION.embeddedVectors));
+  const supplied = withSection(vectors.supplied, sections.get(SECTION.suppliedVectors), identity);
+  const embedded = withSection(vectors.embedded, sections.get(SECTION.embeddedVectors), identity);
   if (supplied === undefined || embedded === undefined) return null;
-  const suppliedFrom = supplied?.from ?? to + 1;
-  const embeddedFrom = embedded?.from ?? from;
-  const inOrder = suppliedFrom >= from && suppliedFrom <= to + 1 && embeddedFrom >= from;
-  return inOrder && (embedded === null || embeddedFrom < suppliedFrom) ? { supplied, embedded } : null;
+  const overlap = supplied !== null && embedded !== null && embedded.from >= supplied.from;
+  return overlap ? null : { supplied, embedded };
 }
 
-/** undefined when one of the two is there without the other. */
-function withSection(summary: VectorsSummary | null, section: Uint8Array | undefined): PartVectors | null | undefined {
-  if (summary === null || section === undefined) return summary === null && section === undefined ? null : undefined;
+/** undefined when one of the two is there without the other, or begins outside of the part. */
+function withSection(
+  summary: VectorsSummary | null,
+  section: Uint8Array | undefined,
+  { from, to }: ShardIdentity,
+): PartVectors | null | undefined {
+  if (summary === null) return section === undefined ? null : undefined;
+  if (section === undefined || summary.from < from || summary.from > to) return undefined;
   return { ...summary, section };
 }
 

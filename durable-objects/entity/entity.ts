@@ -5,6 +5,7 @@
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
  * both in one synchronous step, so they never differ when another call runs.
  */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
@@ -306,9 +307,7 @@ export class Entity {
       if (ready.ok) await this.#work();
       else retry = true;
     } catch (cause) {
-      console.error(
-        JSON.stringify({ event: "alarm_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-      );
+      logFault("alarm_failed", cause);
       retry = true;
     }
     if (retry) this.#arm(this.#ports.clock.now() + RETRY_MS);

@@ -10,6 +10,7 @@
  *   - Nothing is answered 2xx before the transaction; after a failed put the outcome is unknown and the answer is 503.
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
@@ -95,9 +96,7 @@ export class EntityLog {
       await this.#commitGroup(group);
     } catch (cause) {
       // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
-      console.error(
-        JSON.stringify({ event: "commit_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-      );
+      logFault("commit_failed", cause);
       answerAll(group, unavailable("The store did not confirm the write."));
     }
   }

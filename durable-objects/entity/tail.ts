@@ -23,7 +23,9 @@ export interface LinePosition {
 export class Tail {
   #entries: TailEntry[] = [];
   readonly #positions = new Map<string, LinePosition>();
+  #lines = 0;
   #events = 0;
+  #rawBytes = 0;
 
   /** Reads commits after `covered` from SQLite. A segment that is not whole is refused by name. */
   static load(ports: EntityPorts, covered: number): Result<Tail> {
@@ -38,6 +40,8 @@ export class Tail {
 
   add(facts: TailCommit, lines: readonly string[]): void {
     this.#entries.push({ facts, lines });
+    this.#lines += lines.length;
+    this.#rawBytes += facts.rawBytes;
     lines.forEach((line, index) => {
       const { id, kind } = parseLine(line);
       if (kind !== TOMBSTONE_KIND) this.#events += 1;
@@ -50,7 +54,9 @@ export class Tail {
     const kept = this.#entries.filter((entry) => entry.facts.commit > covered);
     this.#entries = [];
     this.#positions.clear();
+    this.#lines = 0;
     this.#events = 0;
+    this.#rawBytes = 0;
     for (const { facts, lines } of kept) this.add(facts, lines);
   }
 
@@ -59,7 +65,7 @@ export class Tail {
   }
 
   get lines(): number {
-    return this.#entries.reduce((total, entry) => total + entry.lines.length, 0);
+    return this.#lines;
   }
 
   /** Lines but for tombstones: the events that wait to be indexed. */
@@ -68,13 +74,14 @@ export class Tail {
   }
 
   get rawBytes(): number {
-    return this.#entries.reduce((total, entry) => total + entry.facts.rawBytes, 0);
+    return this.#rawBytes;
   }
 
   find(id: string): { readonly entry: TailEntry; readonly line: string } | null {
     const position = this.#positions.get(id);
     if (position === undefined) return null;
-    const entry = this.#entries.find((candidate) => candidate.facts.commit === position.commit);
+    // Commits of the tail are contiguous.
+    const entry = this.#entries[position.commit - (this.#entries[0]?.facts.commit ?? 0)];
     const line = entry?.lines[position.line];
     return entry === undefined || line === undefined ? null : { entry, line };
   }

@@ -3,6 +3,7 @@
  * entity and moves the row's cursor in the same transaction, so a job killed between two steps goes on at the next
  * alarm where it was.
  */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import type { EntityScope, Job, JobType } from "../../core/rpc.ts";
 import type { TenantPorts } from "./ports.ts";
@@ -72,9 +73,7 @@ export class JobRunner {
         if (!(await this.#step(job))) break;
       }
     } catch (cause) {
-      console.error(
-        JSON.stringify({ event: "job_step_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-      );
+      logFault("job_step_failed", cause);
     } finally {
       this.#running = false;
       if (this.#next() !== null) await this.#ports.alarm.set(this.#ports.clock.now() + STEP_RETRY_MS);

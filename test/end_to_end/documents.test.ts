@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DOCUMENT_BYTES_MAX } from "../../core/limits.ts";
 import { bootTestRuntime, type TestRuntime } from "../runtime/boot.ts";
-import { json, pathOf, type SearchBody, search, status, timeline, untilIndexed } from "./plane.ts";
+import { json, pathOf, search, status, timeline, untilIndexed } from "./plane.ts";
 import { newKey } from "./tenants.ts";
 
 let plane: TestRuntime;
@@ -179,7 +179,7 @@ describe("versions of a document", () => {
     await put(entity, "retyped", "text/plain", "<i>delta</i>");
     await put(entity, "retyped", "text/html", "<i>delta</i>");
     expect((await got(entity, "retyped")).type).toBe("text/html");
-    const answer = await json<SearchBody & { hits: { text: string }[] }>(
+    const answer = await json<{ hits: { text: string }[] }>(
       plane.call("POST", pathOf(entity, "/search"), { text: "delta", mode: "text" }),
     );
     expect(answer.hits.map((hit) => hit.text)).toEqual(["delta"]);

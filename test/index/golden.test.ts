@@ -6,9 +6,10 @@ import { expect, test } from "vitest";
 import { buildPart } from "../../core/index/build_part.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import golden from "./golden/part.json" with { type: "json" };
-import { commitsFrom, type Entry, sourceOf, tools } from "./part_fixture.ts";
+import { commitsFrom, type Entry, letterEmbedder, sourceOf, tools } from "./part_fixture.ts";
 
 test("the bytes of the golden part are what they were", () => {
-  const bytes = buildPart(sourceOf(commitsFrom(1, golden.commits as readonly (readonly Entry[])[])), tools);
+  const commits = commitsFrom(1, golden.commits as readonly (readonly Entry[])[]);
+  const bytes = buildPart(sourceOf(commits, letterEmbedder.id), { ...tools, embedder: letterEmbedder });
   expect([bytes.length, hex(tools.digest.sha256(bytes))]).toEqual([golden.bytes, golden.sha256]);
 });

@@ -3,10 +3,11 @@ import { describe, expect, test } from "vitest";
 import { buildPart, chunkTexts, SUPPLIED_MODEL } from "../../core/index/build_part.ts";
 import { CHUNKER, chunkText } from "../../core/index/chunker.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
-import type { Part } from "../../core/index/part.ts";
+import type { CommitLines, Part } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
 import { FRAME_RAW_BYTES_MAX, PART_COLUMNS_MAX } from "../../core/limits.ts";
 import { parseLine, withdrawalTarget } from "../../core/log/line.ts";
+import type { LocalEmbedder } from "../../core/ports.ts";
 import { commitsFrom, letterEmbedder, opened, partOf, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const allLines = (part: Part): readonly string[] => Array.from({ length: part.rows }, (_, row) => part.lineOfRow(row));
@@ -107,14 +108,23 @@ describe("a part that was built and opened", () => {
 describe("the bytes of a part", () => {
   test("are the same at every build, and from the lines of other parts", () => {
     fc.assert(
-      fc.property(timelineArbitrary, fc.nat(), (timeline, at) => {
-        const commits = commitsFrom(1, timeline);
-        const fresh = buildPart(sourceOf(commits), tools);
-        expect(Buffer.compare(buildPart(sourceOf(commits), tools), fresh)).toBe(0);
+      fc.property(timelineArbitrary, fc.nat(), fc.nat(), (timeline, at, supplying) => {
+        // Both kinds of vectors, where an event beyond the first commit has letters.
+        const supply = supplying % timeline.length;
+        const commits = commitsFrom(
+          1,
+          timeline.map((entries, index) =>
+            index < supply ? entries : [...entries, { id: `v${index}`, vector: [1, index] }],
+          ),
+        );
+        const build = (of: readonly CommitLines[]) =>
+          buildPart(sourceOf(of, letterEmbedder.id), { ...tools, embedder: letterEmbedder });
+        const fresh = build(commits);
+        expect(Buffer.compare(build(commits), fresh)).toBe(0);
         const cut = at % commits.length;
         const halves = [commits.slice(0, cut), commits.slice(cut)].filter((half) => half.length > 0);
-        const merged = halves.flatMap((half) => commitsOf(opened(buildPart(sourceOf(half), tools))));
-        expect(Buffer.compare(buildPart(sourceOf(merged), tools), fresh)).toBe(0);
+        const merged = halves.flatMap((half) => commitsOf(opened(build(half))));
+        expect(Buffer.compare(build(merged), fresh)).toBe(0);
       }),
       { numRuns: 40 },
     );
@@ -147,19 +157,44 @@ describe("stored lines", () => {
 
 describe("vectors", () => {
   const vector = [3, 4];
-
-  test("that came with events make the part's space, and no embedder is asked", () => {
-    const commits = commitsFrom(1, [[{ text: "words" }, { text: "more words", vector }, { vector: [1, 0] }]]);
-    const part = opened(buildPart(sourceOf(commits, letterEmbedder.id), { ...tools, embedder: letterEmbedder }));
-    expect(part.vectorSpace).toEqual({ model: SUPPLIED_MODEL, dimensions: 2 });
-    expect(part.documents).toBe(3);
-    expect([part.chunkFrom[2], part.chunkTo[2]]).toEqual([0, 0]);
-    const expected = tools.builder.vectorSection(
-      [null, Float32Array.from(vector), Float32Array.from([1, 0])],
-      2,
+  const letterTools = { ...tools, embedder: letterEmbedder };
+  const supplied = { model: SUPPLIED_MODEL, dimensions: 2 };
+  const embedded = { model: letterEmbedder.id, dimensions: letterEmbedder.dimensions };
+  const sectionOf = (vectors: readonly (readonly number[] | null)[], dimensions = 2): Uint8Array =>
+    tools.builder.vectorSection(
+      vectors.map((numbers) => numbers && Float32Array.from(numbers)),
+      dimensions,
       "cosine",
     );
-    expect(part.vectors).toEqual(expected);
+
+  test("that came with events of the first commit are the part's only ones, and no embedder is asked", () => {
+    const asked: string[] = [];
+    const embedder: LocalEmbedder = { ...letterEmbedder, embed: (texts) => (asked.push(...texts), []) };
+    const commits = commitsFrom(4, [[{ text: "words" }, { text: "more words", vector }, { vector: [1, 0] }]]);
+    const part = opened(buildPart(sourceOf(commits, embedder.id), { ...tools, embedder }));
+    expect(asked).toEqual([]);
+    expect(part.documents).toBe(3);
+    expect([part.chunkFrom[2], part.chunkTo[2]]).toEqual([0, 0]);
+    const section = sectionOf([null, vector, [1, 0]]);
+    expect(part.vectors).toEqual({ supplied: { space: supplied, from: 4, section }, embedded: null });
+  });
+
+  test("are the embedder's in the commits before the first that supplies one", () => {
+    const commits = commitsFrom(4, [
+      [{ text: "123" }],
+      [{ text: "words" }],
+      [{ text: "x" }, { text: "y", vector }],
+      [{ text: "z" }],
+    ]);
+    const { vectors } = opened(buildPart(sourceOf(commits, letterEmbedder.id), letterTools));
+    expect(vectors.supplied).toEqual({
+      space: supplied,
+      from: 6,
+      section: sectionOf([null, null, null, vector, null]),
+    });
+    const [words] = letterEmbedder.embed(["words"]);
+    const section = sectionOf([null, [...(words ?? [])], null, null, null], 6);
+    expect(vectors.embedded).toEqual({ space: embedded, from: 5, section });
   });
 
   test("that were supplied belong to the first chunk of their event", () => {
@@ -167,7 +202,7 @@ describe("vectors", () => {
     const part = opened(buildPart(sourceOf(commits), tools));
     expect(part.documents).toBeGreaterThan(2);
     const rest = Array.from({ length: part.documents - 1 }, () => null);
-    expect(part.vectors).toEqual(tools.builder.vectorSection([Float32Array.from(vector), ...rest], 2, "cosine"));
+    expect(part.vectors.supplied?.section).toEqual(sectionOf([vector, ...rest]));
   });
 
   test("of other dimensions than the first are left out", () => {
@@ -177,35 +212,32 @@ describe("vectors", () => {
         { text: "b", vector: [1, 2, 3] },
       ],
     ]);
-    const part = opened(buildPart(sourceOf(commits), tools));
-    expect(part.vectorSpace).toEqual({ model: SUPPLIED_MODEL, dimensions: 2 });
-    expect(part.vectors).toEqual(tools.builder.vectorSection([Float32Array.from(vector), null], 2, "cosine"));
+    const { vectors } = opened(buildPart(sourceOf(commits), tools));
+    expect(vectors.supplied).toEqual({ space: supplied, from: 1, section: sectionOf([vector, null]) });
   });
 
-  test("come from the local embedder when none were supplied", () => {
+  test("are the local embedder's when none were supplied", () => {
     const commits = commitsFrom(1, [[{ text: "some words" }, { text: "123" }]]);
-    const part = opened(buildPart(sourceOf(commits, letterEmbedder.id), { ...tools, embedder: letterEmbedder }));
-    expect(part.vectorSpace).toEqual({ model: letterEmbedder.id, dimensions: letterEmbedder.dimensions });
-    expect(part.vectors).toEqual(tools.builder.vectorSection(letterEmbedder.embed(["some words", "123"]), 6, "cosine"));
+    const { vectors } = opened(buildPart(sourceOf(commits, letterEmbedder.id), letterTools));
+    const section = tools.builder.vectorSection(letterEmbedder.embed(["some words", "123"]), 6, "cosine");
+    expect(vectors).toEqual({ supplied: null, embedded: { space: embedded, from: 1, section } });
   });
 
-  test("come from what was recorded when there is no local embedder", () => {
-    const source = sourceOf(commitsFrom(1, [[{ text: "some words" }, { text: "others" }]]), "remote-model");
-    const recorded = [null, Float32Array.from([1, 2, 3])];
-    const part = opened(buildPart({ ...source, recorded }, tools));
-    expect(part.vectorSpace).toEqual({ model: "remote-model", dimensions: 3 });
-    expect(part.vectors).toEqual(tools.builder.vectorSection(recorded, 3, "cosine"));
+  test("are what was recorded when there is no local embedder, as far as none were supplied", () => {
+    const commits = commitsFrom(1, [[{ text: "some words" }], [{ text: "others" }], [{ text: "last", vector }]]);
+    const source = sourceOf(commits, "remote-model");
+    const recorded = [null, Float32Array.from([1, 2, 3]), Float32Array.from([4, 5, 6])];
+    const { vectors } = opened(buildPart({ ...source, recorded }, tools));
+    const section = sectionOf([null, [1, 2, 3], null], 3);
+    expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, section });
+    expect(vectors.supplied).toEqual({ space: supplied, from: 3, section: sectionOf([null, null, vector]) });
   });
 
   test("are absent from a part where no document has one", () => {
-    const tombstones = opened(
-      buildPart(sourceOf(commitsFrom(1, [[{ withdraw: "x" }]]), letterEmbedder.id), {
-        ...tools,
-        embedder: letterEmbedder,
-      }),
-    );
-    expect([tombstones.documents, tombstones.vectorSpace, tombstones.vectors]).toEqual([0, null, null]);
-    expect(partOf([[{ text: "words" }]]).vectorSpace).toBeNull();
+    const tombstones = buildPart(sourceOf(commitsFrom(1, [[{ withdraw: "x" }]]), letterEmbedder.id), letterTools);
+    for (const part of [opened(tombstones), partOf([[{ text: "words" }]])]) {
+      expect(part.vectors).toEqual({ supplied: null, embedded: null });
+    }
   });
 });
 

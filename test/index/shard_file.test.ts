@@ -3,10 +3,12 @@ import { describe, expect, test } from "vitest";
 import { buildPart } from "../../core/index/build_part.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { Part } from "../../core/index/part.ts";
+import { SECTION, SECTION_NAMES } from "../../core/index/sections.ts";
 import { readShardFile, type ShardSection, writeShardFile } from "../../core/index/shard_file.ts";
 import { xxhash32 } from "../../core/index/xxhash32.ts";
-import { commitsFrom, sourceOf, tools } from "./part_fixture.ts";
+import { commitsFrom, letterEmbedder, sourceOf, tools } from "./part_fixture.ts";
 
+const KERNEL_SECTIONS: readonly number[] = [SECTION.text, SECTION.embeddedVectors, SECTION.suppliedVectors];
 const identity = { incarnation: 3, from: 7, to: 12, revision: "0123456789abcdef" };
 const NAMES = new Map([
   [1, "alpha"],
@@ -98,7 +100,8 @@ describe("a shard file", () => {
 
 describe("a damaged file", () => {
   const entries = [{ id: "a", text: "some text", attributes: { stage: "won" } }, { withdraw: "gone" }];
-  const bytes = buildPart(sourceOf(commitsFrom(1, [entries])), tools);
+  const commits = commitsFrom(7, [entries, [{ id: "b", vector: [1, 2] }]]);
+  const bytes = buildPart(sourceOf(commits, letterEmbedder.id), { ...tools, embedder: letterEmbedder });
 
   const refused = (damaged: Uint8Array): boolean => {
     const part = openPart(damaged, tools);
@@ -143,8 +146,8 @@ describe("a damaged file", () => {
     fc.assert(
       fc.property(fc.nat(sections.length - 1), fc.nat(), fc.nat(255), fc.boolean(), (which, at, value, cut) => {
         const forged = sections.map((one, index) => {
-          // Frames and the kernel's section are verified by their own readers.
-          if (index !== which || one.type === 73 || one.type === 60) return one;
+          // Frames and the kernel's sections are verified by their own readers.
+          if (index !== which || [SECTION.frames, ...KERNEL_SECTIONS].includes(one.type)) return one;
           const content = cut ? one.bytes.slice(0, at % (one.bytes.length + 1)) : one.bytes.slice();
           if (content.length > 0) content[at % content.length] = value;
           return { ...one, bytes: content };
@@ -155,6 +158,50 @@ describe("a damaged file", () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+
+  describe("whose summary says of its vectors what cannot be", () => {
+    const file = readShardFile(bytes, SECTION_NAMES);
+    if (!file.ok) throw new Error("the sample is sound");
+    const { identity: own, sections } = file.value;
+    const summary = new TextDecoder().decode(sections.get(SECTION.summary));
+    const openWith = (changed: string, without: readonly number[] = []) => {
+      const kept = [...sections].filter(([type]) => !without.includes(type));
+      const forged = kept.map(([type, content]) => ({
+        type,
+        hot: false,
+        required: true,
+        bytes: type === SECTION.summary ? new TextEncoder().encode(changed) : content,
+      }));
+      return openPart(writeShardFile(own, forged), tools);
+    };
+    const from = (kind: "supplied" | "embedded", commit: number): string => {
+      const said = JSON.parse(summary);
+      return JSON.stringify({ ...said, vectors: { ...said.vectors, [kind]: { ...said.vectors[kind], from: commit } } });
+    };
+
+    test("is sound as it was written", () => {
+      expect(openWith(summary)).toMatchObject({
+        ok: true,
+        value: { vectors: { embedded: { from: 7 }, supplied: { from: 8 } } },
+      });
+    });
+
+    test.each([
+      ["a section that is not there", summary, [SECTION.suppliedVectors]],
+      ["the embedder's section that is not there", summary, [SECTION.embeddedVectors]],
+      [
+        "no vectors, beside their sections",
+        summary.replace(/"vectors":.*\}\}/, '"vectors":{"supplied":null,"embedded":null}'),
+        [],
+      ],
+      ["a first supply before the part", from("supplied", 6), []],
+      ["a first supply after the part", from("supplied", 9), []],
+      ["embedded vectors before the part", from("embedded", 6), []],
+      ["embedded vectors from the first supply on", from("embedded", 8), []],
+    ])("%s", (_, changed, without) => {
+      expect(openWith(changed, without)).toMatchObject({ ok: false, failure: { reason: "corrupt", what: "vectors" } });
+    });
   });
 
   function readEverything(part: Part): void {

@@ -18,7 +18,10 @@ describe("model outputs", () => {
 
   test("larger than a frame come back too", () => {
     const written = Array.from({ length: 300 }, (_, n) => Float32Array.from({ length: 384 }, (_, i) => n + i / 7));
-    expect(decodeVectors(encodeVectors(written, nodeCompression), "key", nodeCompression)).toEqual({ ok: true, value: written });
+    expect(decodeVectors(encodeVectors(written, nodeCompression), "key", nodeCompression)).toEqual({
+      ok: true,
+      value: written,
+    });
   });
 
   test("that are cut, flipped or of another format are refused by name, never read as others", () => {

@@ -73,7 +73,9 @@ export function naiveTextSearch(
       const names = /[a-z]/.test(term) && /[0-9]/.test(term);
       if (tf === 0 || (field === "whole" && !names)) continue;
       const df = analysed.filter((other) => tfOf(other.terms, field, term) > 0).length;
-      const weight = Math.fround(count * idf(Math.max(withWords, withWholes), df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1));
+      const weight = Math.fround(
+        count * idf(Math.max(withWords, withWholes), df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1),
+      );
       const average = words / withWords;
       const norm = Math.fround(field === "whole" ? k1 : k1 * (1 - b + (b * lengthOf(terms)) / average));
       const saturated = Math.fround(tf / Math.fround(tf + norm));

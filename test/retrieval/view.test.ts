@@ -43,7 +43,8 @@ test("vectors that a model makes count up to m, supplied ones at once", () => {
   const snapshot = { incarnation: 1, commit: 5, vectorCommit: 2, revision: "r" };
   expect(vectorsThrough(snapshot, { model: SUPPLIED_MODEL, dimensions: 2 })).toBe(5);
   expect(vectorsThrough(snapshot, { model: embedder.id, dimensions: 2 })).toBe(2);
-  const delayed = (vectorCommit: number) => spaceOfView({ ...view([empty, plain, plain], 3, []), snapshot: { ...snapshot, commit: 3, vectorCommit } });
+  const delayed = (vectorCommit: number) =>
+    spaceOfView({ ...view([empty, plain, plain], 3, []), snapshot: { ...snapshot, commit: 3, vectorCommit } });
   expect([delayed(0), delayed(1), delayed(2)?.model]).toEqual([null, null, embedder.id]);
 });
 

@@ -94,7 +94,8 @@ function readyUrl(child: ChildProcess): Promise<string> {
     };
     child.stdout?.on("data", read);
     child.stderr?.on("data", read);
-    child.once("exit", (code) => reject(new Error(`ended with code ${code} before it was ready:\n${output}`)));
+    // Not "exit": what it printed last may still be on its way then.
+    child.once("close", (code) => reject(new Error(`ended with code ${code} before it was ready:\n${output}`)));
   });
 }
 

@@ -2,6 +2,7 @@
  * One piece of index work: read the lines, build the shard, put it under its digest.
  * The object that asked re-reads and verifies it, so nothing here is trusted further than its bytes.
  */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
@@ -44,7 +45,7 @@ function build(
   try {
     return ok(buildPart({ incarnation, revision, commits, recorded }, { ...ports, embedder }));
   } catch (cause) {
-    console.error(JSON.stringify({ event: "build_failed", error: cause instanceof Error ? cause.name : "unknown" }));
+    logFault("build_failed", cause);
     return fail({ reason: "internal" });
   }
 }

@@ -2,6 +2,7 @@
  * Works off what an entity's object has to be built, until it has no more. The object plans and decides; this only
  * carries out, so running twice at once costs work, never correctness.
  */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, problemOf, type Result } from "../../core/errors.ts";
 import { BUILDS_PER_NUDGE_MAX } from "../../core/limits.ts";
 import type { EntityScope } from "../../core/rpc.ts";
@@ -43,7 +44,7 @@ async function attempt<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await call();
   } catch (cause) {
-    console.error(JSON.stringify({ event: "build_failed", error: cause instanceof Error ? cause.message : "unknown" }));
+    logFault("build_failed", cause);
     return fail({ reason: "unavailable", what: "The shard could not be built.", retryAfterSeconds: 1 });
   }
 }

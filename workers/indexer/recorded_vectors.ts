@@ -88,7 +88,13 @@ async function pieceVectors(
   const vectors = embedded.value;
   const size = vectors.reduce((bytes, vector) => bytes + (vector?.byteLength ?? 0), 0);
   if (size > OUTPUT_RAW_BYTES_MAX) {
-    return fail({ reason: "too_large", what: "A file of model outputs", size, max: OUTPUT_RAW_BYTES_MAX, unit: "bytes" });
+    return fail({
+      reason: "too_large",
+      what: "A file of model outputs",
+      size,
+      max: OUTPUT_RAW_BYTES_MAX,
+      unit: "bytes",
+    });
   }
   const created = await store.create(key, encodeVectors(vectors, ports.compression));
   if (created) return ok(vectors);

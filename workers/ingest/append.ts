@@ -1,4 +1,5 @@
 /** Appends to one entity, and to many: validated as a whole, then atomic per entity. */
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { BULK_CONCURRENCY_MAX, REQUEST_ENTITIES_MAX } from "../../core/limits.ts";
 import { prepareEvents } from "../../core/log/prepare.ts";
@@ -79,9 +80,7 @@ async function appendOne(ports: IngestPorts, command: AppendCommand): Promise<Re
   try {
     return await ports.entity(command.scope).append(command);
   } catch (cause) {
-    console.error(
-      JSON.stringify({ event: "append_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-    );
+    logFault("append_failed", cause);
     return fail({ reason: "unavailable", what: "The entity could not be reached.", retryAfterSeconds: 1 });
   }
 }

@@ -39,7 +39,7 @@ export async function putDocument(
   const sha256 = hex(ports.digest.sha256(bytes));
   await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, sha256), bytes);
   const document: Document = { id, contentType, sha256, bytes: bytes.length, text: documentText(contentType, bytes) };
-  let version = isSame(before, document) ? before.version : versionName(ports, document, before?.version ?? null);
+  let version = standing(before, document) ?? versionName(ports, document, before?.version ?? null);
   let put = await putVersion(ports, scope, document, version);
   if (!put.ok) return put;
   if (put.value.duplicates > 0) {
@@ -68,15 +68,20 @@ interface Document {
   readonly text: string | null;
 }
 
-async function currentVersion(ports: IngestPorts, scope: EntityScope, id: string): Promise<Result<DocumentVersion | null>> {
+async function currentVersion(
+  ports: IngestPorts,
+  scope: EntityScope,
+  id: string,
+): Promise<Result<DocumentVersion | null>> {
   const found = await ports.entity(scope).document(scope, id);
   if (found.ok) return found;
   return found.failure.reason === "not_found" ? ok(null) : found;
 }
 
-/** The same bytes again are the version that stands; other bytes, or those of an older version, are a new one. */
-function isSame(before: DocumentVersion | null, document: Document): before is DocumentVersion {
-  return before !== null && before.sha256 === document.sha256 && before.contentType === document.contentType;
+/** The same bytes again are the version that stands; other bytes, or those of an older version, are a new one: null. */
+function standing(before: DocumentVersion | null, document: Document): string | null {
+  if (before === null) return null;
+  return before.sha256 === document.sha256 && before.contentType === document.contentType ? before.version : null;
 }
 
 /** `after` tells a version from an equal one that was there before: what it follows, and when. */

@@ -2,7 +2,9 @@
  * The ingest script's entry point: RPC only. The front door has authenticated; here requests are parsed, checked,
  * canonicalised and compressed, and handed to the entity's object.
  */
+
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { systemClock } from "../../adapters/platform/system_clock.ts";
 import { r2Store } from "../../adapters/storage/r2_store.ts";
@@ -48,9 +50,7 @@ async function answer<T>(call: () => Promise<Result<T>>): Promise<Result<T>> {
   try {
     return await call();
   } catch (cause) {
-    console.error(
-      JSON.stringify({ event: "ingest_failed", error: cause instanceof Error ? cause.message : "unknown" }),
-    );
+    logFault("ingest_failed", cause);
     return fail({ reason: "unavailable", what: "The write could not be completed.", retryAfterSeconds: 1 });
   }
 }

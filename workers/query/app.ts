@@ -1,13 +1,15 @@
 /**
  * The HTTP application: middlewares around the route table.
  */
+
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { CORS_MAX_AGE_SECONDS, MISCONFIGURED_RETRY_SECONDS } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports.ts";
 import { authentication } from "./http/authentication.ts";
 import type { AppEnv } from "./http/context.ts";
-import { failureOfFault, logFault } from "./http/fault.ts";
+import { failureOfFault } from "./http/fault.ts";
 import { problemResponse } from "./http/problem_response.ts";
 import { requestId } from "./http/request_id.ts";
 import { responseHeaders } from "./http/response_headers.ts";
@@ -70,7 +72,7 @@ function outerApp(outer: Outer): Hono<AppEnv> {
   app.use(wellFormedPath());
   app.notFound((c) => problemResponse(c, { reason: "not_found", what: "This path" }));
   app.onError((error, c) => {
-    logFault(error, { id: c.get("requestId"), method: c.req.method, route: c.req.routePath });
+    logFault("fault", error, { request_id: c.get("requestId"), method: c.req.method, route: c.req.routePath });
     return problemResponse(c, failureOfFault(error));
   });
   return app;

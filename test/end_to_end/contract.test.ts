@@ -1,0 +1,515 @@
+/** The conventions of the HTTP contract, held against the four scripts as they run. */
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { z } from "zod";
+import { problemSchema } from "../../core/schema/problem.ts";
+import { badInputCases } from "../front_door/bad_input_cases.ts";
+import { checkBadInput } from "../front_door/bad_input_check.ts";
+import { DEVELOPMENT_ADMIN_TOKEN, DEVELOPMENT_KEY } from "../front_door/credentials.ts";
+import { documentSchema } from "../front_door/openapi_document.ts";
+import { bootTestRuntime, type TestRuntime } from "../runtime/boot.ts";
+import { append, json, pathOf, search, status, timeline, until, untilIndexed } from "./plane.ts";
+import { newKey } from "./tenants.ts";
+
+let plane: TestRuntime;
+beforeAll(async () => {
+  plane = await bootTestRuntime();
+});
+afterAll(() => plane.close());
+
+const get = <T>(path: string, headers?: Readonly<Record<string, string>>) =>
+  json<T>(plane.call("GET", path, undefined, headers));
+const day = (n: number) => Date.UTC(2026, 0, n);
+const idsOf = ({ hits }: { readonly hits: readonly { readonly id: string }[] }) => hits.map(({ id }) => id);
+
+describe("bad input", () => {
+  /** The entity that the table's requests name. */
+  const ENTITY = "account:a";
+
+  async function everything(): Promise<unknown> {
+    const { cache: _, ...state } = await get<{ cache: unknown }>(pathOf(ENTITY));
+    return {
+      state,
+      events: await get(pathOf(ENTITY, "/events?limit=1000")),
+      own: await get(pathOf(ENTITY, "/settings")),
+      tenants: await get("/v1/settings"),
+      entities: await get("/v1/entities?limit=1000"),
+      jobs: await get("/v1/jobs"),
+      letters: await get("/v1/admin/dead-letters"),
+      status: { ...(await get<object>("/v1/status")), last_runs: null },
+      deployment: await get("/v1/admin/tenants", { authorization: `Bearer ${DEVELOPMENT_ADMIN_TOKEN}` }),
+    };
+  }
+
+  let before: unknown;
+  beforeAll(async () => {
+    await append(plane.call, ENTITY, [{ id: "e1", text: "all is well" }]);
+    await json(plane.call("PUT", pathOf(ENTITY, "/settings"), { bm25: { k1: 1, b: 0.5 } }));
+    await json(plane.call("PUT", "/v1/settings", { tenant_index: "off" }));
+    await untilIndexed(plane.call, ENTITY);
+    await until("nothing waits", async () => (await get<{ waiting: unknown[] }>("/v1/status")).waiting.length === 0);
+    before = await everything();
+  });
+
+  test.each(badInputCases)("$name: $status $code", (input) => checkBadInput(new URL(plane.url()), input));
+
+  test("changed nothing", async () => {
+    expect(await everything()).toEqual(before);
+    expect((await plane.call("GET", pathOf("a"))).status).toBe(404);
+  });
+});
+
+describe("every documented operation", () => {
+  type Document = z.infer<typeof documentSchema>;
+  let document: Document;
+  beforeAll(async () => {
+    document = documentSchema.parse(await (await fetch(`${plane.url()}/openapi.json`)).json());
+  });
+
+  /** What API.md fixes and the plane serves. */
+  const CONTRACT = [
+    "POST /v1/entities/{entity}/events",
+    "POST /v1/events",
+    "GET /v1/entities/{entity}/events",
+    "GET /v1/entities/{entity}/events/{id}",
+    "DELETE /v1/entities/{entity}/events/{id}",
+    "PUT /v1/entities/{entity}/documents/{id}",
+    "GET /v1/entities/{entity}/documents/{id}",
+    "GET /v1/entities",
+    "GET /v1/entities/{entity}",
+    "POST /v1/entities/{entity}/warm",
+    "POST /v1/warm",
+    "GET /v1/settings",
+    "PUT /v1/settings",
+    "GET /v1/entities/{entity}/settings",
+    "PUT /v1/entities/{entity}/settings",
+    "DELETE /v1/entities/{entity}",
+    "GET /v1/entities/{entity}/export",
+    "POST /v1/entities/{entity}/import",
+    "POST /v1/entities/{entity}/search",
+    "POST /v1/entities/{entity}/recall",
+    "GET /v1/jobs",
+    "GET /v1/jobs/{id}",
+    "DELETE /v1/jobs/{id}",
+    "POST /v1/admin/tenants",
+    "POST /v1/admin/tenants/{tenant}/keys",
+    "GET /v1/admin/tenants/{tenant}/keys",
+    "GET /v1/admin/tenants/{tenant}/keys/{id}",
+    "DELETE /v1/admin/tenants/{tenant}/keys/{id}",
+    "POST /v1/admin/rebuild",
+    "POST /v1/admin/reconcile",
+    "POST /v1/admin/compact",
+    "GET /v1/admin/dead-letters",
+    "POST /v1/admin/dead-letters/{id}/replay",
+    "GET /v1/status",
+    "GET /metrics",
+    "GET /healthz",
+    "GET /openapi.json",
+  ];
+
+  function operations(): readonly (readonly [method: string, path: string])[] {
+    return Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => [method.toUpperCase(), path] as const),
+    );
+  }
+
+  test("is there, and all of the contract is documented", () => {
+    const documented = operations().map(([method, path]) => `${method} ${path}`);
+    expect(documented).toEqual(expect.arrayContaining(CONTRACT));
+  });
+
+  test("refuses a parameter it does not know, in the problem's form, named and timed", async () => {
+    for (const [method, path] of operations()) {
+      const token = path.startsWith("/v1/admin/tenants") ? DEVELOPMENT_ADMIN_TOKEN : DEVELOPMENT_KEY;
+      const named = path.replaceAll(/\{\w+\}/g, "x");
+      const response = await plane.call(method, `${named}?misspelled=1`, undefined, { authorization: `Bearer ${token}` });
+      const problem = problemSchema.parse(await response.json());
+      expect({ method, path, status: response.status, code: problem.code }).toEqual({
+        method,
+        path,
+        status: 400,
+        code: "invalid_request",
+      });
+      expect(problem.errors).toEqual([{ path: "misspelled", message: "is not a known field" }]);
+      expect(problem.request_id).toBe(response.headers.get("x-request-id"));
+      expect(response.headers.get("server-timing")).toMatch(/total;dur=\d/);
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+    }
+  });
+
+  test("answers other methods with those that it knows", async () => {
+    for (const path of Object.keys(document.paths)) {
+      const response = await plane.call("PATCH", path.replaceAll(/\{\w+\}/g, "x"));
+      expect([path, response.status]).toEqual([path, 405]);
+      const allowed = (response.headers.get("allow") ?? "").split(", ").filter((method) => method !== "HEAD");
+      expect(allowed.toSorted()).toEqual(
+        Object.keys(document.paths[path] ?? {}).map((method) => method.toUpperCase()).toSorted(),
+      );
+    }
+  });
+});
+
+describe("a good answer", () => {
+  test("is named and timed too", async () => {
+    const entity = "account:named";
+    await append(plane.call, entity, [{ id: "e", text: "x" }]);
+    const paths = ["/healthz", "/openapi.json", "/v1/entities", pathOf(entity), pathOf(entity, "/export"), "/metrics"];
+    for (const path of paths) {
+      const response = await plane.call("GET", path, undefined, { "x-request-id": "trace-1" });
+      expect([path, response.status, response.headers.get("x-request-id")]).toEqual([path, 200, "trace-1"]);
+      expect(response.headers.get("server-timing")).toMatch(/total;dur=\d/);
+      await response.arrayBuffer();
+    }
+  });
+
+  test("of health needs no credential and says nothing more", async () => {
+    expect(await get("/healthz", { authorization: "" })).toEqual({ status: "ok" });
+  });
+
+  test("of metrics counts what is there", async () => {
+    await append(plane.call, "account:counted", [{ text: "x" }]);
+    const response = await plane.call("GET", "/metrics");
+    expect(response.headers.get("content-type")).toContain("text/plain");
+    const [, entities] = /^context_plane_entities (\d+)$/m.exec(await response.text()) ?? [];
+    expect(Number(entities)).toBe((await get<{ entities: number }>("/v1/status")).entities);
+  });
+});
+
+describe("appends", () => {
+  test("take JSON and lines, plain and compressed, to the same ids", async () => {
+    const events = [
+      { text: "one", ts: day(1), attributes: { n: 1 } },
+      { text: "two", ts: day(2), attributes: { n: 2 } },
+    ];
+    const asJson = JSON.stringify({ events });
+    const asLines = events.map((event) => `${JSON.stringify(event)}\r\n`).join("\n");
+    const forms = [
+      [asJson, { "content-type": "application/json; charset=utf-8" }],
+      [asLines, { "content-type": "application/x-ndjson" }],
+      [new Uint8Array(gzipSync(asJson)), { "content-type": "application/json", "content-encoding": "gzip" }],
+      [new Uint8Array(gzipSync(asLines)), { "content-type": "application/x-ndjson", "content-encoding": "gzip" }],
+    ] as const;
+    const ids: string[] = [];
+    for (const [n, [body, headers]] of forms.entries()) {
+      const path = pathOf(`account:form-${n}`, "/events");
+      const { accepted, event_ids } = await json<{ accepted: number; event_ids: string[] }>(
+        plane.call("POST", path, body, headers),
+        201,
+      );
+      expect(accepted).toBe(2);
+      ids.push(event_ids.join());
+      const again = await json(plane.call("POST", path, body, headers), 201);
+      expect(again).toMatchObject({ accepted: 0, duplicates: 2, conflicts: [] });
+    }
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  test("name the ids whose first event was another, and keep the first", async () => {
+    const entity = "account:conflict";
+    await append(plane.call, entity, [{ id: "e", text: "first" }]);
+    expect(await append(plane.call, entity, [{ id: "e", text: "second" }, { id: "f" }])).toMatchObject({
+      accepted: 1,
+      conflicts: ["e"],
+      event_ids: ["e", "f"],
+    });
+    expect(await get(pathOf(entity, "/events/e"))).toMatchObject({ text: "first" });
+  });
+});
+
+describe("lists", () => {
+  async function walk(path: string, of: string, limit: number, headers?: Readonly<Record<string, string>>) {
+    const items: unknown[] = [];
+    let cursor: string | null = null;
+    do {
+      const more: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: Record<string, unknown[]> & { next_cursor: string | null } = await get(
+        `${path}${path.includes("?") ? "&" : "?"}limit=${limit}${more}`,
+        headers,
+      );
+      const some = page[of] ?? [];
+      expect(some.length).toBeLessThanOrEqual(limit);
+      items.push(...some);
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    return items;
+  }
+
+  test("of entities, events, jobs and keys page to the end and are the same however long the pages", async () => {
+    const names = Array.from({ length: 7 }, (_, n) => `list:${n}`);
+    const events = names.flatMap((entity, n) =>
+      Array.from({ length: n + 1 }, (_, k) => ({ entity, id: `e${k}`, ts: day(1 + ((k * 3) % 7)) })),
+    );
+    await json(plane.call("POST", "/v1/events", { events }), 201);
+    for (const _ of names) await json(plane.call("POST", "/v1/admin/compact", { entity: "list:0" }), 202);
+    for (const _ of names) await newKey(plane.call, "listed", { scopes: ["read"], tier: "T1" });
+    const admin = { authorization: `Bearer ${DEVELOPMENT_ADMIN_TOKEN}` };
+    const jobs = async (limit: number) =>
+      (await walk("/v1/jobs", "jobs", limit)).map((job) => (job as { id: string }).id);
+    for (const limit of [2, 7]) {
+      const listed = await walk("/v1/entities?prefix=list:", "entities", limit);
+      expect(listed.map((item) => (item as { entity: string }).entity)).toEqual(names);
+      expect(await jobs(limit)).toEqual(await jobs(1_000));
+      const path = "/v1/admin/tenants/listed/keys";
+      expect(await walk(path, "keys", limit, admin)).toEqual(await walk(path, "keys", 1_000, admin));
+    }
+    expect((await jobs(1_000)).length).toBeGreaterThanOrEqual(names.length);
+    expect(await walk("/v1/admin/tenants/listed/keys", "keys", 3, admin)).toHaveLength(names.length);
+    for (const order of ["asc", "desc"]) {
+      const path = pathOf("list:6", `/events?order=${order}`);
+      const whole = await walk(path, "events", 1_000);
+      expect(whole).toHaveLength(7);
+      expect(await walk(path, "events", 2)).toEqual(whole);
+    }
+  });
+
+  test("of a timeline are narrowed by time, kind and session", async () => {
+    const entity = "account:narrowed";
+    await append(plane.call, entity, [
+      { id: "a", ts: day(1), kind: "message", session: "s1" },
+      { id: "b", ts: day(2), kind: "note", session: "s1" },
+      { id: "c", ts: day(3), kind: "message", session: "s2" },
+      { id: "d", ts: day(3), kind: "message" },
+    ]);
+    const ids = async (query: string) =>
+      (await get<{ events: { id: string }[] }>(pathOf(entity, `/events?${query}`))).events.map(({ id }) => id);
+    expect(await ids("")).toEqual(["a", "b", "c", "d"]);
+    expect(await ids("order=desc")).toEqual(["d", "c", "b", "a"]);
+    expect(await ids("kind=message")).toEqual(["a", "c", "d"]);
+    expect(await ids("session=s1")).toEqual(["a", "b"]);
+    expect(await ids("from=2026-01-02T00:00:00Z")).toEqual(["b", "c", "d"]);
+    expect(await ids(`to=${day(2)}`)).toEqual(["a", "b"]);
+    expect(await ids(`from=${day(2)}&to=${day(2)}&kind=message`)).toEqual([]);
+  });
+});
+
+describe("an entity that was never written", () => {
+  test("is empty to the timeline and to searches, and not found by anything else", async () => {
+    const entity = "account:never";
+    expect(await get(pathOf(entity, "/events"))).toEqual({ events: [], next_cursor: null });
+    expect(await search(plane.call, entity, { text: "x" })).toMatchObject({ hits: [] });
+    expect(await search(plane.call, entity, { vector: [1, 0], top_k: 3 })).toMatchObject({ hits: [] });
+    for (const rest of ["", "/events/e", "/documents/d", "/export", "/settings"]) {
+      expect([rest, (await plane.call("GET", pathOf(entity, rest))).status]).toEqual([rest, 404]);
+    }
+    for (const rest of ["/warm", "/recall"]) {
+      const body = rest === "/warm" ? undefined : {};
+      expect([rest, (await plane.call("POST", pathOf(entity, rest), body)).status]).toEqual([rest, 404]);
+    }
+    expect((await plane.call("DELETE", pathOf(entity, "/events/e"))).status).toBe(404);
+    expect(await get("/v1/entities?prefix=account:never")).toMatchObject({ entities: [] });
+  });
+});
+
+describe("an event", () => {
+  test("is read back as it was sent, with the line of the segment that holds it", async () => {
+    const entity = "account:evidence";
+    const event = {
+      id: "a/b?c#d %\u20ac",
+      ts: "2026-01-02T03:04:05.678Z",
+      kind: "message",
+      text: "caf\u00e9 \u{1f600}",
+      body: { deep: [1, null, { x: "y" }] },
+      attributes: { n: 1.5, s: "x", b: false, l: ["p", "q"] },
+      session: "s",
+      actor: "user:1",
+      agent: "agent:2",
+      source: "mail",
+      vector: [0.25, -1],
+      relations: [{ type: "parent", target: "e0" }],
+    };
+    const written = await append(plane.call, entity, [{ id: "e0", text: "before" }, event]);
+    const path = pathOf(entity, `/events/${encodeURIComponent(event.id)}`);
+    const back = await get<typeof event>(path);
+    expect(back).toEqual({ ...event, citation: { segment: written.segment, line: 2 } });
+    const { hits } = await search(plane.call, entity, { text: "caf\u00e9", mode: "text" });
+    expect(hits).toMatchObject([{ id: event.id, entity, ts: event.ts, citation: { segment: written.segment, line: 2 } }]);
+    await untilIndexed(plane.call, entity);
+    expect(await get(path)).toEqual(back);
+    const { token } = await json<{ token: string }>(plane.call("DELETE", path));
+    expect(await json(plane.call("DELETE", path))).toEqual({ token });
+    expect((await plane.call("GET", path)).status).toBe(404);
+    expect(await timeline(plane.call, entity)).toEqual(["e0"]);
+    expect(await search(plane.call, entity, { text: "caf\u00e9", mode: "text", at_least: token })).toMatchObject({ hits: [] });
+  });
+});
+
+describe("tokens", () => {
+  test("are 400 when malformed, 409 when never issued or of another entity or tenant", async () => {
+    const written = await append(plane.call, "account:tokens", [{ text: "x" }]);
+    const other = await append(plane.call, "account:other", [{ text: "x" }]);
+    const later = await append(plane.call, "account:other", [{ text: "y" }]);
+    const theirs = await append(plane.call, "account:tokens", [{ text: "x" }], await newKey(plane.call, "tokens"));
+    const { snapshot } = await search(plane.call, "account:other", { text: "x" });
+    const code = async (body: object) => {
+      const response = await plane.call("POST", pathOf("account:tokens", "/search"), { text: "x", ...body });
+      const { code: said } = (await response.json()) as { code?: string };
+      return [response.status, said];
+    };
+    for (const malformed of ["", "x", "!!", `${written.token}x`, written.token.slice(1), snapshot]) {
+      expect([malformed, ...(await code({ at_least: malformed }))]).toEqual([malformed, 400, "invalid_request"]);
+    }
+    for (const malformed of ["", "x", "!!", `${snapshot}x`, written.token]) {
+      expect([malformed, ...(await code({ snapshot: malformed }))]).toEqual([malformed, 400, "invalid_request"]);
+    }
+    for (const foreign of [other.token, later.token, theirs.token]) {
+      expect(await code({ at_least: foreign })).toEqual([409, "conflict"]);
+    }
+    expect(await code({ snapshot })).toEqual([409, "conflict"]);
+    expect(await code({ at_least: written.token })).toEqual([200, undefined]);
+  });
+
+  test("of a write are answered by reads that are eventual, and a snapshot older than them is refused", async () => {
+    const entity = "account:at-least";
+    await append(plane.call, entity, [{ id: "a", text: "word" }]);
+    const { snapshot } = await search(plane.call, entity, { text: "word" });
+    const { token } = await append(plane.call, entity, [{ id: "b", text: "word" }]);
+    const eventual = await search(plane.call, entity, { text: "word", consistency: "eventual", at_least: token });
+    expect(idsOf(eventual)).toEqual(["a", "b"]);
+    expect(idsOf(await search(plane.call, entity, { text: "word", snapshot }))).toEqual(["a"]);
+    const refused = plane.call("POST", pathOf(entity, "/search"), { text: "word", snapshot, at_least: token });
+    expect(await json<object>(refused, 409)).toMatchObject({ code: "conflict" });
+  });
+});
+
+describe("time in a search", () => {
+  test("is when it happened, when it was valid, or when it was known", async () => {
+    const entity = "account:times";
+    await append(plane.call, entity, [1, 2, 3].map((n) => ({ id: `d${n}`, ts: day(n), text: "word" })));
+    const ids = async (body: object) => idsOf(await search(plane.call, entity, { text: "word", ...body })).toSorted();
+    expect(await ids({ from: "2026-01-02T00:00:00Z" })).toEqual(["d2", "d3"]);
+    expect(await ids({ to: day(2) })).toEqual(["d1", "d2"]);
+    expect(await ids({ from: day(2), to: day(2) })).toEqual(["d2"]);
+    expect(await ids({ valid_at: day(2) })).toEqual(["d1", "d2"]);
+    expect(await ids({ filter: { ts: { $gte: "2026-01-03T00:00:00Z" } } })).toEqual(["d3"]);
+    expect(await ids({ as_of: 0 })).toEqual([]);
+    const known = Date.now();
+    await until("the clock moved", async () => Date.now() > known);
+    await append(plane.call, entity, [{ id: "d0", ts: day(1), text: "word" }]);
+    expect(await ids({ as_of: known })).toEqual(["d1", "d2", "d3"]);
+    expect(await ids({ as_of: known, valid_at: day(1) })).toEqual(["d1"]);
+    expect(await ids({ as_of: null, from: null, to: null, valid_at: null })).toEqual(["d0", "d1", "d2", "d3"]);
+  });
+});
+
+describe("a search", () => {
+  const ENTITY = "account:searched";
+  beforeAll(async () => {
+    await append(plane.call, ENTITY, [
+      { id: "a", text: "renewal of contract TKT-1", attributes: { stage: "won" }, vector: [1, 0] },
+      { id: "b", text: "renewal at risk", attributes: { stage: "lost" }, vector: [0.8, 0.6] },
+      { id: "c", text: "something else", vector: [0, 1] },
+    ]);
+  });
+
+  interface Explained {
+    readonly hits: readonly {
+      readonly score: number;
+      readonly scores: Readonly<Record<string, { readonly score: number; readonly rank: number }>>;
+      readonly explain: {
+        readonly text: { readonly score: number; readonly terms: readonly { readonly score: number }[] } | null;
+        readonly vector: { readonly score: number; readonly distance: number } | null;
+        readonly fusion: { readonly legs: readonly { readonly leg: string; readonly contribution: number }[] };
+      };
+    }[];
+    readonly performance: { readonly plan: string; readonly plan_reason: string };
+  }
+
+  test("is explained by sums that come to its scores", async () => {
+    const body = { text: "renewal risk TKT-1", vector: [1, 0], explain: true };
+    const { hits, performance } = await json<Explained>(plane.call("POST", pathOf(ENTITY, "/search"), body));
+    expect(performance.plan_reason).not.toBe("");
+    expect(hits).toHaveLength(3);
+    for (const { score, scores, explain } of hits) {
+      expect(explain.fusion.legs.map(({ leg }) => leg).toSorted()).toEqual(Object.keys(scores).toSorted());
+      expect(explain.fusion.legs.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(score, 9);
+      const terms = explain.text?.terms.reduce((sum, term) => sum + term.score, 0);
+      if (terms !== undefined) expect(terms).toBeCloseTo(scores["text"]?.score ?? Number.NaN, 4);
+      expect(explain.vector?.distance).toBeCloseTo(1 - (scores["vector"]?.score ?? Number.NaN), 6);
+    }
+  });
+
+  test("gives the fields that it is asked to include", async () => {
+    const hit = async (body: object) => {
+      const { hits } = await search(plane.call, ENTITY, { text: "contract", mode: "text", ...body });
+      return Object.keys(hits[0] ?? {}).filter((key) => key === "text" || key === "attributes");
+    };
+    expect(await hit({})).toEqual(["text", "attributes"]);
+    expect(await hit({ include: ["text"] })).toEqual(["text"]);
+    expect(await hit({ include: ["attributes"] })).toEqual(["attributes"]);
+    expect(await hit({ include: [] })).toEqual([]);
+  });
+
+  test("takes `limit` for `top_k`", async () => {
+    const two = await search(plane.call, ENTITY, { text: "renewal", limit: 1 });
+    expect(two.hits).toEqual((await search(plane.call, ENTITY, { text: "renewal", top_k: 1 })).hits);
+    expect(two.hits).toHaveLength(1);
+  });
+
+  test("is ordered by score, then position, by each leg alone and by both", async () => {
+    for (const mode of ["text", "vector", "hybrid"]) {
+      const { hits } = await search(plane.call, ENTITY, { text: "renewal", vector: [0.9, 0.1], mode });
+      expect(hits.length).toBeGreaterThan(1);
+      expect(hits.map(({ score }) => score)).toEqual(hits.map(({ score }) => score).toSorted((a, b) => b - a));
+    }
+    const wrong = plane.call("POST", pathOf(ENTITY, "/search"), { vector: [1, 0, 0] });
+    expect(await json<object>(wrong, 422)).toMatchObject({ code: "unprocessable" });
+  });
+
+  test("has its recall measured", async () => {
+    const measured = await json(plane.call("POST", pathOf(ENTITY, "/recall"), { samples: 2, top_k: 2 }));
+    expect(measured).toMatchObject({ recall: 1, samples: 2 });
+  });
+});
+
+describe("warming and jobs", () => {
+  test("of one, of a list and of a prefix say what is resident, or why not", async () => {
+    await append(plane.call, "warm:1", [{ text: "x" }]);
+    await append(plane.call, "warm:2", [{ text: "x" }]);
+    const one = await json<{ bytes: number }>(plane.call("POST", pathOf("warm:1", "/warm")), 202);
+    expect(one).toMatchObject({ entity: "warm:1" });
+    expect(one.bytes).toBeGreaterThan(0);
+    const listed = plane.call("POST", "/v1/warm", { entities: ["warm:2", "warm:none"] });
+    expect(await json(listed, 202)).toMatchObject({
+      results: [{ entity: "warm:2" }, { entity: "warm:none", error: { status: 404, code: "not_found" } }],
+    });
+    const { results } = await json<{ results: { entity: string }[] }>(
+      plane.call("POST", "/v1/warm", { prefix: "warm:" }),
+      202,
+    );
+    expect(results.map(({ entity }) => entity)).toEqual(["warm:1", "warm:2"]);
+  });
+
+  test("run to their end and change no answer", async () => {
+    const entity = "account:jobs";
+    await append(plane.call, entity, [{ id: "a", text: "word" }]);
+    const answer = await search(plane.call, entity, { text: "word" });
+    for (const [operation, body] of [
+      ["rebuild", { entity }],
+      ["compact", { entity }],
+      ["reconcile", undefined],
+    ] as const) {
+      const { job } = await json<{ job: string }>(plane.call("POST", `/v1/admin/${operation}`, body), 202);
+      let last: { status: string; type: string } = { status: "", type: "" };
+      await until(`${operation} is done`, async () => {
+        last = await get(`/v1/jobs/${job}`);
+        return last.status !== "queued" && last.status !== "running";
+      });
+      expect(last).toMatchObject({ id: job, type: operation, status: "done" });
+      expect((await search(plane.call, entity, { text: "word" })).hits).toEqual(answer.hits);
+    }
+  });
+
+  test("that erase leave nothing of the entity, and its tokens say so", async () => {
+    const entity = "account:erased";
+    await append(plane.call, entity, [{ id: "a", text: "word" }]);
+    const { snapshot } = await search(plane.call, entity, { text: "word" });
+    const { job } = await json<{ job: string }>(plane.call("DELETE", pathOf(entity)), 202);
+    await until("it is erased", async () => (await get<{ status: string }>(`/v1/jobs/${job}`)).status === "done");
+    expect((await plane.call("GET", pathOf(entity))).status).toBe(404);
+    expect(await timeline(plane.call, entity)).toEqual([]);
+    const old = plane.call("POST", pathOf(entity, "/search"), { text: "word", snapshot });
+    expect(await json<object>(old, 409)).toMatchObject({ code: "snapshot_erased" });
+    await append(plane.call, entity, [{ id: "a", text: "another word" }]);
+    expect((await status(plane.call, entity)).events).toBe(1);
+  });
+});
