@@ -10,7 +10,7 @@ import { CHUNKER } from "../../core/index/chunker.ts";
 import { prepareEvents } from "../../core/log/prepare.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
-import type { AppendResult, EntityCounters, EntityScope } from "../../core/rpc.ts";
+import type { AppendResult, EntityCounters, EntityScope, IndexWork } from "../../core/rpc.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
 import type { EntityPorts, EntitySettings } from "../../durable-objects/entity/ports.ts";
@@ -95,12 +95,18 @@ export class EntityFixture {
     for (let built = 0; ; built += 1) {
       const work = this.entity.nextWork();
       if (work === null) return built;
-      const shard = await buildShard(this.#indexerPorts(), work);
-      if (!shard.ok) throw new Error(shard.failure.reason);
+      const sha256 = await this.build(work);
       const { scope, incarnation, headVersion, replaces } = work;
-      const outcome = await this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value });
+      const outcome = await this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256 });
       if (!outcome.ok || outcome.value === "stale") throw new Error("a fresh proposal was not taken");
     }
+  }
+
+  /** The digest of the shard that `work` asks for, put. */
+  async build(work: IndexWork): Promise<string> {
+    const shard = await buildShard(this.#indexerPorts(), work);
+    if (!shard.ok) throw new Error(shard.failure.reason);
+    return shard.value;
   }
 
   /** Ids of the timeline, in order of position. */

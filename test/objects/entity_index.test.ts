@@ -1,0 +1,183 @@
+import { describe, expect, test } from "vitest";
+import { WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
+import type { SearchAnswer } from "../../core/rpc.ts";
+import { searchBodySchema } from "../../core/schema/search.ts";
+import { EntityFixture } from "./entity_fixture.ts";
+
+async function fill(fixture: EntityFixture, from: number, count: number): Promise<void> {
+  for (let n = from; n < from + count; n += 1) {
+    const appended = await fixture.append([{ id: `e${n}`, text: `report number ${n} about site ${n % 3}` }]);
+    if (!appended.ok) throw new Error(appended.failure.reason);
+  }
+}
+
+async function search(fixture: EntityFixture, body: object): Promise<SearchAnswer> {
+  const ready = await fixture.entity.ready();
+  if (!ready.ok) throw new Error(ready.failure.reason);
+  const answer = await fixture.entity.reader.search(searchBodySchema.parse(body), null);
+  if (!answer.ok) throw new Error(answer.failure.reason);
+  return answer.value;
+}
+
+describe("what is handed out", () => {
+  test("nothing below the thresholds, everything once it is old enough", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 3);
+    expect(fixture.entity.nextWork()).toBeNull();
+    fixture.nowMs += 1_000;
+    expect(fixture.entity.nextWork()).toMatchObject({ from: 1, to: 3, replaces: 0 });
+  });
+
+  test("work that dies without a word is sealed after its attempts, and handed out again when unsealed", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.nowMs += 1_000;
+    for (let attempt = 0; attempt < WORK_ATTEMPTS_MAX; attempt += 1) expect(fixture.entity.nextWork()).not.toBeNull();
+    expect(fixture.entity.nextWork()).toBeNull();
+    fixture.crash();
+    await fixture.entity.ready();
+    expect(fixture.entity.nextWork()).toBeNull();
+    expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { sealed: { from: 1, to: 1 } } });
+    expect(await fixture.ids()).toEqual(["e0"]);
+    fixture.entity.unseal();
+    expect(await fixture.index()).toBe(1);
+    expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { sealed: null } });
+  });
+
+  test("work that only has to wait is never sealed", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.nowMs += 1_000;
+    for (let attempt = 0; attempt < 3 * WORK_ATTEMPTS_MAX; attempt += 1) {
+      expect(fixture.entity.nextWork()).not.toBeNull();
+      fixture.entity.workFailed(1, "the model is down", true);
+    }
+    expect(fixture.entity.lastFailure()).toBe("the model is down");
+  });
+});
+
+describe("a head", () => {
+  test("is taken once: a second proposal on the same head is stale", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 2);
+    fixture.nowMs += 1_000;
+    const work = fixture.entity.nextWork();
+    if (work === null) throw new Error("work was due");
+    const sha256 = await fixture.build(work);
+    const { scope, incarnation, headVersion, replaces } = work;
+    const proposal = { scope, incarnation, headVersion, replaces, sha256 };
+    expect(await fixture.entity.proposeHead(proposal)).toEqual({ ok: true, value: "committed" });
+    expect(await fixture.entity.proposeHead(proposal)).toEqual({ ok: true, value: "stale" });
+  });
+
+  test("keeps what was appended while its shard was built", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 2);
+    fixture.nowMs += 1_000;
+    const work = fixture.entity.nextWork();
+    if (work === null) throw new Error("work was due");
+    await fill(fixture, 2, 2);
+    const { scope, incarnation, headVersion, replaces } = work;
+    await fixture.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256: await fixture.build(work) });
+    expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { events: 4, unindexedEvents: 2 } });
+    expect(await fixture.ids()).toEqual(["e0", "e1", "e2", "e3"]);
+  });
+
+  test("of a shard that is not what its name says is refused, and the tail stays", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.nowMs += 1_000;
+    const work = fixture.entity.nextWork();
+    if (work === null) throw new Error("work was due");
+    const sha256 = await fixture.build(work);
+    const key = (await fixture.store.list("entities/")).objects.map((object) => object.key).find((name) => name.endsWith(".shard"));
+    const stored = await fixture.store.get(key ?? "");
+    const damaged = stored?.bytes.slice() ?? new Uint8Array();
+    damaged[200] = (damaged[200] ?? 0) ^ 1;
+    await fixture.store.put(key ?? "", damaged);
+    const { scope, incarnation, headVersion, replaces } = work;
+    const refused = await fixture.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256 });
+    expect(refused).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
+    expect(await fixture.ids()).toEqual(["e0"]);
+  });
+});
+
+describe("layout", () => {
+  const queries = [{ text: "report site" }, { text: "number 7", top_k: 3 }, { text: "report", filter: { id: { $in: ["e1", "e9"] } } }];
+
+  test("tail, many shards, merged, rebuilt and recovered give the same answers", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 12);
+    const hits = () => Promise.all(queries.map(async (query) => (await search(fixture, query)).hits));
+    const fromTail = await hits();
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    expect(await hits()).toEqual(fromTail);
+    fixture.entity.compact();
+    await fixture.index();
+    expect(await hits()).toEqual(fromTail);
+    expect(await fixture.entity.rebuild()).toEqual({ ok: true, value: null });
+    expect(await hits()).toEqual(fromTail);
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    expect(await hits()).toEqual(fromTail);
+    fixture.loseState();
+    expect(await hits()).toEqual(fromTail);
+  });
+
+  test("a pinned snapshot does not change by later appends, deletes or builds", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 6);
+    const pinned = await search(fixture, { text: "report site" });
+    await fill(fixture, 6, 3);
+    await fixture.entity.withdraw("e1");
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    const again = await search(fixture, { text: "report site", snapshot: pinned.snapshot });
+    expect(again.hits).toEqual(pinned.hits);
+    const now = await search(fixture, { text: "report site" });
+    expect(now.hits.map(({ id }) => id)).not.toContain("e1");
+  });
+
+  test("an eventual read sees what is indexed and says how stale it is", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 2);
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    await fill(fixture, 2, 1);
+    fixture.nowMs += 700;
+    const eventual = await search(fixture, { text: "report", consistency: "eventual" });
+    expect(eventual.hits.map(({ id }) => id).toSorted()).toEqual(["e0", "e1"]);
+    expect(eventual.staleMs).toBe(700);
+    expect(eventual.unindexedEvents).toBe(1);
+    const written = await fixture.append([{ id: "e3", text: "report" }]);
+    if (!written.ok) throw new Error(written.failure.reason);
+    const including = await search(fixture, { text: "report", consistency: "eventual", at_least: written.value.token });
+    expect(including.hits.map(({ id }) => id)).toContain("e3");
+  });
+});
+
+describe("erasure", () => {
+  test("leaves nothing but its mark, refuses old snapshots, and begins a new incarnation", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 3);
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    const { snapshot } = await search(fixture, { text: "report" });
+    await fixture.entity.erase();
+    expect(await fixture.append([{ id: "x" }])).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
+    for (let wake = 0; wake < 4; wake += 1) {
+      await fixture.entity.wake();
+      fixture.nowMs += 100;
+    }
+    expect(fixture.entity.erased()).toBe(true);
+    const left = (await fixture.store.list("entities/")).objects.map(({ key }) => key);
+    expect(left).toEqual(["entities/account%3Aacme/erased.json"]);
+    fixture.loseState();
+    const added = await fixture.append([{ id: "e0", text: "anew" }]);
+    expect(added).toMatchObject({ ok: true, value: { commit: 1, accepted: 1 } });
+    if (added.ok) expect(added.value.segment).toContain("/000002-000000000001");
+    const pinned = await fixture.entity.reader.search(searchBodySchema.parse({ text: "report", snapshot }), null);
+    expect(pinned).toMatchObject({ ok: false, failure: { reason: "snapshot_erased" } });
+  });
+});
