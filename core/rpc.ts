@@ -78,7 +78,7 @@ export interface HitExplanation {
     readonly method: "rrf";
     readonly k: number;
     readonly legs: readonly {
-      readonly leg: "text" | "vector";
+      readonly leg: "text" | "vector" | "verbatim";
       readonly rank: number;
       readonly weight: number;
       readonly contribution: number;

@@ -5,7 +5,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { logFault } from "../adapters/platform/fault_log.ts";
-import { fail, ok, type Result } from "../core/errors.ts";
+import { type Failure, fail, ok, type Result } from "../core/errors.ts";
 import {
   type AppendCommand,
   type EntityApi,
@@ -19,6 +19,7 @@ import {
 import { composeEntity } from "./compose.ts";
 import type { Entity } from "./entity/entity.ts";
 import type { Env } from "./env.ts";
+import { Misconfiguration } from "./settings.ts";
 
 export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi {
   #entity: Entity | null = null;
@@ -126,7 +127,8 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     } catch (cause) {
       // A store or queue fault, or a bug: either way nothing was acknowledged, and the reason stays here.
       logFault("entity_call_failed", cause);
-      return fail({ reason: "unavailable", what: "The entity could not answer.", retryAfterSeconds: 1 });
+      if (cause instanceof Misconfiguration) return fail(unavailable(cause.message));
+      return fail(unavailable("The entity could not answer."));
     }
   }
 
@@ -141,4 +143,8 @@ function scopeOf(name: string | undefined): EntityScope | null {
   const slash = name?.indexOf("/") ?? -1;
   if (name === undefined || slash === -1) return null;
   return { tenant: name.slice(0, slash), entity: decodeURIComponent(name.slice(slash + 1)) };
+}
+
+function unavailable(what: string): Failure {
+  return { reason: "unavailable", what, retryAfterSeconds: 1 };
 }

@@ -4,6 +4,11 @@
  */
 import type { EntitySettings } from "./entity/ports.ts";
 
+/** A variable that is wrong. The message names it and never says its value, so it may be answered and logged. */
+export class Misconfiguration extends Error {
+  override readonly name = "Misconfiguration";
+}
+
 interface Setting {
   readonly production: number;
   readonly development: number;
@@ -14,7 +19,7 @@ interface Setting {
 const SETTINGS = {
   /** Events in the tail that make it worth indexing. */
   INDEX_EVENTS: { production: 512, development: 512, min: 1, max: 100_000 },
-  /** Compressed bytes in the tail that make it worth indexing. */
+  /** Raw bytes in the tail that make it worth indexing. */
   INDEX_BYTES: { production: 1_048_576, development: 1_048_576, min: 1, max: 67_108_864 },
   /** However little waits, it is indexed after this long. */
   INDEX_AGE_MS: { production: 60_000, development: 1_000, min: 1, max: 86_400_000 },
@@ -34,7 +39,7 @@ export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONM
     if (text === undefined || text === "") return fallback;
     const value = Number(text);
     if (!Number.isInteger(value) || value < min || value > max) {
-      throw new Error(`${name} must be a whole number from ${min} to ${max}`);
+      throw new Misconfiguration(`${name} must be a whole number from ${min} to ${max}.`);
     }
     return value;
   };

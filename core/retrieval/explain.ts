@@ -9,6 +9,7 @@ import type { HitExplanation, SearchHit, TextExplanation } from "../rpc.ts";
 import type { RatedTerm } from "./bm25.ts";
 import type { PartAccess } from "./residency.ts";
 import { FUSION_RANK_UNITS, FUSION_WEIGHT_UNITS, type ResolvedSearch } from "./resolve.ts";
+import { verbatimWeight } from "./verbatim.ts";
 
 export interface ExplainSource {
   readonly access: PartAccess;
@@ -23,6 +24,7 @@ export function explainHit(
   part: Part,
   document: number,
   scores: Scores,
+  isVerbatim: boolean,
   source: ExplainSource,
 ): Result<HitExplanation> {
   const opened = source.access.open(part);
@@ -38,7 +40,7 @@ export function explainHit(
             score: scores.vector.score,
             distance: distanceOf(search.metric, scores.vector.score),
           },
-    fusion: search.mode === "hybrid" ? explainFusion(scores, search) : null,
+    fusion: search.mode === "hybrid" ? explainFusion(scores, isVerbatim, search) : null,
   });
 }
 
@@ -71,13 +73,17 @@ function distanceOf(metric: Metric, score: number): number {
 }
 
 /** The kernel's integers, so that the contributions add up to the fused score exactly. */
-function explainFusion(scores: Scores, search: ResolvedSearch): HitExplanation["fusion"] {
+function explainFusion(scores: Scores, isVerbatim: boolean, search: ResolvedSearch): HitExplanation["fusion"] {
+  const { fusionK: k, weights } = search;
   const legs = (["text", "vector"] as const).flatMap((leg) => {
     const place = scores[leg];
-    if (place === undefined) return [];
-    const weight = search.weights[leg];
-    const units = Math.floor(FUSION_RANK_UNITS / (search.fusionK + place.rank)) * (weight * FUSION_WEIGHT_UNITS);
-    return [{ leg, rank: place.rank, weight, contribution: units / (FUSION_RANK_UNITS * FUSION_WEIGHT_UNITS) }];
+    return place === undefined ? [] : [{ leg, ...contributionOf(place.rank, weights[leg], k) }];
   });
-  return { method: "rrf", k: search.fusionK, legs };
+  const verbatim = { leg: "verbatim" as const, ...contributionOf(1, verbatimWeight(search), k) };
+  return { method: "rrf", k, legs: isVerbatim ? [...legs, verbatim] : legs };
+}
+
+function contributionOf(rank: number, weight: number, k: number) {
+  const units = Math.floor(FUSION_RANK_UNITS / (k + rank)) * (weight * FUSION_WEIGHT_UNITS);
+  return { rank, weight, contribution: units / (FUSION_RANK_UNITS * FUSION_WEIGHT_UNITS) };
 }

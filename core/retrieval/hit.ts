@@ -69,6 +69,13 @@ export function at(array: Uint32Array | Float64Array, index: number): number {
   return value;
 }
 
+/** Reads the text of documents; null for one without. */
+export function createTextReader(): (part: Part, document: number) => string | null {
+  const events = createEventReader();
+  return (part, document) =>
+    events.text(part, at(part.rowOfDocument, document), at(part.chunkFrom, document), at(part.chunkTo, document));
+}
+
 interface EventReader {
   event(part: Part, row: number): StoredEvent;
   /** UTF-8 bytes [from, to) of the event's text; null when it has none. */

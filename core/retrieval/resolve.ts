@@ -23,6 +23,7 @@ import type { SearchRequest } from "../schema/search.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT, type Bm25Parameters, isIdentifier } from "./bm25.ts";
 import { type Filter, MATCH_ALL, parseFilter } from "./filter.ts";
 import { intersect, type TimeWindow } from "./prune.ts";
+import { verbatimOf } from "./verbatim.ts";
 
 export type SearchMode = "hybrid" | "text" | "vector";
 
@@ -42,6 +43,8 @@ export interface ResolvedSearch {
   readonly terms: readonly QueryTerm[];
   /** Every word of the query is part of a whole token of it. */
   readonly identifiersOnly: boolean;
+  /** The identifier that is looked up as written; null when the query is prose. */
+  readonly verbatim: string | null;
   readonly bm25: Bm25Parameters;
   readonly vector: Float32Array | null;
   readonly vectorSpace: VectorSpace | null;
@@ -76,6 +79,7 @@ export function resolveSearch(request: SearchRequest, context: ResolveContext): 
     mode,
     terms,
     identifiersOnly: hasOnlyIdentifiers(terms, context.analyze),
+    verbatim: verbatimOf(request.text),
     bm25: context.bm25 ?? { k1: BM25_K1_DEFAULT, b: BM25_B_DEFAULT },
     vector: mode !== "text" && request.vector !== null ? Float32Array.from(request.vector) : null,
     vectorSpace: context.vectorSpace,

@@ -11,10 +11,11 @@ import type { KernelSlab, TextParameters } from "../ports.ts";
 import type { Plan, SearchHit } from "../rpc.ts";
 import { type RatedTerm, rateTerms, textParameters } from "./bm25.ts";
 import { type ExplainSource, explainHit } from "./explain.ts";
-import { type Finding, type HitSource, hydrate } from "./hit.ts";
+import { createTextReader, type Finding, type HitSource, hydrate } from "./hit.ts";
 import { gatherStatistics, type Legs, type Ordinals, runLegs, type SeenPart, seenParts } from "./legs.ts";
 import type { PartAccess, SlabResidency } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
+import { findVerbatim, verbatimWeight } from "./verbatim.ts";
 import type { LiveRows, View } from "./view.ts";
 
 export interface SearchContext {
@@ -56,8 +57,9 @@ export function searchView(
   const limit = search.mode === "hybrid" ? Math.max(LEG_CANDIDATES_MIN, 5 * search.topK) : search.topK;
   const legs = runLegs(seen, access.value, search, query.value.parameters, context.entity, limit);
   if (!legs.ok) return legs;
-  const ranking = rank(legs.value, search, access.value.slab);
-  const findings = findAll(ranking, legs.value, seen, access.value, search, query.value);
+  const verbatim = findVerbatim(legs.value, search, textReader(seen));
+  const ranking = rank(legs.value, verbatim, search, access.value.slab);
+  const findings = findAll(ranking, legs.value, verbatim, seen, access.value, search, query.value);
   if (!findings.ok) return findings;
   return ok({
     hits: hydrate(findings.value, { ...context, include: search.include }),
@@ -89,7 +91,7 @@ interface Ranking {
   readonly scores: Float32Array | Float64Array;
 }
 
-function rank(legs: Legs, search: ResolvedSearch, slab: KernelSlab): Ranking {
+function rank(legs: Legs, verbatim: number | null, search: ResolvedSearch, slab: KernelSlab): Ranking {
   const { text, vector } = legs;
   if (text === null || vector === null)
     return text ?? vector ?? { ordinals: new Uint32Array(0), scores: new Float32Array(0) };
@@ -98,6 +100,7 @@ function rank(legs: Legs, search: ResolvedSearch, slab: KernelSlab): Ranking {
     [
       { keys: text.ordinals, weight: search.weights.text },
       { keys: vector.ordinals, weight: search.weights.vector },
+      ...(verbatim === null ? [] : [{ keys: Uint32Array.of(verbatim), weight: verbatimWeight(search) }]),
     ],
     search.fusionK,
     search.topK,
@@ -109,6 +112,7 @@ function rank(legs: Legs, search: ResolvedSearch, slab: KernelSlab): Ranking {
 function findAll(
   ranking: Ranking,
   legs: Legs,
+  verbatim: number | null,
   seen: readonly SeenPart[],
   access: PartAccess,
   search: ResolvedSearch,
@@ -125,11 +129,19 @@ function findAll(
     const text = inText.get(ordinal);
     const vector = inVector.get(ordinal);
     const scores = { ...(text === undefined ? {} : { text }), ...(vector === undefined ? {} : { vector }) };
-    const explain = search.explain ? explainHit(part, document, scores, source) : ok(null);
+    const explain = search.explain ? explainHit(part, document, scores, ordinal === verbatim, source) : ok(null);
     if (!explain.ok) return explain;
     findings[index] = { part, document, score: ranking.scores[index] ?? 0, scores, explain: explain.value };
   }
   return ok(findings);
+}
+
+function textReader(seen: readonly SeenPart[]): (ordinal: number) => string | null {
+  const textOf = createTextReader();
+  return (ordinal) => {
+    const { part, base } = partOfOrdinal(seen, ordinal);
+    return textOf(part, ordinal - base);
+  };
 }
 
 interface Place {

@@ -35,7 +35,7 @@ const fusionExplanationSchema = z.object({
     .array(
       z
         .object({
-          leg: z.enum(["text", "vector"]),
+          leg: z.enum(["text", "vector", "verbatim"]),
           rank: z.number().int(),
           weight: z.number(),
           contribution: z.number(),

@@ -6,6 +6,7 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
+import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { Embedder } from "../../core/ports.ts";
@@ -41,13 +42,19 @@ export class EntityParts {
   /** Copies shards that are not in SQLite yet from the store. Concurrent callers share one load. */
   async ensureLocal(head: Head): Promise<Result<{ readonly fetched: number }>> {
     const missing = head.shards.filter((shard) => !this.#ports.tables.hasShard(shard.sha256));
-    for (const shard of missing) {
-      const loading = this.#loading.get(shard.sha256) ?? this.#fetch(shard);
-      this.#loading.set(shard.sha256, loading);
-      const loaded = await loading.finally(() => this.#loading.delete(shard.sha256));
-      if (!loaded.ok) return loaded;
+    for (let start = 0; start < missing.length; start += STORE_CONCURRENCY_MAX) {
+      const wave = missing.slice(start, start + STORE_CONCURRENCY_MAX);
+      for (const loaded of await Promise.all(wave.map((shard) => this.#fetchOnce(shard))))
+        if (!loaded.ok) return loaded;
     }
     return ok({ fetched: missing.length });
+  }
+
+  #fetchOnce(shard: Pick<ShardEntry, "sha256">): Promise<Result<null>> {
+    const loading =
+      this.#loading.get(shard.sha256) ?? this.#fetch(shard).finally(() => this.#loading.delete(shard.sha256));
+    this.#loading.set(shard.sha256, loading);
+    return loading;
   }
 
   async #fetch(shard: Pick<ShardEntry, "sha256">): Promise<Result<null>> {

@@ -169,7 +169,11 @@ describe("vectors", () => {
 
   test("that came with events of the first commit are the part's only ones, and no embedder is asked", () => {
     const asked: string[] = [];
-    const embedder: LocalEmbedder = { ...letterEmbedder, embed: (texts) => (asked.push(...texts), []) };
+    const embed: LocalEmbedder["embed"] = (texts) => {
+      asked.push(...texts);
+      return letterEmbedder.embed(texts);
+    };
+    const embedder = { ...letterEmbedder, embed };
     const commits = commitsFrom(4, [[{ text: "words" }, { text: "more words", vector }, { vector: [1, 0] }]]);
     const part = opened(buildPart(sourceOf(commits, embedder.id), { ...tools, embedder }));
     expect(asked).toEqual([]);

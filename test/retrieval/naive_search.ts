@@ -6,7 +6,8 @@ import { chunkText } from "../../core/index/chunker.ts";
 import type { CommitLines } from "../../core/index/part.ts";
 import { TOMBSTONE_KIND } from "../../core/log/line.ts";
 import type { KernelBuilder, Metric, QueryTerm } from "../../core/ports.ts";
-import { WHOLE_TOKEN_BOOST } from "../../core/retrieval/bm25.ts";
+import { COMMON_TERM_FACTOR, WHOLE_TOKEN_BOOST } from "../../core/retrieval/bm25.ts";
+import { COMMON_TERMS } from "../../core/retrieval/common_terms.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
 import { quantize, scoreOf } from "../kernel/vector_oracle.ts";
 import { linesThrough, segmentName } from "./corpus.ts";
@@ -73,9 +74,7 @@ export function naiveTextSearch(
       const names = /[a-z]/.test(term) && /[0-9]/.test(term);
       if (tf === 0 || (field === "whole" && !names)) continue;
       const df = analysed.filter((other) => tfOf(other.terms, field, term) > 0).length;
-      const weight = Math.fround(
-        count * idf(Math.max(withWords, withWholes), df) * (field === "whole" ? WHOLE_TOKEN_BOOST : 1),
-      );
+      const weight = Math.fround(count * idf(Math.max(withWords, withWholes), df) * factorOf(field, term));
       const average = words / withWords;
       const norm = Math.fround(field === "whole" ? k1 : k1 * (1 - b + (b * lengthOf(terms)) / average));
       const saturated = Math.fround(tf / Math.fround(tf + norm));
@@ -109,4 +108,9 @@ export function naiveVectorSearch(
     return [{ document, score: scoreOf(quantize(Float32Array.from(vector), metric), asked, metric) }];
   });
   return hits.sort((a, b) => b.score - a.score);
+}
+
+function factorOf(field: string, term: string): number {
+  if (field === "whole") return WHOLE_TOKEN_BOOST;
+  return COMMON_TERMS.has(term) ? COMMON_TERM_FACTOR : 1;
 }

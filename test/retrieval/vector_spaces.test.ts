@@ -23,17 +23,7 @@ import {
   viewOf,
 } from "./corpus.ts";
 import { type NaiveDocument, naiveDocuments, naivePlace, naiveVectorSearch } from "./naive_search.ts";
-import {
-  type Body,
-  bodyArbitrary,
-  builder,
-  placeOf,
-  pool,
-  resolveFor,
-  run,
-  streaming,
-  supplied,
-} from "./search_fixture.ts";
+import { type Body, bodyArbitrary, placeOf, pool, resolveFor, run, streaming, supplied } from "./search_fixture.ts";
 
 const MIB = 1024 * 1024;
 const kernel = await loadKernel();

@@ -19,6 +19,11 @@ import { recordedVectors } from "./recorded_vectors.ts";
 /** The digest that names the shard. */
 export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<Result<string>> {
   const store = ports.store.forTenant(work.scope.tenant);
+  const own = ports.embedder?.id ?? "none";
+  if (own !== work.revision.embedder) {
+    const what = `EMBEDDER differs: the indexer has ${own}, the objects ${work.revision.embedder}.`;
+    return fail({ reason: "unavailable", what, retryAfterSeconds: 1 });
+  }
   const commits = await readCommits(ports, store, work);
   if (!commits.ok) return commits;
   const recorded = await recordedVectors(ports, store, work, commits.value);

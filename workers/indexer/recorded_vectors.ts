@@ -17,7 +17,7 @@ interface Piece {
   readonly to: number;
 }
 
-/** null when the scope has no remote embedder, or callers supply the vectors of this range. */
+/** null when the scope has no remote embedder. */
 export async function recordedVectors(
   ports: IndexerPorts,
   store: TenantStore,
@@ -25,7 +25,7 @@ export async function recordedVectors(
   commits: readonly CommitLines[],
 ): Promise<Result<RecordedVectors | null>> {
   const { embedder } = ports;
-  if (embedder?.kind !== "remote" || embedder.id !== work.revision.embedder) return ok(null);
+  if (embedder?.kind !== "remote") return ok(null);
   const existing = await listPieces(store, work, embedder);
   const vectors: (Float32Array | null)[] = [];
   for (let rest = commits; rest.length > 0; ) {

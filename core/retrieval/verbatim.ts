@@ -1,0 +1,32 @@
+/**
+ * A query that is one token with a digit or a sign in it is a look-up: an identifier, path or address, pasted. Terms are
+ * folded and stripped of what stands around them, so `./main.rkt` and `main.rkt`, `IPv6` and `ipv6` are one to the text
+ * leg, and it does not see `v6` in `v6.12`. So a hybrid search has a third leg then: the best document, of those that
+ * the other legs found, whose text holds the query as written. Its weight is that of the others together, which puts it
+ * first.
+ */
+import { FUSION_WEIGHT_MAX } from "../limits.ts";
+import type { Legs } from "./legs.ts";
+import type { ResolvedSearch } from "./resolve.ts";
+
+/** The token that is looked up; null when the query is prose. */
+export function verbatimOf(text: string | null): string | null {
+  const token = text?.trim() ?? "";
+  return /^\S+$/u.test(token) && /[^\p{L}\p{M}]/u.test(token) ? token : null;
+}
+
+/** The ordinal, or null. Texts are read until one is found: the text leg's first, which is nearly always its first. */
+export function findVerbatim(
+  { text, vector }: Legs,
+  { mode, verbatim }: ResolvedSearch,
+  textOf: (ordinal: number) => string | null,
+): number | null {
+  if (mode !== "hybrid" || verbatim === null) return null;
+  const holdsToken = (ordinal: number): boolean => textOf(ordinal)?.includes(verbatim) ?? false;
+  return text?.ordinals.find(holdsToken) ?? vector?.ordinals.find(holdsToken) ?? null;
+}
+
+/** At rank 1 it alone equals the most that the other legs can give, and its document is in one of them besides. */
+export function verbatimWeight({ weights }: ResolvedSearch): number {
+  return Math.min(weights.text + weights.vector, FUSION_WEIGHT_MAX);
+}
