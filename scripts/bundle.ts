@@ -30,6 +30,8 @@ const NOT_SOURCES: ReadonlySet<string> = new Set(["wasm/build"]);
 const BUNDLES = join(ROOT, "dist/bundles");
 /** Bundles of earlier sources that stay, for whoever still runs them. */
 const BUNDLES_KEPT = 3;
+/** What a killed process left unfinished goes after this long. */
+const UNFINISHED_KEPT_MS = 10 * 60 * 1000;
 
 export async function bundle(): Promise<readonly Bundle[]> {
   const target = join(BUNDLES, await sourcesDigest());
@@ -42,11 +44,13 @@ async function build(target: string): Promise<void> {
   await mkdir(BUNDLES, { recursive: true });
   const unfinished = await mkdtemp(join(BUNDLES, ".unfinished-"));
   try {
-    await Promise.all(
+    // All of them, failed or not: one that is still writing would bring the removed folder back.
+    const outcomes = await Promise.allSettled(
       SCRIPTS.map(({ config }, index) =>
         must(config, [WRANGLER, "deploy", "--dry-run", "-c", config, "--outdir", join(unfinished, String(index))]),
       ),
     );
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     await rename(unfinished, target).catch((error: unknown) => {
       if (!existsSync(target)) throw error;
     });
@@ -81,11 +85,15 @@ async function filesUnder(root: string, path: string): Promise<readonly string[]
 }
 
 async function removeOldBundles(): Promise<void> {
-  const names = (await readdir(BUNDLES)).filter((name) => !name.startsWith("."));
   const dated = await Promise.all(
-    names.map(async (name) => ({ name, at: (await stat(join(BUNDLES, name)).catch(() => null))?.mtimeMs ?? 0 })),
+    (await readdir(BUNDLES)).map(async (name) => ({
+      name,
+      atMs: (await stat(join(BUNDLES, name)).catch(() => null))?.mtimeMs ?? 0,
+    })),
   );
-  const old = dated.sort((a, b) => b.at - a.at).slice(BUNDLES_KEPT);
+  const finished = dated.filter(({ name }) => !name.startsWith(".")).sort((a, b) => b.atMs - a.atMs);
+  const abandoned = dated.filter(({ name, atMs }) => name.startsWith(".") && Date.now() - atMs > UNFINISHED_KEPT_MS);
+  const old = [...finished.slice(BUNDLES_KEPT), ...abandoned];
   await Promise.all(old.map(({ name }) => rm(join(BUNDLES, name), { recursive: true, force: true })));
 }
 

@@ -79,7 +79,7 @@ function explainFusion(scores: Scores, isVerbatim: boolean, search: ResolvedSear
     const place = scores[leg];
     return place === undefined ? [] : [{ leg, ...contributionOf(place.rank, weights[leg], k) }];
   });
-  const verbatim = { leg: "verbatim" as const, ...contributionOf(1, verbatimWeight(search), k) };
+  const verbatim = { leg: "verbatim" as const, ...contributionOf(1, verbatimWeight(weights), k) };
   return { method: "rrf", k, legs: isVerbatim ? [...legs, verbatim] : legs };
 }
 

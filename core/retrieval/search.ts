@@ -57,7 +57,8 @@ export function searchView(
   const limit = search.mode === "hybrid" ? Math.max(LEG_CANDIDATES_MIN, 5 * search.topK) : search.topK;
   const legs = runLegs(seen, access.value, search, query.value.parameters, context.entity, limit);
   if (!legs.ok) return legs;
-  const verbatim = findVerbatim(legs.value, search, textReader(seen));
+  const lookedUp = search.mode === "hybrid" ? search.verbatim : null;
+  const verbatim = lookedUp === null ? null : findVerbatim(legs.value, lookedUp, textReader(seen));
   const ranking = rank(legs.value, verbatim, search, access.value.slab);
   const findings = findAll(ranking, legs.value, verbatim, seen, access.value, search, query.value);
   if (!findings.ok) return findings;
@@ -100,7 +101,7 @@ function rank(legs: Legs, verbatim: number | null, search: ResolvedSearch, slab:
     [
       { keys: text.ordinals, weight: search.weights.text },
       { keys: vector.ordinals, weight: search.weights.vector },
-      ...(verbatim === null ? [] : [{ keys: Uint32Array.of(verbatim), weight: verbatimWeight(search) }]),
+      ...(verbatim === null ? [] : [{ keys: Uint32Array.of(verbatim), weight: verbatimWeight(search.weights) }]),
     ],
     search.fusionK,
     search.topK,

@@ -6,8 +6,11 @@
  * first.
  */
 import { FUSION_WEIGHT_MAX } from "../limits.ts";
-import type { Legs } from "./legs.ts";
-import type { ResolvedSearch } from "./resolve.ts";
+
+interface Leg {
+  /** Best first. */
+  readonly ordinals: Uint32Array;
+}
 
 /** The token that is looked up; null when the query is prose. */
 export function verbatimOf(text: string | null): string | null {
@@ -17,16 +20,15 @@ export function verbatimOf(text: string | null): string | null {
 
 /** The ordinal, or null. Texts are read until one is found: the text leg's first, which is nearly always its first. */
 export function findVerbatim(
-  { text, vector }: Legs,
-  { mode, verbatim }: ResolvedSearch,
+  { text, vector }: { readonly text: Leg | null; readonly vector: Leg | null },
+  verbatim: string,
   textOf: (ordinal: number) => string | null,
 ): number | null {
-  if (mode !== "hybrid" || verbatim === null) return null;
   const holdsToken = (ordinal: number): boolean => textOf(ordinal)?.includes(verbatim) ?? false;
   return text?.ordinals.find(holdsToken) ?? vector?.ordinals.find(holdsToken) ?? null;
 }
 
 /** At rank 1 it alone equals the most that the other legs can give, and its document is in one of them besides. */
-export function verbatimWeight({ weights }: ResolvedSearch): number {
+export function verbatimWeight(weights: { readonly text: number; readonly vector: number }): number {
   return Math.min(weights.text + weights.vector, FUSION_WEIGHT_MAX);
 }

@@ -10,7 +10,8 @@ export const settingsBodySchema = settingsSchema;
 /** null when every field can be honoured. */
 export function unavailableSetting(settings: Settings): Failure | null {
   for (const field of ["analyzer", "metric", "embedder"] as const) {
-    if (settings[field] !== undefined) return unprocessable(field, "is the deployment's and cannot be set per tenant or entity");
+    if (settings[field] !== undefined)
+      return unprocessable(field, "is the deployment's and cannot be set per tenant or entity");
   }
   if (settings.tenant_index === undefined || settings.tenant_index === "off") return null;
   return unprocessable("tenant_index", "only off is available");

@@ -51,7 +51,10 @@ async function fill(): Promise<void> {
   for (const content of ["<p>Refunds are never paid.</p>", PAGE]) {
     await json(plane.call("PUT", documentPath(SOURCE, "handbook"), content, { "content-type": "text/html" }), 201);
   }
-  await json(plane.call("PUT", documentPath(SOURCE, "logo"), new Uint8Array([137, 80, 0, 255]), { "content-type": "image/png" }), 201);
+  await json(
+    plane.call("PUT", documentPath(SOURCE, "logo"), new Uint8Array([137, 80, 0, 255]), { "content-type": "image/png" }),
+    201,
+  );
 }
 
 function documentPath(entity: string, id: string): string {
@@ -64,7 +67,12 @@ async function exported(entity: string, headers: Headers = {}): Promise<Uint8Arr
   return new Uint8Array(await response.arrayBuffer());
 }
 
-function importInto<T = Imported>(entity: string, archive: Uint8Array, headers: Headers = {}, expected = 201): Promise<T> {
+function importInto<T = Imported>(
+  entity: string,
+  archive: Uint8Array,
+  headers: Headers = {},
+  expected = 201,
+): Promise<T> {
   const type = { "content-type": "application/zip", ...headers };
   return json<T>(plane.call("POST", pathOf(entity, "/import"), archive, type), expected);
 }
@@ -133,20 +141,23 @@ describe("an import", () => {
   test.each([
     ["another entity", "account:copy", null],
     ["the same name in another tenant", SOURCE, "archive-other"],
-  ])("into %s gives the same timeline, hits and documents, before and after it is indexed", async (_, entity, tenant) => {
-    const headers = tenant === null ? {} : await newKey(plane.call, tenant);
-    const { events } = await status(plane.call, SOURCE);
-    const imported = await importInto(entity, await exported(SOURCE), headers);
-    expect(imported).toMatchObject({ duplicates: 0, conflicts: [], token: expect.any(String) });
-    expect(imported.accepted).toBeGreaterThan(events);
-    const original = await seen(SOURCE);
-    expect(await seen(entity, headers)).toEqual(original);
-    for (const id of WITHDRAWN) {
-      expect((await plane.call("GET", pathOf(entity, `/events/${id}`), undefined, headers)).status).toBe(404);
-    }
-    await untilIndexed((method, path, body) => plane.call(method, path, body, headers), entity);
-    expect(await seen(entity, headers)).toEqual(original);
-  });
+  ])(
+    "into %s gives the same timeline, hits and documents, before and after it is indexed",
+    async (_, entity, tenant) => {
+      const headers = tenant === null ? {} : await newKey(plane.call, tenant);
+      const { events } = await status(plane.call, SOURCE);
+      const imported = await importInto(entity, await exported(SOURCE), headers);
+      expect(imported).toMatchObject({ duplicates: 0, conflicts: [], token: expect.any(String) });
+      expect(imported.accepted).toBeGreaterThan(events);
+      const original = await seen(SOURCE);
+      expect(await seen(entity, headers)).toEqual(original);
+      for (const id of WITHDRAWN) {
+        expect((await plane.call("GET", pathOf(entity, `/events/${id}`), undefined, headers)).status).toBe(404);
+      }
+      await untilIndexed((method, path, body) => plane.call(method, path, body, headers), entity);
+      expect(await seen(entity, headers)).toEqual(original);
+    },
+  );
 
   test("that is repeated changes nothing, nor does one of an entity into itself", async () => {
     const archive = await exported(SOURCE);
@@ -199,7 +210,9 @@ describe("an archive that is refused", () => {
     // The first file is the log's, compressed right after its header.
     for (const at of [120, 300, 500]) {
       const entity = `flipped:${at}`;
-      expect(await importInto<Problem>(entity, flippedAt(archive, at), {}, 422)).toMatchObject({ code: "unprocessable" });
+      expect(await importInto<Problem>(entity, flippedAt(archive, at), {}, 422)).toMatchObject({
+        code: "unprocessable",
+      });
       await expectNothing(entity);
     }
   });

@@ -122,7 +122,9 @@ describe("every documented operation", () => {
     for (const [method, path] of operations()) {
       const token = path.startsWith("/v1/admin/tenants") ? DEVELOPMENT_ADMIN_TOKEN : DEVELOPMENT_KEY;
       const named = path.replaceAll(/\{\w+\}/g, "x");
-      const response = await plane.call(method, `${named}?misspelled=1`, undefined, { authorization: `Bearer ${token}` });
+      const response = await plane.call(method, `${named}?misspelled=1`, undefined, {
+        authorization: `Bearer ${token}`,
+      });
       const problem = problemSchema.parse(await response.json());
       expect({ method, path, status: response.status, code: problem.code }).toEqual({
         method,
@@ -143,7 +145,9 @@ describe("every documented operation", () => {
       expect([path, response.status]).toEqual([path, 405]);
       const allowed = (response.headers.get("allow") ?? "").split(", ").filter((method) => method !== "HEAD");
       expect(allowed.toSorted()).toEqual(
-        Object.keys(document.paths[path] ?? {}).map((method) => method.toUpperCase()).toSorted(),
+        Object.keys(document.paths[path] ?? {})
+          .map((method) => method.toUpperCase())
+          .toSorted(),
       );
     }
   });
@@ -322,14 +326,18 @@ describe("an event", () => {
     const back = await get<typeof event>(path);
     expect(back).toEqual({ ...event, citation: { segment: written.segment, line: 2 } });
     const { hits } = await search(plane.call, entity, { text: "caf\u00e9", mode: "text" });
-    expect(hits).toMatchObject([{ id: event.id, entity, ts: event.ts, citation: { segment: written.segment, line: 2 } }]);
+    expect(hits).toMatchObject([
+      { id: event.id, entity, ts: event.ts, citation: { segment: written.segment, line: 2 } },
+    ]);
     await untilIndexed(plane.call, entity);
     expect(await get(path)).toEqual(back);
     const { token } = await json<{ token: string }>(plane.call("DELETE", path));
     expect(await json(plane.call("DELETE", path))).toEqual({ token });
     expect((await plane.call("GET", path)).status).toBe(404);
     expect(await timeline(plane.call, entity)).toEqual(["e0"]);
-    expect(await search(plane.call, entity, { text: "caf\u00e9", mode: "text", at_least: token })).toMatchObject({ hits: [] });
+    expect(await search(plane.call, entity, { text: "caf\u00e9", mode: "text", at_least: token })).toMatchObject({
+      hits: [],
+    });
   });
 });
 
@@ -374,7 +382,11 @@ describe("tokens", () => {
 describe("time in a search", () => {
   test("is when it happened, when it was valid, or when it was known", async () => {
     const entity = "account:times";
-    await append(plane.call, entity, [1, 2, 3].map((n) => ({ id: `d${n}`, ts: day(n), text: "word" })));
+    await append(
+      plane.call,
+      entity,
+      [1, 2, 3].map((n) => ({ id: `d${n}`, ts: day(n), text: "word" })),
+    );
     const ids = async (body: object) => idsOf(await search(plane.call, entity, { text: "word", ...body })).toSorted();
     expect(await ids({ from: "2026-01-02T00:00:00Z" })).toEqual(["d2", "d3"]);
     expect(await ids({ to: day(2) })).toEqual(["d1", "d2"]);
@@ -423,8 +435,8 @@ describe("a search", () => {
       expect(explain.fusion.legs.map(({ leg }) => leg).toSorted()).toEqual(Object.keys(scores).toSorted());
       expect(explain.fusion.legs.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(score, 9);
       const terms = explain.text?.terms.reduce((sum, term) => sum + term.score, 0);
-      if (terms !== undefined) expect(terms).toBeCloseTo(scores["text"]?.score ?? Number.NaN, 4);
-      expect(explain.vector?.distance).toBeCloseTo(1 - (scores["vector"]?.score ?? Number.NaN), 6);
+      if (terms !== undefined) expect(terms).toBeCloseTo(scores.text?.score ?? Number.NaN, 4);
+      expect(explain.vector?.distance).toBeCloseTo(1 - (scores.vector?.score ?? Number.NaN), 6);
     }
   });
 

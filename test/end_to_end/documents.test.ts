@@ -190,7 +190,7 @@ describe("versions of a document", () => {
     expect((await put(entity, "shrinking", "text/plain", long)).event_ids.length).toBeGreaterThan(1);
     const short = await put(entity, "shrinking", "text/plain", "zeta");
     expect(await found(entity, "epsilon29999 epsilon0")).toEqual([]);
-    const events = (await listed(entity)).filter(({ attributes }) => attributes["document"] === "shrinking");
+    const events = (await listed(entity)).filter(({ attributes }) => attributes.document === "shrinking");
     expect(events.map(({ id }) => id)).toEqual(short.event_ids);
   });
 
@@ -216,7 +216,7 @@ describe("versions of a document", () => {
     await json(plane.call("DELETE", pathOf(entity, `/events/${encodeURIComponent(event_ids[0] ?? "")}`)));
     expect(await found(entity, "theta1")).toEqual([]);
     const again = await put(entity, "torn", "text/plain", content);
-    const events = (await listed(entity)).filter(({ attributes }) => attributes["document"] === "torn");
+    const events = (await listed(entity)).filter(({ attributes }) => attributes.document === "torn");
     expect(events.map((event) => event.text).join("")).toBe(content);
     expect(await found(entity, "theta1")).toEqual([again.event_ids[0]]);
   });

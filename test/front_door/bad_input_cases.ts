@@ -259,7 +259,12 @@ const operations: readonly BadInput[] = [
   posted("an index that is not there", "PUT /v1/settings", { tenant_index: "full" }, unprocessable),
   posted("an entity's unknown setting", "PUT /v1/entities/account%3Aa/settings", { bm26: {} }, invalid),
   posted("half a setting", "PUT /v1/entities/account%3Aa/settings", { bm25: { k1: 1 } }, invalid),
-  posted("an entity's setting out of range", "PUT /v1/entities/account%3Aa/settings", { bm25: { k1: -1, b: 0 } }, invalid),
+  posted(
+    "an entity's setting out of range",
+    "PUT /v1/entities/account%3Aa/settings",
+    { bm25: { k1: -1, b: 0 } },
+    invalid,
+  ),
   posted("an entity's analyzer", "PUT /v1/entities/account%3Aa/settings", { analyzer: "other" }, unprocessable),
   posted("an entity's metric", "PUT /v1/entities/account%3Aa/settings", { metric: "dot" }, unprocessable),
   posted("warming what no path can name", "POST /v1/warm", { entities: [".."] }, invalid),
@@ -325,8 +330,22 @@ const decidedBehind: readonly BadInput[] = [
     }),
   ),
   behind(posted("a bulk event without an entity", "POST /v1/events", { events: [{ text: "x" }] }, invalid)),
-  behind(posted("a bulk event of an entity of two dots", "POST /v1/events", { events: [{ entity: "..", text: "x" }] }, invalid)),
-  behind(posted("a bulk event of an entity of one dot", "POST /v1/events", { events: [{ entity: ".", text: "x" }] }, invalid)),
+  behind(
+    posted(
+      "a bulk event of an entity of two dots",
+      "POST /v1/events",
+      { events: [{ entity: "..", text: "x" }] },
+      invalid,
+    ),
+  ),
+  behind(
+    posted(
+      "a bulk event of an entity of one dot",
+      "POST /v1/events",
+      { events: [{ entity: ".", text: "x" }] },
+      invalid,
+    ),
+  ),
   behind(posted("a filter on an unknown field", SEARCH, { text: "x", filter: { colour: "red" } }, invalid)),
   behind(posted("a filter with an unknown operator", SEARCH, { text: "x", filter: { kind: { $like: "n" } } }, invalid)),
   behind(posted("a snapshot that can not be", SEARCH, { text: "x", snapshot: "!!" }, invalid)),
