@@ -138,12 +138,8 @@ export function blobKey(entity: string, sha256: string): string {
   return bounded(blobsPrefix(entity) + digestName(sha256));
 }
 
-export function shardsPrefix(entity: string): string {
-  return `${entityPrefix(entity)}indexes/`;
-}
-
 export function shardKey(entity: string, sha256: string): string {
-  return bounded(`${shardsPrefix(entity)}${digestName(sha256)}.shard`);
+  return bounded(`${entityPrefix(entity)}indexes/${digestName(sha256)}.shard`);
 }
 
 export function headsPrefix(entity: string): string {
@@ -172,29 +168,9 @@ export function entitySettingsKey(entity: string): string {
   return bounded(`${entityPrefix(entity)}settings.json`);
 }
 
-export function bundlesPrefix(entity: string): string {
-  return `${entityPrefix(entity)}bundles/`;
-}
-
 // --- Tenants --------------------------------------------------------------------------------
 
 export const SETTINGS_KEY = "settings.json";
-export const MANIFESTS_PREFIX = "manifests/";
-
-export function manifestKey(name: string, version: number): string {
-  return bounded(`${MANIFESTS_PREFIX}${encodeName(name)}@${versionDigits(version)}.yaml`);
-}
-
-/** A shard of the tenant-wide scope, by the day it covers. */
-export function tenantShardKey(dayMs: number, sha256: string): string {
-  return `indexes/${dayPath(dayMs)}/${digestName(sha256)}.shard`;
-}
-
-export function tenantHeadKey(version: number): string {
-  return `heads/${versionDigits(version)}.json`;
-}
-
-export const TENANT_HEAD_HINT_KEY = "head.json";
 
 // --- System: relative to `system/` ------------------------------------------------------------
 
@@ -204,10 +180,8 @@ export function tenantKey(tenant: string): string {
   return `${SYSTEM_TENANTS_PREFIX}${encodeName(tenant)}.json`;
 }
 
-export const SYSTEM_KEYS_PREFIX = "keys/";
-
 export function accessKeyKey(keyId: string): string {
-  return `${SYSTEM_KEYS_PREFIX}${encodeName(keyId)}.json`;
+  return `keys/${encodeName(keyId)}.json`;
 }
 
 /** Empty objects that list a tenant's keys. */

@@ -6,7 +6,6 @@ import {
   accessKeyKey,
   blobKey,
   blobsPrefix,
-  bundlesPrefix,
   decodeName,
   encodeName,
   entityPrefix,
@@ -14,7 +13,6 @@ import {
   erasedKey,
   headHintKey,
   headKey,
-  manifestKey,
   outputsKey,
   parseHeadKey,
   parseSegmentKey,
@@ -23,12 +21,9 @@ import {
   segmentsOfDayPrefix,
   segmentsPrefix,
   shardKey,
-  shardsPrefix,
-  tenantHeadKey,
   tenantKey,
   tenantKeyMarkerKey,
   tenantKeysPrefix,
-  tenantShardKey,
 } from "../../core/log/keys.ts";
 import { entitySchema, utf8Length } from "../../core/schema/scalar.ts";
 
@@ -204,19 +199,14 @@ describe("all keys", () => {
     expect(headKey("user:42", 12)).toBe("entities/user%3A42/heads/000000000012.json");
     expect(parseHeadKey(headKey("user:42", 12))).toBe(12);
     expect(parseHeadKey(headHintKey("user:42"))).toBeNull();
-    expect(manifestKey("support", 3)).toBe("manifests/support@000000000003.yaml");
-    expect(manifestKey("a@b", 3)).toBe("manifests/a%40b@000000000003.yaml");
     expect(tenantKey("dev")).toBe("tenants/dev.json");
     expect(accessKeyKey("k1")).toBe("keys/k1.json");
     expect(tenantKeyMarkerKey("dev", "k1")).toBe("tenant_keys/dev/k1");
-    expect(bundlesPrefix("user:42")).toBe("entities/user%3A42/bundles/");
     expect(blobKey("user:42", SHA)).toBe(`${blobsPrefix("user:42")}${SHA}`);
-    expect(shardKey("user:42", SHA)).toBe(`${shardsPrefix("user:42")}${SHA}.shard`);
+    expect(shardKey("user:42", SHA)).toBe(`entities/user%3A42/indexes/${SHA}.shard`);
     expect(outputsKey("user:42", "@cf/baai/bge-m3", 1, 2, 3)).toBe(
       "entities/user%3A42/outputs/%40cf%2Fbaai%2Fbge-m3/000001-000000000002-000000000003.zst",
     );
-    expect(tenantHeadKey(1)).toBe("heads/000000000001.json");
-    expect(tenantShardKey(DAY, SHA)).toBe(`indexes/1970/01/02/${SHA}.shard`);
     expect(() => shardKey("e", "../x")).toThrow();
   });
 });
