@@ -18,8 +18,8 @@ export const DOCUMENT_BYTES_MAX = 16 * MIB;
 export const CONTENT_TYPE_BYTES_MAX = 256;
 /** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
 export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
-/** An import archive, compressed. */
-export const IMPORT_BYTES_MAX = 64 * MIB;
+/** An import archive, compressed: it goes to ingest in one RPC message. */
+export const IMPORT_BYTES_MAX = 31 * MIB;
 /** What an archive may inflate to in all, and how many entries it may have. */
 export const ARCHIVE_INFLATED_BYTES_MAX = 512 * MIB;
 export const ARCHIVE_ENTRIES_MAX = 10_000;

@@ -2,6 +2,7 @@
  * Builds an entity from the platform: the only place that sees `env`. The kernel's builder, the slab pool and the part
  * cache are made once an isolate and shared by its objects, since memory is the isolate's, not the object's.
  */
+import { logFault } from "../adapters/platform/fault_log.ts";
 import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts";
 import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
 import { r2Store } from "../adapters/storage/r2_store.ts";
@@ -62,6 +63,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     slabs,
     embedder,
     settings: entitySettings(env),
+    logFault,
   };
   const revision = {
     analyzer: builder.analyzer,

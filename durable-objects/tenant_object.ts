@@ -3,6 +3,7 @@
  * that it does is there.
  */
 import { DurableObject } from "cloudflare:workers";
+import { logFault } from "../adapters/platform/fault_log.ts";
 import { systemClock, systemRandom } from "../adapters/platform/system_clock.ts";
 import { r2Store } from "../adapters/storage/r2_store.ts";
 import { fail, type Result } from "../core/errors.ts";
@@ -32,6 +33,7 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
       clock: systemClock,
       random: systemRandom,
       entityOf: (entity) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName({ tenant, entity }))),
+      logFault,
       queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
     });
   }

@@ -5,7 +5,6 @@
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
  * both in one synchronous step, so they never differ when another call runs.
  */
-import { logFault } from "../../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
@@ -27,7 +26,7 @@ import { EntityIndex } from "./entity_index.ts";
 import { EntityLog } from "./entity_log.ts";
 import { EntityParts } from "./entity_parts.ts";
 import { EntityReader } from "./entity_reader.ts";
-import { markErased, sweepErased } from "./erasure.ts";
+import { sweepErased } from "./erasure.ts";
 import type { EntityPorts } from "./ports.ts";
 import { listLog, loadTail, recover } from "./recovery.ts";
 import { type EntityState, type LogCounts, newState, noHead } from "./state.ts";
@@ -269,17 +268,20 @@ export class Entity {
 
   // --- erasure ---
 
+  /**
+   * The incarnation ends in one transaction: from here on nothing of it is read or written, and a put of it that is
+   * under way is not acknowledged. The alarm marks it in the store and sweeps.
+   */
   async erase(): Promise<Result<null>> {
-    const { state } = this.#now();
-    if (state.erasing !== null || state.last === 0) return ok(null);
-    await markErased(this.#ports, state.incarnation);
+    const { entity } = this.#ports.scope;
+    const registered = await this.#ports.registry.markDirty(entity, 0);
+    if (!registered.ok) return registered;
+    const { incarnation, erasing } = this.#now().state;
+    if (erasing !== null) return ok(null);
     this.#loaded = { state: this.#now().state, tail: new Tail() };
     this.#ports.tables.transaction(() => {
       this.#ports.tables.clear();
-      this.#write({
-        ...newState(state.incarnation + 1),
-        erasing: { incarnation: state.incarnation, emptySinceMs: null },
-      });
+      this.#write({ ...newState(incarnation + 1), erasing: { incarnation, emptySinceMs: null } });
     });
     this.#arm(this.#ports.clock.now());
     return ok(null);
@@ -307,7 +309,7 @@ export class Entity {
       if (ready.ok) await this.#work();
       else retry = true;
     } catch (cause) {
-      logFault("alarm_failed", cause);
+      this.#ports.logFault("alarm_failed", cause);
       retry = true;
     }
     if (retry) this.#arm(this.#ports.clock.now() + RETRY_MS);

@@ -10,7 +10,6 @@
  *   - Nothing is answered 2xx before the transaction; after a failed put the outcome is unknown and the answer is 503.
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
-import { logFault } from "../../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
@@ -96,7 +95,7 @@ export class EntityLog {
       await this.#commitGroup(group);
     } catch (cause) {
       // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
-      logFault("commit_failed", cause);
+      this.#host.ports.logFault("commit_failed", cause);
       answerAll(group, unavailable("The store did not confirm the write."));
     }
   }
@@ -108,9 +107,13 @@ export class EntityLog {
     const frames = joined(admitted);
     if (frames.lines.length === 0) return this.#answerWithoutCommit(admitted);
     const requests = admitted.map(({ waiting }) => waiting);
+    const { incarnation } = this.#host.state();
     const dirty = await this.#markDirty();
     if (!dirty.ok) return answerAll(requests, dirty.failure);
-    const outcome = await this.#put(frames);
+    const outcome = this.#isErased(incarnation) ? "erased" : await this.#put(frames);
+    if (outcome === "erased" || this.#isErased(incarnation)) {
+      return answerAll(requests, unavailable("The entity was erased meanwhile."));
+    }
     if (outcome === "timeout") return answerAll(requests, unavailable("The store did not answer in time."));
     if (outcome === "foreign") this.#waiting.unshift(...requests);
     else this.#acknowledge(admitted, outcome, frames);
@@ -181,8 +184,13 @@ export class EntityLog {
     return ports.registry.markDirty(ports.scope.entity, last + 1);
   }
 
+  /** What is put of an incarnation that ended meanwhile is swept with the rest, and is never acknowledged. */
+  #isErased(incarnation: number): boolean {
+    return this.#host.state().incarnation !== incarnation;
+  }
+
   /** Puts the next commit. "foreign": an earlier attempt's bytes lay there and are adopted; decide again. */
-  async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout"> {
+  async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout" | "erased"> {
     const { ports, state } = this.#host;
     const { bytes, rawBytes, lines } = joinFrames(frames.frames);
     const intent = this.#intend(hex(ports.digest.sha256(bytes)));
@@ -211,9 +219,11 @@ export class EntityLog {
   }
 
   /** The key of `intent` exists: an earlier put of ours landed after all, or this one did and its answer was lost. */
-  async #adopt(intent: Intent, facts: TailCommit): Promise<TailCommit | "foreign"> {
+  async #adopt(intent: Intent, facts: TailCommit): Promise<TailCommit | "foreign" | "erased"> {
     const { ports } = this.#host;
+    const { incarnation } = this.#host.state();
     const stored = await ports.store.get(intent.segment);
+    if (this.#isErased(incarnation)) return "erased";
     const metadata = stored === null ? null : parseMetadata(stored.metadata);
     if (stored === null || metadata === null) throw new Error("a segment that exists could not be read back");
     if (metadata.sha256 === intent.sha256) return { ...facts, arrivalMs: metadata.arrivalMs };

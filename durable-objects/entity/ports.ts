@@ -57,4 +57,6 @@ export interface EntityPorts {
   readonly slabs: SlabPool;
   readonly embedder: Embedder | null;
   readonly settings: EntitySettings;
+  /** Writes what was thrown to the log: name and place, never content. */
+  readonly logFault: (event: string, cause: unknown) => void;
 }

@@ -3,15 +3,19 @@
  * entity and moves the row's cursor in the same transaction, so a job killed between two steps goes on at the next
  * alarm where it was.
  */
-import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
+import { JOBS_MAX } from "../../core/limits.ts";
 import type { EntityScope, Job, JobType } from "../../core/rpc.ts";
-import type { TenantPorts } from "./ports.ts";
+import type { EntityControl, TenantPorts } from "./ports.ts";
 import type { RegistryTables, StoredJob } from "./registry_tables.ts";
 
+type Outcome = "done" | "wait" | "failed";
+
+/** Entities that a job over all of them deals with side by side. */
+const JOB_ENTITIES_AT_ONCE = 32;
 /** Wait between looks at an entity that is not finished yet. */
 const STEP_RETRY_MS = 250;
-/** Looks at one entity before a job gives up on it. */
+/** Looks at the same entities before a job gives up on it. */
 const LOOKS_MAX = 1_200;
 const ID_TIME_DIGITS = 9;
 const ID_RANDOM_BYTES = 6;
@@ -19,8 +23,10 @@ const ID_RANDOM_BYTES = 6;
 export class JobRunner {
   readonly #ports: TenantPorts;
   readonly #tables: RegistryTables;
-  /** Looks at the entity a job waits for; lost with the isolate, which only makes it more patient. */
-  readonly #looks = new Map<string, number>();
+  /** Looks at the entities a job waits for; lost with the isolate, which only makes it more patient. */
+  readonly #waits = new Map<string, number>();
+  /** Entities whose work a job has begun; lost with the isolate, then begun again. */
+  readonly #begun = new Map<string, Set<string>>();
   #running = false;
 
   constructor(ports: TenantPorts, tables: RegistryTables) {
@@ -32,7 +38,15 @@ export class JobRunner {
     const total = entity === null ? this.#tables.registered() : 1;
     const id = this.#newId();
     this.#tables.transaction(() =>
-      this.#tables.putJob({ id, type, entity, status: "queued", cursor: "", progress: { done: 0, total } }),
+      this.#tables.putJob({
+        id,
+        type,
+        entity,
+        status: "queued",
+        cursor: "",
+        failures: 0,
+        progress: { done: 0, total },
+      }),
     );
     await this.wake();
     return ok({ job: id });
@@ -53,7 +67,7 @@ export class JobRunner {
   cancel(id: string): Result<Job> {
     const job = this.#tables.job(id);
     if (job === null) return fail({ reason: "not_found", what: "The job" });
-    if (job.status !== "queued" && job.status !== "running") return ok(publicJob(job));
+    if (!isOpen(job)) return ok(publicJob(job));
     if (job.type === "erase") return fail({ reason: "conflict", detail: "An erasure cannot be cancelled." });
     const cancelled: StoredJob = { ...job, status: "cancelled" };
     this.#tables.transaction(() => this.#tables.putJob(cancelled));
@@ -64,101 +78,92 @@ export class JobRunner {
     await this.#ports.alarm.set(this.#ports.clock.now());
   }
 
-  /** Works off open jobs until one has to wait. Never throws; re-arms while any is open. */
+  /** Takes every open job as far as it goes for now. Never throws; re-arms while any is open. */
   async run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
     try {
-      for (let job = this.#next(); job !== null; job = this.#next()) {
-        if (!(await this.#step(job))) break;
-      }
+      for (const job of this.#tables.openJobs(JOBS_MAX)) await this.#advance(job);
     } catch (cause) {
-      logFault("job_step_failed", cause);
+      this.#ports.logFault("job_step_failed", cause);
     } finally {
       this.#running = false;
-      if (this.#next() !== null) await this.#ports.alarm.set(this.#ports.clock.now() + STEP_RETRY_MS);
+      if (this.#tables.openJobs(1).length > 0) await this.#ports.alarm.set(this.#ports.clock.now() + STEP_RETRY_MS);
     }
   }
 
-  #next(): StoredJob | null {
-    return this.#tables.openJobs(1)[0] ?? null;
+  /** Batch after batch, until one has to wait or the job has ended. */
+  async #advance(started: StoredJob): Promise<void> {
+    let job: StoredJob | null = started;
+    while (job !== null && isOpen(job) && (await this.#step(job))) job = this.#tables.job(job.id);
   }
 
-  /** One entity. False when it needs another look later. */
+  /** Deals with the next entities. False when they need another look later. */
   async #step(job: StoredJob): Promise<boolean> {
-    const entity = job.entity ?? this.#tables.names(job.cursor, 1)[0];
-    if (entity === undefined || job.progress.done >= job.progress.total) {
-      this.#save({ ...job, status: "done", result: { entities: job.progress.done } });
-      return true;
-    }
-    const outcome = await this.#deal(job, entity);
+    const entities = job.entity === null ? this.#tables.names(job.cursor, JOB_ENTITIES_AT_ONCE) : [job.entity];
+    const outcomes = await Promise.all(entities.map((entity) => this.#deal(job, entity)));
     const current = this.#tables.job(job.id);
-    if (current === null || current.status === "cancelled") return true;
-    if (!outcome.ok) {
-      this.#save({ ...job, status: "failed", error: outcome.failure.reason });
-      return true;
-    }
-    if (!outcome.value) return this.#lookAgain(job);
-    this.#looks.delete(job.id);
-    const done = job.progress.done + 1;
-    const finished = job.entity !== null || done >= job.progress.total;
-    this.#save({
-      ...job,
-      status: finished ? "done" : "running",
-      cursor: entity,
-      progress: { done, total: job.progress.total },
-      ...(finished ? { result: { entities: done } } : {}),
-    });
+    if (current === null || !isOpen(current)) return false;
+    if (outcomes.includes("wait")) return this.#lookAgain(current);
+    this.#waits.delete(job.id);
+    this.#begun.delete(job.id);
+    const failed = entities.filter((_, index) => outcomes[index] !== "done");
+    this.#save(advanced(current, entities, failed.length));
     return true;
   }
 
   #lookAgain(job: StoredJob): boolean {
-    const looks = (this.#looks.get(job.id) ?? 0) + 1;
-    this.#looks.set(job.id, looks);
-    if (looks >= LOOKS_MAX) {
-      this.#save({ ...job, status: "failed", error: "an entity did not finish in time" });
-      return true;
-    }
-    if (job.status === "queued") this.#save({ ...job, status: "running" });
+    const looks = (this.#waits.get(job.id) ?? 0) + 1;
+    this.#waits.set(job.id, looks);
+    if (looks >= LOOKS_MAX) this.#save({ ...job, status: "failed", error: "an entity did not finish in time" });
+    else if (job.status === "queued") this.#save({ ...job, status: "running" });
     return false;
   }
 
-  /** true when the entity is finished. */
-  async #deal(job: StoredJob, entity: string): Promise<Result<boolean>> {
+  async #deal(job: StoredJob, entity: string): Promise<Outcome> {
+    const finished = await this.#tryOnce(job, entity);
+    if (finished.ok) return finished.value ? "done" : "wait";
+    return finished.failure.reason === "unavailable" ? "wait" : "failed";
+  }
+
+  /** Begins the work on an entity once, then asks whether it is finished. */
+  async #tryOnce(job: StoredJob, entity: string): Promise<Result<boolean>> {
     const scope: EntityScope = { tenant: this.#ports.tenant, entity };
     const control = this.#ports.entityOf(entity);
-    const first = !this.#looks.has(job.id);
-    switch (job.type as JobType) {
-      case "rebuild": {
-        const begun = first ? await control.rebuild(scope) : ok(null);
-        return begun.ok ? this.#indexed(entity) : begun;
-      }
-      case "compact": {
-        const begun = first ? await control.compact(scope) : ok(null);
-        return begun.ok ? this.#indexed(entity) : begun;
-      }
-      case "erase": {
-        const begun = first ? await control.erase(scope) : ok(null);
-        return begun.ok ? control.erased(scope) : begun;
-      }
-      case "reconcile": {
-        const counters = await control.counters(scope);
-        if (!counters.ok) return counters;
-        this.#tables.transaction(() => this.#tables.report(counters.value));
-        if (counters.value.pending) {
-          await this.#ports.queue.send({ tenant: this.#ports.tenant, entity });
-        }
-        return ok(true);
-      }
+    const begun = this.#begun.get(job.id) ?? new Set<string>();
+    this.#begun.set(job.id, begun);
+    if (!begun.has(entity)) {
+      const began = await this.#begin(job.type, control, scope);
+      if (!began.ok) return began;
+      begun.add(entity);
+    }
+    return job.type === "erase" ? control.erased(scope) : this.#isIndexed(job.type, control, scope);
+  }
+
+  #begin(type: JobType, control: EntityControl, scope: EntityScope): Promise<Result<null>> {
+    switch (type) {
+      case "rebuild":
+        return control.rebuild(scope);
+      case "compact":
+        return control.compact(scope);
+      case "erase":
+        return control.erase(scope);
+      case "reconcile":
+        return this.#nudge(scope);
     }
   }
 
-  /** Whether nothing of the entity waits: index work that was sealed counts as finished, and stays visible in status. */
-  async #indexed(entity: string): Promise<Result<boolean>> {
-    const counters = await this.#ports.entityOf(entity).counters({ tenant: this.#ports.tenant, entity });
+  async #nudge(scope: EntityScope): Promise<Result<null>> {
+    await this.#ports.queue.send(scope);
+    return ok(null);
+  }
+
+  /** Whether nothing of the entity waits. Work that was sealed does not: it stays visible in status. */
+  async #isIndexed(type: JobType, control: EntityControl, scope: EntityScope): Promise<Result<boolean>> {
+    const counters = await control.counters(scope);
     if (!counters.ok) return counters;
     this.#tables.transaction(() => this.#tables.report(counters.value));
-    return ok(!counters.value.pending);
+    return ok(type === "reconcile" || !counters.value.pending);
   }
 
   #save(job: StoredJob): void {
@@ -175,6 +180,23 @@ export class JobRunner {
   }
 }
 
-function publicJob({ entity: _, cursor: __, ...job }: StoredJob): Job {
+function isOpen({ status }: StoredJob): boolean {
+  return status === "queued" || status === "running";
+}
+
+/** The job after `entities`; ended when there were none, or the one it is about. Failures do not stop it. */
+function advanced(job: StoredJob, entities: readonly string[], failed: number): StoredJob {
+  const last = entities.at(-1);
+  const done = job.progress.done + entities.length;
+  const progress = { done, total: Math.max(done, job.progress.total) };
+  const failures = job.failures + failed;
+  const moved = { ...job, cursor: last ?? job.cursor, progress, failures };
+  if (last !== undefined && job.entity === null) return { ...moved, status: "running" };
+  const result = { entities: done, failed: failures };
+  if (failures === 0) return { ...moved, status: "done", result };
+  return { ...moved, status: "failed", result, error: `${failures} of ${done} entities failed; their status says why` };
+}
+
+function publicJob({ entity: _, cursor: __, failures: ___, ...job }: StoredJob): Job {
   return job;
 }

@@ -27,4 +27,5 @@ export interface TenantPorts {
   readonly random: Random;
   readonly entityOf: (entity: string) => EntityControl;
   readonly queue: { send(nudge: IndexNudge): Promise<void> };
+  readonly logFault: (event: string, cause: unknown) => void;
 }

@@ -3,7 +3,7 @@
  * All of it can be found again: entities from the store's folders, counters from the entities' own objects.
  */
 import { DEAD_LETTERS_MAX, JOBS_MAX } from "../../core/limits.ts";
-import type { DeadLetter, EntityCounters, Job, JobStatus } from "../../core/rpc.ts";
+import type { DeadLetter, EntityCounters, Job, JobStatus, JobType } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
 import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
 
@@ -15,7 +15,7 @@ const SCHEMA = [
   "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
   "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
   `CREATE TABLE IF NOT EXISTS jobs (
-     id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL,
+     id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL, failures INTEGER NOT NULL,
      done INTEGER NOT NULL, total INTEGER NOT NULL, result TEXT, error TEXT
    ) WITHOUT ROWID`,
   "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
@@ -36,8 +36,11 @@ export interface WaitingRow {
 export interface StoredJob extends Job {
   /** null: every entity of the tenant. */
   readonly entity: string | null;
+  readonly type: JobType;
   /** The last entity this job has dealt with. */
   readonly cursor: string;
+  /** Entities it could not finish. */
+  readonly failures: number;
 }
 
 type Fact = "recovered" | "last_sweep_ms";
@@ -190,12 +193,13 @@ export class RegistryTables {
 
   putJob(job: StoredJob): void {
     this.#sql.run(
-      `INSERT OR REPLACE INTO jobs (id, type, entity, status, cursor, done, total, result, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO jobs (id, type, entity, status, cursor, failures, done, total, result, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.type,
       job.entity,
       job.status,
       job.cursor,
+      job.failures,
       job.progress.done,
       job.progress.total,
       job.result === undefined ? null : JSON.stringify(job.result),
@@ -230,10 +234,11 @@ export class RegistryTables {
 function jobOf(row: SqlRow): StoredJob {
   return {
     id: textOf(row.id),
-    type: textOf(row.type),
+    type: textOf(row.type) as JobType,
     entity: row.entity === null ? null : textOf(row.entity),
     status: textOf(row.status) as JobStatus,
     cursor: textOf(row.cursor),
+    failures: numberOf(row.failures),
     progress: { done: numberOf(row.done), total: numberOf(row.total) },
     ...(row.result === null ? {} : { result: JSON.parse(textOf(row.result)) as Json }),
     ...(row.error === null ? {} : { error: textOf(row.error) }),

@@ -1,6 +1,6 @@
 import { unzipSync, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { IMPORT_BYTES_MAX, RPC_BYTES_MAX } from "../../core/limits.ts";
+import { IMPORT_BYTES_MAX } from "../../core/limits.ts";
 import { bootTestRuntime, type TestRuntime } from "../runtime/boot.ts";
 import { append, json, pathOf, status, untilIndexed } from "./plane.ts";
 import { newKey } from "./tenants.ts";
@@ -259,7 +259,7 @@ describe("an archive that is refused", () => {
       expect(await importInto<Problem>(entity, bytes, {}, 422)).toMatchObject({ code: "unprocessable" });
     }
     await importInto(entity, await exported(SOURCE), { "content-type": "application/json" }, 415);
-    const large = new Uint8Array(Math.min(IMPORT_BYTES_MAX, RPC_BYTES_MAX) + 1);
+    const large = new Uint8Array(IMPORT_BYTES_MAX + 1);
     expect(await importInto<Problem>(entity, large, {}, 413)).toMatchObject({ code: "too_large" });
     await expectNothing(entity);
   });

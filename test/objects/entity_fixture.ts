@@ -166,6 +166,7 @@ export class EntityFixture {
       slabs,
       embedder: null,
       settings: SETTINGS,
+      logFault: () => undefined,
     };
   }
 

@@ -90,7 +90,9 @@ describe("a head", () => {
     const work = fixture.entity.nextWork();
     if (work === null) throw new Error("work was due");
     const sha256 = await fixture.build(work);
-    const key = (await fixture.store.list("entities/")).objects.map((object) => object.key).find((name) => name.endsWith(".shard"));
+    const key = (await fixture.store.list("entities/")).objects
+      .map((object) => object.key)
+      .find((name) => name.endsWith(".shard"));
     const stored = await fixture.store.get(key ?? "");
     const damaged = stored?.bytes.slice() ?? new Uint8Array();
     damaged[200] = (damaged[200] ?? 0) ^ 1;
@@ -103,7 +105,11 @@ describe("a head", () => {
 });
 
 describe("layout", () => {
-  const queries = [{ text: "report site" }, { text: "number 7", top_k: 3 }, { text: "report", filter: { id: { $in: ["e1", "e9"] } } }];
+  const queries = [
+    { text: "report site" },
+    { text: "number 7", top_k: 3 },
+    { text: "report", filter: { id: { $in: ["e1", "e9"] } } },
+  ];
 
   test("tail, many shards, merged, rebuilt and recovered give the same answers", async () => {
     const fixture = new EntityFixture();
@@ -179,5 +185,28 @@ describe("erasure", () => {
     if (added.ok) expect(added.value.segment).toContain("/000002-000000000001");
     const pinned = await fixture.entity.reader.search(searchBodySchema.parse({ text: "report", snapshot }), null);
     expect(pinned).toMatchObject({ ok: false, failure: { reason: "snapshot_erased" } });
+  });
+});
+
+describe("erasure beside an append", () => {
+  test("a put that was under way is not acknowledged, and nothing of it comes back", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.fault = "late";
+    const appended = fixture.append([{ id: "during", text: "report" }]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    fixture.fault = "none";
+    await fixture.entity.erase();
+    expect(await appended).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
+    await fixture.landLatePuts();
+    for (let wake = 0; wake < 4; wake += 1) {
+      await fixture.entity.wake();
+      fixture.nowMs += 100;
+    }
+    expect(await fixture.ids()).toEqual([]);
+    const added = await fixture.append([{ id: "after", text: "anew" }]);
+    expect(added).toMatchObject({ ok: true, value: { commit: 1 } });
+    fixture.loseState();
+    expect(await fixture.ids()).toEqual(["after"]);
   });
 });

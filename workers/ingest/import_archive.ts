@@ -15,7 +15,9 @@ import {
   readArchiveManifest,
   readArchiveSegment,
 } from "../../core/log/archive.ts";
+import { isTombstoneId, tombstoneId } from "../../core/log/event_id.ts";
 import { blobKey } from "../../core/log/keys.ts";
+import { TOMBSTONE_KIND, WITHDRAWS } from "../../core/log/line.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import { type EventInput, eventInputSchema } from "../../core/schema/event.ts";
 import { commandOf } from "./append.ts";
@@ -98,12 +100,20 @@ function eventsOf(
   const events: EventInput[] = [];
   for (const [index, line] of lines.value.entries()) {
     const parsed = eventInputSchema.safeParse(parseJson(line));
-    if (!parsed.success || parsed.data.id === undefined || parsed.data.ts === undefined) {
+    if (!parsed.success || !isExported(ports, parsed.data)) {
       return fail(invalid(name, `line ${index + 1} is not an event of an export`));
     }
     events.push(parsed.data);
   }
   return ok(events);
+}
+
+/** An export has ids and times, and its tombstones are named by what they withdraw: no other line may bear their ids. */
+function isExported({ digest }: IngestPorts, { id, ts, kind, relations }: EventInput): boolean {
+  if (id === undefined || ts === undefined) return false;
+  if (kind !== TOMBSTONE_KIND) return !isTombstoneId(id);
+  const target = relations?.find((relation) => relation.type === WITHDRAWS)?.target;
+  return target !== undefined && id === tombstoneId(target, digest);
 }
 
 function parseJson(text: string): unknown {

@@ -3,11 +3,11 @@
  */
 import { zipStream } from "../../../adapters/platform/zip.ts";
 import { fail, ok } from "../../../core/errors.ts";
-import { IMPORT_BYTES_MAX, RPC_BYTES_MAX } from "../../../core/limits.ts";
+import { IMPORT_BYTES_MAX } from "../../../core/limits.ts";
 import { importResultSchema } from "../../../core/schema/append.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
 import { entitySchema } from "../../../core/schema/scalar.ts";
-import { READ_ENTITY, WRITE_ENTITY } from "../access_levels.ts";
+import { ADMIN_ENTITY, READ_ENTITY } from "../access_levels.ts";
 import { noBody, rawBody } from "../http/body_spec.ts";
 import { mapped } from "../mapped.ts";
 import { jsonAnswer, ownAnswer, type Route, tenantRoute } from "../route.ts";
@@ -37,11 +37,9 @@ const exportEntity = tenantRoute(
   },
 );
 
-/** The archive goes to ingest in one message. */
-const ARCHIVE_BYTES_MAX = Math.min(IMPORT_BYTES_MAX, RPC_BYTES_MAX);
-
+/** An export holds reserved kinds as well, so to bring one in takes more than to append. */
 const importEntity = tenantRoute(
-  WRITE_ENTITY,
+  ADMIN_ENTITY,
   {
     operation: "importEntity",
     summary: "Append what an export holds: the same events with the same ids",
@@ -49,7 +47,7 @@ const importEntity = tenantRoute(
     path: "/v1/entities/{entity}/import",
     params: { entity: entitySchema },
     query: noParametersSchema,
-    body: rawBody({ media: { [ZIP_TYPE]: null }, bytesMax: ARCHIVE_BYTES_MAX, gzip: false }),
+    body: rawBody({ media: { [ZIP_TYPE]: null }, bytesMax: IMPORT_BYTES_MAX, gzip: false }),
     answer: jsonAnswer(201, "what was new, and what was there already", importResultSchema),
   },
   async ({ services, tenant, params: { entity }, body }) => {
