@@ -66,6 +66,8 @@ export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
 export const SEGMENT_READ_BYTES_MAX = 32 * MIB;
 /** Requests that may wait for the group commit of one entity before 503. */
 export const APPEND_WAITING_MAX = 1_000;
+/** Raw bytes of the requests that wait: they are in memory twice, compressed and as lines. */
+export const APPEND_WAITING_BYTES_MAX = 32 * MIB;
 /** Rows of SQLite hold at most 2 MB; blobs are cut into pages of this size. */
 export const SQLITE_PAGE_BYTES = 1 * MIB;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
@@ -206,6 +208,8 @@ export const EMBED_RESPONSE_BYTES_MAX = 16 * MIB;
 
 /** Raw bytes that may wait in an entity's tail. Beyond it appends answer 429 until indexing has caught up. */
 export const TAIL_RAW_BYTES_MAX = 64 * MIB;
+/** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
+export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
 export const PART_CACHE_BYTES_MAX = 24 * MIB;
 /** Jobs a tenant's object remembers. */

@@ -189,6 +189,8 @@ export interface EntityCounters {
   readonly unindexedEvents: number;
   /** Index work is waiting or under way. Work that was sealed is not. */
   readonly pending: boolean;
+  /** Index work was given up on until somebody asks for it again. */
+  readonly sealed: boolean;
 }
 
 /** What an object asks the indexer to build: one shard over commits `from` to `to`. */

@@ -21,6 +21,9 @@ import type { Entity } from "./entity/entity.ts";
 import type { Env } from "./env.ts";
 import { Misconfiguration } from "./settings.ts";
 
+/** The next try of an alarm that could not even be composed: a variable is wrong until the next deployment. */
+const ALARM_RETRY_MS = 60_000;
+
 export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi {
   #entity: Entity | null = null;
 
@@ -61,7 +64,7 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
   }
 
   nextWork(scope: EntityScope) {
-    return this.#serve(scope, async (entity) => ok(entity.nextWork()));
+    return this.#serve(scope, async (entity) => ok(await entity.nextWork()));
   }
 
   proposeHead(proposal: HeadProposal) {
@@ -109,9 +112,16 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     return this.#serve(scope, async (entity) => ok(entity.erased()));
   }
 
+  /** Never throws: after six throws the platform would give the alarm up. */
   override async alarm(): Promise<void> {
     const scope = scopeOf(this.ctx.id.name);
-    if (scope !== null) await this.#compose(scope).wake();
+    if (scope === null) return;
+    try {
+      await this.#compose(scope).wake();
+    } catch (cause) {
+      logFault("alarm_failed", cause);
+      await this.ctx.storage.setAlarm(Date.now() + ALARM_RETRY_MS);
+    }
   }
 
   async #serve<T>(

@@ -22,7 +22,8 @@ export interface Candidate {
 export interface Admission {
   /** Indexes of the request's lines that are already in the log, ascending. */
   readonly dropped: readonly number[];
-  readonly conflicts: readonly string[];
+  /** Indexes of dropped lines whose first event has other content. */
+  readonly conflicts: readonly number[];
   /** The newest commit that one of the dropped lines stands in; null when none does, or only in this group. */
   readonly earlier: { readonly commit: number; readonly segment: string } | null;
   readonly dimensions: number;
@@ -43,7 +44,7 @@ export function admit(
 ): Result<Admission> {
   const fresh: AdmittedIds = new Map();
   const dropped: number[] = [];
-  const conflicts: string[] = [];
+  const conflicts: number[] = [];
   let earlier: Admission["earlier"] = null;
   let space = dimensions;
   for (const [index, line] of request.prepared.entries()) {
@@ -63,7 +64,7 @@ export function admit(
     if (first === undefined || !first.ok) return first ?? fail({ reason: "internal" });
     const incoming = lineAt(request, index);
     if (!incoming.ok) return incoming;
-    if (!sameContent(first.value, incoming.value, line.tsDefaulted)) conflicts.push(line.id);
+    if (!sameContent(first.value, incoming.value, line.tsDefaulted)) conflicts.push(index);
   }
   for (const [id, line] of fresh) admitted.set(id, line);
   return ok({ dropped, conflicts, earlier, dimensions: space });

@@ -5,10 +5,10 @@
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
  * both in one synchronous step, so they never differ when another call runs.
  */
-import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
+import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
-import { tombstoneLine } from "../../core/log/line.ts";
+import { TOMBSTONE_KIND, tombstoneLine } from "../../core/log/line.ts";
 import { frameLines } from "../../core/log/segment.ts";
 import { writeToken } from "../../core/log/token.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
@@ -34,6 +34,8 @@ import { Tail } from "./tail.ts";
 
 /** The next look after a step that failed or has more to do. */
 const RETRY_MS = 1_000;
+/** What fails again and again is tried less and less often, but never given up. */
+const RETRY_MS_MAX = 300_000;
 
 interface Loaded {
   state: EntityState;
@@ -52,6 +54,7 @@ export class Entity {
   /** When the alarm will ring, as far as this instance knows. */
   #alarmAtMs: number | null = null;
   #reported = "";
+  #failures = 0;
 
   constructor(ports: EntityPorts, revision: Revision, cache: PartCache, residency: SlabResidency) {
     this.#ports = ports;
@@ -61,7 +64,7 @@ export class Entity {
     this.#log = new EntityLog({
       ...shared,
       prepareLookups: async () => {
-        const local = await this.#parts.ensureLocal(this.#now().state.head);
+        const local = await this.ensureLocal();
         return local.ok ? ok(null) : local;
       },
       inShards: (id) => {
@@ -79,7 +82,14 @@ export class Entity {
       revisionId: this.#revisionId,
       write: (state) => this.#write(state),
     });
-    this.reader = new EntityReader({ ...shared, residency, revision: this.#revisionId, metric: revision.metric });
+    const ensureLocal = () => this.ensureLocal();
+    this.reader = new EntityReader({
+      ...shared,
+      ensureLocal,
+      residency,
+      revision: this.#revisionId,
+      metric: revision.metric,
+    });
   }
 
   // --- state ---
@@ -101,13 +111,30 @@ export class Entity {
     if (!tail.ok) return tail;
     this.#alarmAtMs = await this.#ports.alarm.get();
     this.#loaded = { state: found.value, tail: tail.value };
-    if (this.#pending()) this.#arm(this.#nextDueMs());
+    if (this.#left()) this.#arm(this.#nextDueMs());
     const { head } = found.value;
     if (head.covered === 0 || head.revision === this.#revisionId) return ok(null);
     // A deployment with another analyzer or embedder: the shards of the last one answer other questions.
-    const rebuilt = await this.rebuild();
+    const rebuilt = await this.#tryRebuild();
     if (!rebuilt.ok) this.#loaded = null;
     return rebuilt;
+  }
+
+  async #tryRebuild(): Promise<Result<null>> {
+    try {
+      return await this.rebuild();
+    } catch (cause) {
+      this.#ports.logFault("rebuild_failed", cause);
+      return fail({ reason: "unavailable", what: "The log could not be read.", retryAfterSeconds: 1 });
+    }
+  }
+
+  /** Copies the head's shards that are not here. One that is damaged or gone is derived: it is built again from the log. */
+  async ensureLocal(): Promise<Result<{ readonly fetched: number }>> {
+    const local = await this.#parts.ensureLocal(this.#now().state.head);
+    if (local.ok || local.failure.reason !== "corrupt") return local;
+    const rebuilt = await this.#tryRebuild();
+    return rebuilt.ok ? ok({ fetched: 1 }) : local;
   }
 
   #now(): Loaded {
@@ -142,6 +169,9 @@ export class Entity {
   async withdraw(id: string): Promise<Result<{ readonly token: string }>> {
     const { ports } = { ports: this.#ports };
     const live = await this.reader.event(id);
+    if (live.ok && live.value.event.kind === TOMBSTONE_KIND) {
+      return fail(unprocessable("id", "names a tombstone, which cannot be withdrawn"));
+    }
     const { line, prepared } = tombstoneLine(id, ports.clock.now(), ports.digest);
     if (!live.ok) {
       const earlier = this.#earlierTombstone(prepared.id);
@@ -168,15 +198,21 @@ export class Entity {
 
   // --- index ---
 
-  nextWork(): IndexWork | null {
-    return this.#index.nextWork();
+  /** A nudge that finds nothing to do still tells the tenant so, which may have forgotten. */
+  async nextWork(): Promise<IndexWork | null> {
+    const work = this.#index.nextWork();
+    if (work === null && !this.#pending()) {
+      this.#reported = "";
+      await this.#report();
+    }
+    return work;
   }
 
   async proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
     const outcome = await this.#index.propose(proposal);
     if (outcome.ok && outcome.value === "committed") {
       await this.#report();
-      if (this.#pending()) this.#arm(this.#nextDueMs());
+      if (this.#left()) this.#arm(this.#nextDueMs());
     }
     return outcome;
   }
@@ -205,11 +241,11 @@ export class Entity {
   async rebuild(): Promise<Result<null>> {
     const { state } = this.#now();
     if (state.last === 0) return ok(null);
+    const wanted = () => this.#now().state.incarnation === state.incarnation;
     const log = await listLog(this.#ports, state.incarnation - 1);
     const covered = log.segments.filter(({ commit }) => commit <= state.head.covered);
-    const loaded = await loadTail(this.#ports, covered);
-    if (!loaded.ok) return loaded;
-    return this.#dropHead();
+    const loaded = await loadTail(this.#ports, covered, wanted);
+    return loaded.ok ? this.#dropHead() : loaded;
   }
 
   #dropHead(): Result<null> {
@@ -224,7 +260,8 @@ export class Entity {
       this.#ports.tables.keepShards([]);
       this.#write({
         ...state,
-        head: noHead(state.incarnation, state.head.version),
+        // Another version, so that a proposal on the head that is dropped is stale.
+        head: noHead(state.incarnation, state.head.version + 1),
         attempted: null,
         compact: false,
         lastNudgeMs: 0,
@@ -242,10 +279,11 @@ export class Entity {
     return ok({
       entity: this.#ports.scope.entity,
       ...counts.value,
-      lastCommit: state.last,
+      lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
       indexedCommit: state.head.covered,
       unindexedEvents: tail.events,
       pending: this.#pending(),
+      sealed: state.attempted?.sealed === true,
     });
   }
 
@@ -294,8 +332,12 @@ export class Entity {
   async #sweepErased(): Promise<void> {
     const { erasing } = this.#now().state;
     if (erasing === null) return;
-    this.#save({ erasing: await sweepErased(this.#ports, erasing) });
-    if (this.#now().state.erasing === null) await this.#ports.registry.forget(this.#ports.scope.entity);
+    const left = await sweepErased(this.#ports, erasing);
+    if (left === null) {
+      const forgotten = await this.#ports.registry.forget(this.#ports.scope.entity);
+      if (!forgotten.ok) return;
+    }
+    this.#save({ erasing: left });
   }
 
   // --- alarm ---
@@ -303,16 +345,17 @@ export class Entity {
   /** Never throws, and arms the next alarm while anything is left to do. */
   async wake(): Promise<void> {
     this.#alarmAtMs = null;
-    let retry = false;
+    let failed = false;
     try {
       const ready = await this.ready();
       if (ready.ok) await this.#work();
-      else retry = true;
+      else failed = true;
     } catch (cause) {
       this.#ports.logFault("alarm_failed", cause);
-      retry = true;
+      failed = true;
     }
-    if (retry) this.#arm(this.#ports.clock.now() + RETRY_MS);
+    this.#failures = failed ? this.#failures + 1 : 0;
+    if (failed) this.#arm(this.#ports.clock.now() + Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#failures));
     else if (this.#left()) this.#arm(this.#nextDueMs());
   }
 
@@ -353,7 +396,7 @@ export class Entity {
 
   /** Pushes counters to the tenant when they changed. A lost report is sent again by the next alarm or sweep. */
   async #report(): Promise<void> {
-    if (this.#now().state.last === 0) return;
+    if (this.#now().state.erasing !== null) return;
     const counters = await this.counters();
     if (!counters.ok) return;
     const text = JSON.stringify(counters.value);

@@ -56,7 +56,12 @@ export class EntityIndex {
     if (!compact && !this.due()) return null;
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
     const plan = compact ? planCompaction(head.shards) : planWork(head.shards, facts);
-    if (plan === null || this.#count(plan.from, plan.to).sealed) return null;
+    if (plan === null || this.#isUnderWay(plan.from)) return null;
+    if (this.#count(plan.from, plan.to).sealed) {
+      // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
+      if (compact) this.#save({ attempted: null, compact: false });
+      return null;
+    }
     return {
       scope: this.#host.ports.scope,
       incarnation: head.incarnation,
@@ -76,12 +81,22 @@ export class EntityIndex {
     const known = before?.from === from ? before : null;
     const attempts = (known?.attempts ?? 0) + 1;
     const error = known?.error ?? null;
-    return this.#attempt({ from, to, attempts, error, sealed: attempts > WORK_ATTEMPTS_MAX });
+    const handedOutMs = this.#host.ports.clock.now();
+    const attempted = { from, to, attempts, error, handedOutMs, sealed: attempts > WORK_ATTEMPTS_MAX };
+    this.#save({ attempted });
+    return attempted;
   }
 
-  #attempt(attempted: AttemptedWork): AttemptedWork {
-    this.#host.ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), attempted }));
-    return attempted;
+  /** Somebody was given this work, has not reported back, and may still be at it: a second nudge is not a failure. */
+  #isUnderWay(from: number): boolean {
+    const { attempted } = this.#host.state();
+    const { clock, settings } = this.#host.ports;
+    if (attempted?.from !== from || attempted.handedOutMs === null) return false;
+    return clock.now() - attempted.handedOutMs < settings.nudgeRetryMs;
+  }
+
+  #save(change: Partial<EntityState>): void {
+    this.#host.ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), ...change }));
   }
 
   async propose(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
@@ -98,7 +113,6 @@ export class EntityIndex {
     if (head === null || this.#stale(proposal)) return ok("stale");
     parts.keep(proposal.sha256, stored.bytes, part.value);
     this.#adopt(head);
-    await this.#writeHint();
     return ok("committed");
   }
 
@@ -148,18 +162,7 @@ export class EntityIndex {
       this.#host.write(next);
     });
     tail.truncate(head.covered);
-  }
-
-  /** `head.json`, at most once in HEAD_HINT_INTERVAL_MS; the alarm writes what was left out. */
-  async #writeHint(): Promise<void> {
-    const { ports } = this.#host;
-    const state = this.#host.state();
-    const nowMs = ports.clock.now();
-    if (state.hint.version >= state.head.version || nowMs - state.hint.writtenMs < HEAD_HINT_INTERVAL_MS) return;
-    const { version, incarnation } = state.head;
-    ports.tables.transaction(() => this.#host.write({ ...state, hint: { version, writtenMs: nowMs } }));
-    const hint = storedHeadHint({ version, incarnation, confirmedAt: nowMs });
-    await ports.store.put(headHintKey(ports.scope.entity), storedBytes(hint));
+    this.#host.parts.forgetAllBut(head);
   }
 
   hintDue(): boolean {
@@ -167,28 +170,35 @@ export class EntityIndex {
     return head.covered > 0 && hint.version < head.version;
   }
 
+  /** `head.json`, at most once in HEAD_HINT_INTERVAL_MS. It is a hint: until it is written, readers find an older head. */
   async refreshHint(): Promise<void> {
-    if (this.hintDue()) await this.#writeHint();
+    const { ports } = this.#host;
+    const { head, hint } = this.#host.state();
+    const nowMs = ports.clock.now();
+    if (!this.hintDue() || nowMs - hint.writtenMs < HEAD_HINT_INTERVAL_MS) return;
+    const { version, incarnation } = head;
+    const record = storedHeadHint({ version, incarnation, confirmedAt: nowMs });
+    await ports.store.put(headHintKey(ports.scope.entity), storedBytes(record));
+    if (this.#host.state().incarnation === incarnation) this.#save({ hint: { version, writtenMs: nowMs } });
   }
 
   /** An attempt failed. `deferred`: it had to wait for something else, and does not count. */
   failed(from: number, error: string, deferred: boolean): void {
     const { attempted } = this.#host.state();
     if (attempted?.from !== from) return;
-    this.#attempt({ ...attempted, error, attempts: attempted.attempts - Number(deferred) });
+    this.#save({
+      attempted: { ...attempted, error, handedOutMs: null, attempts: attempted.attempts - Number(deferred) },
+    });
   }
 
   unseal(): void {
-    const { ports } = this.#host;
-    ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), attempted: null, lastNudgeMs: 0 }));
+    this.#save({ attempted: null, lastNudgeMs: 0 });
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */
   compact(): boolean {
-    const { ports } = this.#host;
-    const state = this.#host.state();
-    if (planCompaction(state.head.shards) === null) return false;
-    ports.tables.transaction(() => this.#host.write({ ...state, compact: true, lastNudgeMs: 0 }));
+    if (planCompaction(this.#host.state().head.shards) === null) return false;
+    this.#save({ compact: true, lastNudgeMs: 0 });
     return true;
   }
 }

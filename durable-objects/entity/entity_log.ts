@@ -11,7 +11,7 @@
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
-import { APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { APPEND_WAITING_BYTES_MAX, APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
 import { segmentKey } from "../../core/log/keys.ts";
 import { eventTimeMs, parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
@@ -23,7 +23,7 @@ import { type Admission, type AdmittedIds, admit, type Earlier } from "./admissi
 import type { EntityPorts } from "./ports.ts";
 import { suppliedDimensions } from "./recovery.ts";
 import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
-import type { EntityState, Intent, LogCounts, TailCommit } from "./state.ts";
+import type { EntityState, Intent, LogCounts, RecordedResult, TailCommit } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
 interface Waiting {
@@ -37,6 +37,14 @@ interface Admitted {
   readonly admission: Admission;
   readonly kept: PreparedFrames;
 }
+
+interface Answered {
+  readonly waiting: Waiting;
+  readonly result: RecordedResult;
+}
+
+/** Idempotency records after which those past their window are forgotten. */
+const TRIM_EVERY = 256;
 
 /** What the log shares with the rest of the object. */
 export interface LogHost {
@@ -59,16 +67,18 @@ export class EntityLog {
   readonly #host: LogHost;
   readonly #waiting: Waiting[] = [];
   #running = false;
+  #recorded = 0;
 
   constructor(host: LogHost) {
     this.#host = host;
   }
 
   append(command: AppendCommand): Promise<Result<AppendResult>> {
-    if (this.#waiting.length >= APPEND_WAITING_MAX) {
+    const waiting = this.#waiting.reduce((bytes, request) => bytes + rawBytesOf(request), 0);
+    if (this.#waiting.length >= APPEND_WAITING_MAX || waiting >= APPEND_WAITING_BYTES_MAX) {
       return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
     }
-    if (this.#host.tail().rawBytes >= TAIL_RAW_BYTES_MAX) {
+    if (this.#host.tail().rawBytes + waiting >= TAIL_RAW_BYTES_MAX) {
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
     }
     return new Promise((resolve) => {
@@ -87,9 +97,7 @@ export class EntityLog {
   }
 
   async #commitNext(): Promise<void> {
-    const count = gather(
-      this.#waiting.map(({ command }) => command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0)),
-    );
+    const count = gather(this.#waiting.map(rawBytesOf));
     const group = this.#waiting.splice(0, count);
     try {
       await this.#commitGroup(group);
@@ -103,6 +111,7 @@ export class EntityLog {
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
     const prepared = await this.#host.prepareLookups();
     if (!prepared.ok) return answerAll(group, prepared.failure);
+    if (this.#host.state().erasing !== null) return answerAll(group, unavailable("The entity is being erased."));
     const admitted = this.#admitGroup(group);
     const frames = joined(admitted);
     if (frames.lines.length === 0) return this.#answerWithoutCommit(admitted);
@@ -132,7 +141,7 @@ export class EntityLog {
     for (const waiting of group) {
       const { prepared, idempotency } = waiting.command;
       if (idempotency !== null) {
-        const replay = this.#replay(idempotency);
+        const replay = this.#replay(waiting.command, idempotency);
         if (replay !== null) {
           waiting.answer(replay);
           continue;
@@ -161,11 +170,14 @@ export class EntityLog {
   }
 
   /** The recorded answer of an idempotency key; a failure when the body differs; null when the key is new. */
-  #replay(idempotency: { readonly key: string; readonly bodyDigest: string }): Result<AppendResult> | null {
+  #replay(
+    { prepared }: AppendCommand,
+    idempotency: NonNullable<AppendCommand["idempotency"]>,
+  ): Result<AppendResult> | null {
     const { tables, clock } = this.#host.ports;
     const record = tables.idempotent(idempotency.key, clock.now());
     if (record === null) return null;
-    if (record.bodyDigest === idempotency.bodyDigest) return ok(record.result);
+    if (record.bodyDigest === idempotency.bodyDigest) return ok(answerOf(record.result, prepared));
     return fail({ reason: "conflict", detail: "This Idempotency-Key was used with another body." });
   }
 
@@ -242,7 +254,7 @@ export class EntityLog {
     const results = admitted.map((request) => resultOf(request, facts, token, ports));
     const dimensions = frames.lines.find((line) => line.dimensions > 0)?.dimensions ?? 0;
     this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, dimensions, results);
-    for (const { waiting, result } of results) waiting.answer(ok(result));
+    for (const { waiting, result } of results) waiting.answer(ok(answerOf(result, waiting.command.prepared)));
   }
 
   /** The confirmed transaction that makes commit `facts.commit` the last. */
@@ -251,7 +263,7 @@ export class EntityLog {
     bytes: Uint8Array,
     lines: readonly string[],
     dimensions: number,
-    results: readonly { readonly waiting: Waiting; readonly result: AppendResult }[],
+    results: readonly Answered[],
   ): void {
     const { ports } = this.#host;
     const state = this.#host.state();
@@ -282,14 +294,17 @@ export class EntityLog {
       return resultOf(request, earlier, token, ports);
     });
     ports.tables.transaction(() => this.#record(results));
-    for (const { waiting, result } of results) waiting.answer(ok(result));
+    for (const { waiting, result } of results) waiting.answer(ok(answerOf(result, waiting.command.prepared)));
   }
 
-  #record(results: readonly { readonly waiting: Waiting; readonly result: AppendResult }[]): void {
+  #record(results: readonly Answered[]): void {
     const { tables, clock } = this.#host.ports;
     for (const { waiting, result } of results) {
       const { idempotency } = waiting.command;
-      if (idempotency !== null) tables.putIdempotent(idempotency.key, idempotency.bodyDigest, result, clock.now());
+      if (idempotency === null) continue;
+      tables.putIdempotent(idempotency.key, idempotency.bodyDigest, result, clock.now());
+      this.#recorded += 1;
+      if (this.#recorded % TRIM_EVERY === 0) tables.trimIdempotent(clock.now());
     }
   }
 }
@@ -299,9 +314,8 @@ function resultOf(
   at: { readonly commit: number; readonly segment: string },
   token: string,
   ports: EntityPorts,
-): { readonly waiting: Waiting; readonly result: AppendResult } {
+): Answered {
   const place = kept.lines.length === 0 && admission.earlier !== null ? admission.earlier : at;
-  const { prepared } = waiting.command;
   return {
     waiting,
     result: {
@@ -310,10 +324,22 @@ function resultOf(
       accepted: kept.lines.length,
       duplicates: admission.dropped.length,
       conflicts: admission.conflicts,
-      eventIds: prepared.lines.map((line) => line.id),
       token,
     },
   };
+}
+
+/** The whole answer: the ids are those of the request, sent once or again. */
+function answerOf(result: RecordedResult, { lines }: PreparedFrames): AppendResult {
+  return {
+    ...result,
+    conflicts: result.conflicts.flatMap((index) => lines[index]?.id ?? []),
+    eventIds: lines.map(({ id }) => id),
+  };
+}
+
+function rawBytesOf({ command }: Waiting): number {
+  return command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0);
 }
 
 function counted(before: LogCounts, lines: readonly string[]): LogCounts {

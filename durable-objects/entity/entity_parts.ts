@@ -6,7 +6,8 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
-import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { STORE_CONCURRENCY_MAX, TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { idHash } from "../../core/log/event_id.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { Embedder } from "../../core/ports.ts";
@@ -22,6 +23,7 @@ interface TailPart {
   readonly from: number;
   readonly to: number;
   readonly lines: number;
+  readonly rawBytes: number;
   readonly part: Part;
 }
 
@@ -30,6 +32,8 @@ export class EntityParts {
   readonly #cache: PartCache;
   readonly #revision: Revision;
   readonly #loading = new Map<string, Promise<Result<null>>>();
+  /** Ascending id hashes of the head's shards: 8 bytes an event, so that a new id costs no look into a shard. */
+  readonly #ids = new Map<string, BigUint64Array>();
   #tailParts: TailPart[] = [];
   #opened = 0;
 
@@ -80,8 +84,10 @@ export class EntityParts {
 
   /** Keeps verified bytes in SQLite and the opened part in memory. */
   keep(sha256: string, bytes: Uint8Array, part: Part): void {
-    const { tables, clock } = this.#ports;
-    tables.transaction(() => tables.putShard(sha256, bytes, clock.now()));
+    const { tables } = this.#ports;
+    const ids = new Uint8Array(part.idHashes.buffer, part.idHashes.byteOffset, part.idHashes.byteLength);
+    const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
+    tables.transaction(() => tables.putShard(sha256, bytes, ids, dimensions));
     this.#cache.put(this.#cacheKey(sha256), part);
   }
 
@@ -112,9 +118,7 @@ export class EntityParts {
 
   /** Dimensions of vectors that callers supplied in commits that are in shards; 0 for none. */
   suppliedDimensions(head: Head): number {
-    const parts = this.shards(head);
-    const supplied = parts.ok ? parts.value.find((part) => part.vectors.supplied !== null) : undefined;
-    return supplied?.vectors.supplied?.space.dimensions ?? 0;
+    return Math.max(0, ...head.shards.map(({ sha256 }) => this.#ports.tables.shardDimensions(sha256)));
   }
 
   #cacheKey(sha256: string): string {
@@ -124,7 +128,7 @@ export class EntityParts {
 
   /**
    * The tail's parts in order. New commits become a part of their own; two neighbours of like size are built into one,
-   * so that the parts stay few and a commit is built O(log n) times.
+   * so that the parts stay few and a commit is built O(log n) times. No part grows beyond what a slab takes.
    */
   tail(tail: Tail, incarnation: number): Result<readonly Part[]> {
     const commits = tail.commits();
@@ -134,18 +138,16 @@ export class EntityParts {
     const built = this.#tailParts.at(-1)?.to ?? first - 1;
     let fresh = commits.filter((commit) => commit.commit > built);
     if (fresh.length > 0) {
-      for (
-        let last = this.#tailParts.at(-1);
-        last !== undefined && last.lines <= 2 * lineCount(fresh);
-        last = this.#tailParts.at(-1)
-      ) {
-        const { from, to } = last;
+      for (let last = this.#tailParts.at(-1); last !== undefined; last = this.#tailParts.at(-1)) {
+        const { from, to, lines, rawBytes } = last;
+        if (lines > 2 * lineCount(fresh) || rawBytes + rawBytesOf(fresh) > TAIL_PART_RAW_BYTES_MAX) break;
         fresh = [...commits.filter((commit) => commit.commit >= from && commit.commit <= to), ...fresh];
         this.#tailParts.pop();
       }
       const part = this.#build(fresh, incarnation);
       if (!part.ok) return part;
-      this.#tailParts.push({ from: part.value.from, to: part.value.to, lines: lineCount(fresh), part: part.value });
+      const { from, to } = part.value;
+      this.#tailParts.push({ from, to, lines: lineCount(fresh), rawBytes: rawBytesOf(fresh), part: part.value });
     }
     return ok(this.#tailParts.map(({ part }) => part));
   }
@@ -155,18 +157,47 @@ export class EntityParts {
     return openPart(buildPart(source, { ...this.#ports, embedder: localOnly(this.#ports.embedder) }), this.#ports);
   }
 
-  /** Where `id` stands in the head's shards. */
+  /** Where `id` stands in the head's shards. A miss opens none of them; a hit is verified by the id itself. */
   find(head: Head, id: string): Result<Earlier | null> {
-    const parts = this.shards(head);
-    if (!parts.ok) return parts;
-    for (const part of parts.value) {
-      const row = part.rowOfId(id);
+    const hash = idHash(id, this.#ports.digest);
+    for (const { sha256 } of head.shards) {
+      if (!holds(this.#idHashes(sha256), hash)) continue;
+      const part = this.#open(sha256);
+      if (!part.ok) return part;
+      const row = part.value.rowOfId(id);
       if (row === -1) continue;
-      const commit = commitOfRow(part, row);
-      return ok({ commit: commit.commit, segment: commit.segment, line: part.lineOfRow(row) });
+      const { commit, segment } = commitOfRow(part.value, row);
+      return ok({ commit, segment, line: part.value.lineOfRow(row) });
     }
     return ok(null);
   }
+
+  #idHashes(sha256: string): BigUint64Array {
+    const known = this.#ids.get(sha256);
+    if (known !== undefined) return known;
+    const bytes = this.#ports.tables.shardIds(sha256).slice();
+    const hashes = new BigUint64Array(bytes.buffer, 0, bytes.length / BigUint64Array.BYTES_PER_ELEMENT);
+    this.#ids.set(sha256, hashes);
+    return hashes;
+  }
+
+  /** Forgets what belongs to shards that the head names no more. */
+  forgetAllBut(head: Head): void {
+    const kept = new Set(head.shards.map(({ sha256 }) => sha256));
+    for (const sha256 of this.#ids.keys()) if (!kept.has(sha256)) this.#ids.delete(sha256);
+  }
+}
+
+/** `hashes` ascend. */
+function holds(hashes: BigUint64Array, wanted: bigint): boolean {
+  let low = 0;
+  let high = hashes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((hashes[middle] ?? 0n) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return hashes[low] === wanted;
 }
 
 /** A remote embedder's vectors come from recorded outputs only, so the tail has none of them. */
@@ -176,4 +207,8 @@ export function localOnly(embedder: Embedder | null) {
 
 function lineCount(commits: readonly CommitLines[]): number {
   return commits.reduce((total, commit) => total + commit.lines.length, 0);
+}
+
+function rawBytesOf(commits: readonly CommitLines[]): number {
+  return commits.reduce((total, { lines }) => total + lines.reduce((bytes, line) => bytes + line.length + 1, 0), 0);
 }

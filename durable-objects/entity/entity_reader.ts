@@ -41,6 +41,7 @@ export interface ReaderHost {
   readonly metric: "cosine" | "dot" | "l2";
   state(): EntityState;
   tail(): Tail;
+  ensureLocal(): Promise<Result<{ readonly fetched: number }>>;
 }
 
 /** What is said of work that died each time before it could say anything. */
@@ -230,11 +231,10 @@ export class EntityReader {
     let fetched = 0;
     for (;;) {
       const { head } = this.#host.state();
-      const local = await this.#host.parts.ensureLocal(head);
-      if (this.#host.state().head !== head) continue;
+      const local = await this.#host.ensureLocal();
       if (!local.ok) return local;
       fetched += local.value.fetched;
-      return this.#layoutNow(fetched);
+      if (this.#host.state().head === head) return this.#layoutNow(fetched);
     }
   }
 

@@ -43,8 +43,17 @@ export async function recover(ports: EntityPorts, revision: string, forWrite: bo
   const erased = await erasedIncarnation(ports);
   if (!erased.ok) return erased;
   const log = await listLog(ports, erased.value);
-  if (log.segments.length === 0) return ok(newState(erased.value + 1, registered));
+  if (log.segments.length === 0) return ok(noLog(ports, erased.value, registered));
   return adoptLog(ports, revision, log.incarnation, log.segments);
+}
+
+/** An erasure that was under way when the state was lost goes on: it is not known how far the sweep had come. */
+function noLog(ports: EntityPorts, erased: number, registered: number): EntityState {
+  const state = newState(erased + 1, registered);
+  if (erased === 0) return state;
+  const erasing: EntityState = { ...state, erasing: { incarnation: erased, emptySinceMs: null } };
+  ports.tables.transaction(() => ports.tables.writeState(erasing));
+  return erasing;
 }
 
 /** The greatest incarnation that was erased; 0 when none was. */
@@ -69,7 +78,8 @@ export async function listLog(
       const parsed = parseSegmentKey(key);
       if (parsed === null || parsed.incarnation <= erased) continue;
       const commits = found.get(parsed.incarnation) ?? new Map<number, string>();
-      if (!commits.has(parsed.commit)) commits.set(parsed.commit, key);
+      // A straggler of an earlier instance may lie under an earlier day: keys come in order of day, and the last is ours.
+      commits.set(parsed.commit, key);
       found.set(parsed.incarnation, commits);
     }
     cursor = page.cursor;
@@ -90,7 +100,7 @@ async function adoptLog(
   const gap = segments.findIndex((segment, index) => segment.commit !== index + 1);
   if (gap !== -1) return fail({ reason: "corrupt", what: `the log: the segment of commit ${gap + 1} is missing` });
   const head = await newestHead(ports, revision, incarnation, segments.length);
-  const tail = await loadTail(ports, segments.slice(head.covered));
+  const tail = await loadTail(ports, segments.slice(head.covered), () => true);
   if (!tail.ok) return tail;
   const last = segments.at(-1);
   if (last === undefined) throw new Error("a log to adopt has a segment");
@@ -138,13 +148,20 @@ interface LoadedTail {
   readonly dimensions: number;
 }
 
-/** Copies segments into SQLite's tail, verified against their own metadata. */
-export async function loadTail(ports: EntityPorts, segments: readonly SegmentRef[]): Promise<Result<LoadedTail>> {
+/**
+ * Copies segments into SQLite's tail, verified against their own metadata, for as long as they are `wanted`: an
+ * incarnation may end while they are read.
+ */
+export async function loadTail(
+  ports: EntityPorts,
+  segments: readonly SegmentRef[],
+  wanted: () => boolean,
+): Promise<Result<LoadedTail>> {
   const facts: TailCommit[] = [];
   let dimensions = 0;
   for (let start = 0; start < segments.length; start += STORE_CONCURRENCY_MAX) {
     const loaded = await Promise.all(
-      segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment)),
+      segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment, wanted)),
     );
     for (const result of loaded) {
       if (!result.ok) return result;
@@ -158,8 +175,10 @@ export async function loadTail(ports: EntityPorts, segments: readonly SegmentRef
 async function loadSegment(
   ports: EntityPorts,
   { commit, key }: SegmentRef,
+  wanted: () => boolean,
 ): Promise<Result<{ facts: TailCommit; dimensions: number }>> {
   const stored = await ports.store.get(key);
+  if (!wanted()) return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
   if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
   const metadata = parseMetadata(stored.metadata);
   if (metadata === null) return fail({ reason: "corrupt", what: `${key}: its metadata` });

@@ -3,12 +3,11 @@
  *
  *   state        one JSON row, rewritten in every transaction that changes it
  *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
- *   shards       which shards the head names, and whether their bytes lie here
- *   shard_pages  those bytes
+ *   shards       copies of shards that the head names, and the dimensions of the vectors supplied in each
+ *   shard_pages  their bytes, and by themselves the hashes of their ids
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  */
 import { IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_WINDOW_MS, SQLITE_PAGE_BYTES } from "../../core/limits.ts";
-import type { AppendResult } from "../../core/rpc.ts";
 import type { Head } from "../../core/schema/stored.ts";
 import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
 
@@ -28,6 +27,8 @@ export interface AttemptedWork {
   readonly to: number;
   readonly attempts: number;
   readonly sealed: boolean;
+  /** When it was handed out; null once it has reported back. */
+  readonly handedOutMs: number | null;
   /** Why the last attempt that reported back failed. */
   readonly error: string | null;
 }
@@ -92,6 +93,17 @@ export function newState(incarnation: number, registered = 0): EntityState {
   };
 }
 
+/** An append's answer without the ids that the same body brings again: ten thousand of them would not fit in a row. */
+export interface RecordedResult {
+  readonly commit: number;
+  readonly segment: string;
+  readonly accepted: number;
+  readonly duplicates: number;
+  /** Which of the request's events are in conflict. */
+  readonly conflicts: readonly number[];
+  readonly token: string;
+}
+
 /** A commit of the tail, without its bytes. */
 export interface TailCommit {
   readonly commit: number;
@@ -105,8 +117,8 @@ export interface TailCommit {
 const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS shards (sha256 TEXT PRIMARY KEY, used_ms INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS shard_pages (sha256 TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (sha256, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shards (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shard_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -148,11 +160,12 @@ export class EntityTables {
   // --- tail ---
 
   putTail(facts: TailCommit, bytes: Uint8Array): void {
+    this.#sql.run("DELETE FROM tail WHERE commit_no = ?", facts.commit);
     const pages = Math.max(1, Math.ceil(bytes.length / SQLITE_PAGE_BYTES));
     for (let page = 0; page < pages; page += 1) {
       const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
       this.#sql.run(
-        "INSERT OR REPLACE INTO tail (commit_no, page, facts, bytes) VALUES (?, ?, ?, ?)",
+        "INSERT INTO tail (commit_no, page, facts, bytes) VALUES (?, ?, ?, ?)",
         facts.commit,
         page,
         page === 0 ? JSON.stringify(facts) : null,
@@ -182,17 +195,11 @@ export class EntityTables {
 
   // --- shards ---
 
-  putShard(sha256: string, bytes: Uint8Array, nowMs: number): void {
-    this.#sql.run("INSERT OR REPLACE INTO shards (sha256, used_ms) VALUES (?, ?)", sha256, nowMs);
-    for (let page = 0; page * SQLITE_PAGE_BYTES < bytes.length; page += 1) {
-      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
-      this.#sql.run(
-        "INSERT OR REPLACE INTO shard_pages (sha256, page, bytes) VALUES (?, ?, ?)",
-        sha256,
-        page,
-        blobOf(slice),
-      );
-    }
+  /** `ids`: ascending hashes of the shard's event ids. `dimensions`: of vectors supplied in it, 0 for none. */
+  putShard(sha256: string, bytes: Uint8Array, ids: Uint8Array, dimensions: number): void {
+    this.#sql.run("INSERT OR REPLACE INTO shards (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
+    this.#putPages(sha256, bytes);
+    this.#putPages(idsOf(sha256), ids);
   }
 
   hasShard(sha256: string): boolean {
@@ -200,11 +207,32 @@ export class EntityTables {
   }
 
   shardBytes(sha256: string): Uint8Array {
-    return joinPages(
-      this.#sql
-        .run("SELECT bytes FROM shard_pages WHERE sha256 = ? ORDER BY page", sha256)
-        .map((row) => bytesOf(row.bytes)),
-    );
+    return this.#pages(sha256);
+  }
+
+  shardIds(sha256: string): Uint8Array {
+    return this.#pages(idsOf(sha256));
+  }
+
+  shardDimensions(sha256: string): number {
+    return numberOf(this.#sql.run("SELECT dimensions FROM shards WHERE sha256 = ?", sha256)[0]?.dimensions);
+  }
+
+  #putPages(name: string, bytes: Uint8Array): void {
+    for (let page = 0; page * SQLITE_PAGE_BYTES < bytes.length; page += 1) {
+      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
+      this.#sql.run(
+        "INSERT OR REPLACE INTO shard_pages (name, page, bytes) VALUES (?, ?, ?)",
+        name,
+        page,
+        blobOf(slice),
+      );
+    }
+  }
+
+  #pages(name: string): Uint8Array {
+    const rows = this.#sql.run("SELECT bytes FROM shard_pages WHERE name = ? ORDER BY page", name);
+    return joinPages(rows.map((row) => bytesOf(row.bytes)));
   }
 
   /** Drops every copy that `kept` does not name. */
@@ -214,23 +242,23 @@ export class EntityTables {
       const sha256 = textOf(row.sha256);
       if (wanted.has(sha256)) continue;
       this.#sql.run("DELETE FROM shards WHERE sha256 = ?", sha256);
-      this.#sql.run("DELETE FROM shard_pages WHERE sha256 = ?", sha256);
+      this.#sql.run("DELETE FROM shard_pages WHERE name IN (?, ?)", sha256, idsOf(sha256));
     }
   }
 
   // --- idempotency ---
 
-  idempotent(key: string, nowMs: number): { readonly bodyDigest: string; readonly result: AppendResult } | null {
+  idempotent(key: string, nowMs: number): { readonly bodyDigest: string; readonly result: RecordedResult } | null {
     const row = this.#sql.run(
       "SELECT body_digest, result FROM idempotency WHERE key = ? AND at_ms > ?",
       key,
       nowMs - IDEMPOTENCY_WINDOW_MS,
     )[0];
     if (row === undefined) return null;
-    return { bodyDigest: textOf(row.body_digest), result: JSON.parse(textOf(row.result)) as AppendResult };
+    return { bodyDigest: textOf(row.body_digest), result: JSON.parse(textOf(row.result)) as RecordedResult };
   }
 
-  putIdempotent(key: string, bodyDigest: string, result: AppendResult, nowMs: number): void {
+  putIdempotent(key: string, bodyDigest: string, result: RecordedResult, nowMs: number): void {
     this.#sql.run(
       "INSERT OR REPLACE INTO idempotency (key, body_digest, result, at_ms) VALUES (?, ?, ?, ?)",
       key,
@@ -250,6 +278,10 @@ export class EntityTables {
       count - IDEMPOTENCY_RECORDS_MAX,
     );
   }
+}
+
+function idsOf(sha256: string): string {
+  return `ids:${sha256}`;
 }
 
 function joinPages(pages: readonly Uint8Array[]): Uint8Array {

@@ -120,10 +120,16 @@ export class JobRunner {
     return false;
   }
 
+  /** What throws or is unavailable now may be there at the next look; looks are counted. */
   async #deal(job: StoredJob, entity: string): Promise<Outcome> {
-    const finished = await this.#tryOnce(job, entity);
-    if (finished.ok) return finished.value ? "done" : "wait";
-    return finished.failure.reason === "unavailable" ? "wait" : "failed";
+    try {
+      const finished = await this.#tryOnce(job, entity);
+      if (finished.ok) return finished.value ? "done" : "wait";
+      return finished.failure.reason === "unavailable" ? "wait" : "failed";
+    } catch (cause) {
+      this.#ports.logFault("job_step_failed", cause);
+      return "wait";
+    }
   }
 
   /** Begins the work on an entity once, then asks whether it is finished. */

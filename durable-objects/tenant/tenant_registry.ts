@@ -45,7 +45,7 @@ export class TenantRegistry {
     this.#tables.transaction(() => {
       this.#tables.report(counters);
       // What was given up on has been done after all.
-      if (counters.unindexedEvents === 0 && !counters.pending) this.#tables.dropDeadLettersOf(counters.entity);
+      if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
     });
     return ok(null);
   }

@@ -41,6 +41,7 @@ const SETTINGS: EntitySettings = {
 export class EntityFixture {
   readonly scope: EntityScope;
   readonly objects = memoryStore();
+  readonly settings = SETTINGS;
   readonly nudges: EntityScope[] = [];
   readonly registered = new Map<string, number>();
   readonly reports: EntityCounters[] = [];
@@ -93,7 +94,7 @@ export class EntityFixture {
     const ready = await this.entity.ready();
     if (!ready.ok) throw new Error(ready.failure.reason);
     for (let built = 0; ; built += 1) {
-      const work = this.entity.nextWork();
+      const work = await this.entity.nextWork();
       if (work === null) return built;
       const sha256 = await this.build(work);
       const { scope, incarnation, headVersion, replaces } = work;

@@ -19,24 +19,36 @@ async function search(fixture: EntityFixture, body: object): Promise<SearchAnswe
   return answer.value;
 }
 
+/** The alarms that an erasure takes. */
+async function sweep(fixture: EntityFixture): Promise<void> {
+  for (let wake = 0; wake < 4; wake += 1) {
+    await fixture.entity.wake();
+    fixture.nowMs += 2 * fixture.settings.putDeadlineMs;
+  }
+}
+
 describe("what is handed out", () => {
   test("nothing below the thresholds, everything once it is old enough", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 3);
-    expect(fixture.entity.nextWork()).toBeNull();
+    expect(await fixture.entity.nextWork()).toBeNull();
     fixture.nowMs += 1_000;
-    expect(fixture.entity.nextWork()).toMatchObject({ from: 1, to: 3, replaces: 0 });
+    expect(await fixture.entity.nextWork()).toMatchObject({ from: 1, to: 3, replaces: 0 });
   });
 
   test("work that dies without a word is sealed after its attempts, and handed out again when unsealed", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 1);
     fixture.nowMs += 1_000;
-    for (let attempt = 0; attempt < WORK_ATTEMPTS_MAX; attempt += 1) expect(fixture.entity.nextWork()).not.toBeNull();
-    expect(fixture.entity.nextWork()).toBeNull();
+    for (let attempt = 0; attempt < WORK_ATTEMPTS_MAX; attempt += 1) {
+      expect(await fixture.entity.nextWork()).not.toBeNull();
+      expect(await fixture.entity.nextWork()).toBeNull();
+      fixture.nowMs += fixture.settings.nudgeRetryMs;
+    }
+    expect(await fixture.entity.nextWork()).toBeNull();
     fixture.crash();
     await fixture.entity.ready();
-    expect(fixture.entity.nextWork()).toBeNull();
+    expect(await fixture.entity.nextWork()).toBeNull();
     expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { sealed: { from: 1, to: 1 } } });
     expect(await fixture.ids()).toEqual(["e0"]);
     fixture.entity.unseal();
@@ -49,7 +61,7 @@ describe("what is handed out", () => {
     await fill(fixture, 0, 1);
     fixture.nowMs += 1_000;
     for (let attempt = 0; attempt < 3 * WORK_ATTEMPTS_MAX; attempt += 1) {
-      expect(fixture.entity.nextWork()).not.toBeNull();
+      expect(await fixture.entity.nextWork()).not.toBeNull();
       fixture.entity.workFailed(1, "the model is down", true);
     }
     expect(fixture.entity.lastFailure()).toBe("the model is down");
@@ -61,7 +73,7 @@ describe("a head", () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 2);
     fixture.nowMs += 1_000;
-    const work = fixture.entity.nextWork();
+    const work = await fixture.entity.nextWork();
     if (work === null) throw new Error("work was due");
     const sha256 = await fixture.build(work);
     const { scope, incarnation, headVersion, replaces } = work;
@@ -74,7 +86,7 @@ describe("a head", () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 2);
     fixture.nowMs += 1_000;
-    const work = fixture.entity.nextWork();
+    const work = await fixture.entity.nextWork();
     if (work === null) throw new Error("work was due");
     await fill(fixture, 2, 2);
     const { scope, incarnation, headVersion, replaces } = work;
@@ -87,7 +99,7 @@ describe("a head", () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 1);
     fixture.nowMs += 1_000;
-    const work = fixture.entity.nextWork();
+    const work = await fixture.entity.nextWork();
     if (work === null) throw new Error("work was due");
     const sha256 = await fixture.build(work);
     const key = (await fixture.store.list("entities/")).objects
@@ -172,14 +184,13 @@ describe("erasure", () => {
     const { snapshot } = await search(fixture, { text: "report" });
     await fixture.entity.erase();
     expect(await fixture.append([{ id: "x" }])).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
-    for (let wake = 0; wake < 4; wake += 1) {
-      await fixture.entity.wake();
-      fixture.nowMs += 100;
-    }
+    await sweep(fixture);
     expect(fixture.entity.erased()).toBe(true);
     const left = (await fixture.store.list("entities/")).objects.map(({ key }) => key);
     expect(left).toEqual(["entities/account%3Aacme/erased.json"]);
     fixture.loseState();
+    await fixture.entity.ready();
+    await sweep(fixture);
     const added = await fixture.append([{ id: "e0", text: "anew" }]);
     expect(added).toMatchObject({ ok: true, value: { commit: 1, accepted: 1 } });
     if (added.ok) expect(added.value.segment).toContain("/000002-000000000001");
@@ -199,10 +210,7 @@ describe("erasure beside an append", () => {
     await fixture.entity.erase();
     expect(await appended).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
     await fixture.landLatePuts();
-    for (let wake = 0; wake < 4; wake += 1) {
-      await fixture.entity.wake();
-      fixture.nowMs += 100;
-    }
+    await sweep(fixture);
     expect(await fixture.ids()).toEqual([]);
     const added = await fixture.append([{ id: "after", text: "anew" }]);
     expect(added).toMatchObject({ ok: true, value: { commit: 1 } });

@@ -1,8 +1,10 @@
 /**
  * Internal operations, reached by service binding only: JSON in, JSON out, failures as `{failure}`.
  */
+
 import { Router } from "itty-router";
 import { z } from "zod";
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, invalid, ok, problemOf, type Result } from "../../core/errors.ts";
 import { SYSTEM_TENANTS_PREFIX } from "../../core/log/keys.ts";
 import type { JobType } from "../../core/rpc.ts";
@@ -59,11 +61,19 @@ export async function sweep(ports: IndexerPorts): Promise<number> {
     cursor = page.cursor;
   } while (cursor !== null);
   let nudged = 0;
-  for (const tenant of tenants) {
-    const swept = await ports.tenant(tenant).sweep(tenant);
-    if (swept.ok) nudged += swept.value.nudged;
-  }
+  for (const tenant of tenants) nudged += await sweepTenant(ports, tenant);
   return nudged;
+}
+
+/** A tenant whose object fails does not hold up the others. */
+async function sweepTenant(ports: IndexerPorts, tenant: string): Promise<number> {
+  try {
+    const swept = await ports.tenant(tenant).sweep(tenant);
+    return swept.ok ? swept.value.nudged : 0;
+  } catch (cause) {
+    logFault("sweep_failed", cause, { tenant });
+    return 0;
+  }
 }
 
 function reply(result: Result<unknown>): Response {
