@@ -173,8 +173,8 @@ export const CREDENTIAL_BYTES_MAX = 8 * KIB;
 export const JSON_BODY_BYTES_MAX = 4 * MIB;
 /** Nesting of a request body, counted before anything recursive looks at it. Above JSON_DEPTH_MAX and its envelope. */
 export const JSON_TEXT_DEPTH_MAX = 2 * JSON_DEPTH_MAX;
-/** What one RPC message may carry is 32 MiB; the rest is room for its envelope. */
-export const RPC_BYTES_MAX = 31 * MIB;
+/** Text and attributes of one answer: two bytes a character, and room below what an RPC message carries. */
+export const ANSWER_CHARACTERS_MAX = 12 * MIB;
 /** An unread rest of a refused body that is read and dropped, so that the caller gets to see the answer. */
 export const REFUSED_BODY_BYTES_MAX = 64 * MIB;
 /** The period of the rate-limit binding: after it a caller has its whole allowance again. */

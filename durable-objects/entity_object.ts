@@ -78,6 +78,10 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     });
   }
 
+  stands(scope: EntityScope, incarnation: number) {
+    return this.#serve(scope, async (entity) => ok(entity.stands(incarnation)));
+  }
+
   lastFailure(scope: EntityScope) {
     return this.#serve(scope, async (entity) => ok(entity.lastFailure()));
   }

@@ -10,6 +10,7 @@
  */
 import { fail, invalid, ok, type Result } from "../errors.ts";
 import type { Part } from "../index/part.ts";
+import { ANSWER_CHARACTERS_MAX } from "../limits.ts";
 import { parseLine, TOMBSTONE_KIND } from "../log/line.ts";
 import { base64url, fromBase64url } from "../log/text_encoding.ts";
 import type { CitedEvent, EventPage, TimelineQuery } from "../rpc.ts";
@@ -91,13 +92,26 @@ export function listEvents(
     before += part.rows;
   }
   const places = page.best();
-  const given = places.slice(0, query.limit);
-  const last = given[given.length - 1];
-  const more = places.length > given.length && last !== undefined;
+  const lines = linesThatFit(places.slice(0, query.limit));
+  const last = places[lines.length - 1];
+  const more = places.length > lines.length && last !== undefined;
   return ok({
-    events: given.map(({ part, row }) => parseLine(part.lineOfRow(row))),
+    events: lines.map(parseLine),
     nextCursor: more ? writeTimelineCursor({ incarnation, commit, order: query.order, after: last }) : null,
   });
+}
+
+/** The lines of the first rows, at least one: a page ends early rather than be too large for an answer. */
+function linesThatFit(rows: readonly PlacedRow[]): string[] {
+  const lines: string[] = [];
+  let characters = 0;
+  for (const { part, row } of rows) {
+    const line = part.lineOfRow(row);
+    characters += line.length;
+    if (lines.length > 0 && characters > ANSWER_CHARACTERS_MAX) break;
+    lines.push(line);
+  }
+  return lines;
 }
 
 interface PlacedRow extends TimelinePlace {

@@ -221,6 +221,11 @@ export class Entity {
     this.#index.failed(from, error, deferred);
   }
 
+  stands(incarnation: number): boolean {
+    const { state } = this.#now();
+    return state.incarnation === incarnation && state.erasing === null;
+  }
+
   lastFailure(): string | null {
     return this.#now().state.attempted?.error ?? null;
   }

@@ -5,6 +5,7 @@
  */
 import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
+import { ANSWER_CHARACTERS_MAX } from "../../core/limits.ts";
 import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
 import { snapshotToken, writeToken } from "../../core/log/token.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
@@ -22,6 +23,7 @@ import {
   entityObjectName,
   type SearchAnswer,
   type SearchCommand,
+  type SearchHit,
   type TimelineQuery,
 } from "../../core/rpc.ts";
 import type { SearchRequest } from "../../core/schema/search.ts";
@@ -111,6 +113,11 @@ export class EntityReader {
           });
     if (!outcome.ok) return outcome;
     const { hits, plan, planReason, candidates } = outcome.value;
+    const size = hits.reduce((characters, hit) => characters + charactersOf(hit), 0);
+    if (size > ANSWER_CHARACTERS_MAX) {
+      const what = "The answer; ask for fewer hits, or leave text or attributes out with `include`";
+      return fail({ reason: "too_large", what, size, max: ANSWER_CHARACTERS_MAX, unit: "characters" });
+    }
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
     return ok({
       hits,
@@ -303,4 +310,9 @@ function commitAsOf(parts: readonly Part[], ms: number): number {
     for (const { commit, arrivalMs } of part.commits) if (arrivalMs <= ms) newest = commit;
   }
   return newest;
+}
+
+/** Of what can be long in a hit. */
+function charactersOf({ text, attributes }: SearchHit): number {
+  return (text?.length ?? 0) + (attributes === undefined ? 0 : JSON.stringify(attributes).length);
 }

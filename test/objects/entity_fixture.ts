@@ -20,6 +20,7 @@ import type { Sql } from "../../durable-objects/sql.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createSlabPool } from "../../wasm/slab_pool.ts";
 import { buildShard } from "../../workers/indexer/build_shard.ts";
+import type { BuildPorts } from "../../workers/indexer/ports.ts";
 import { loadKernel } from "../kernel/load_kernel.ts";
 import { embeddedSql } from "./embedded_sql.ts";
 
@@ -105,7 +106,7 @@ export class EntityFixture {
 
   /** The digest of the shard that `work` asks for, put. */
   async build(work: IndexWork): Promise<string> {
-    const shard = await buildShard(this.#indexerPorts(), work);
+    const shard = await buildShard(this.#buildPorts(), work);
     if (!shard.ok) throw new Error(shard.failure.reason);
     return shard.value;
   }
@@ -189,21 +190,14 @@ export class EntityFixture {
     };
   }
 
-  #indexerPorts() {
+  #buildPorts(): BuildPorts {
     return {
-      clock: { now: () => this.nowMs },
       compression: nodeCompression,
       digest: nodeDigest,
       store: this.objects,
       builder,
       embedder: null,
-      entity: () => {
-        throw new Error("not used");
-      },
-      tenant: () => {
-        throw new Error("not used");
-      },
-      queue: { send: async () => undefined },
+      entity: () => ({ stands: async (_scope, incarnation) => ok(this.entity.stands(incarnation)) }),
     };
   }
 }

@@ -13,11 +13,12 @@ import { readSegment } from "../../core/log/segment.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
-import type { IndexerPorts } from "./ports.ts";
+import type { BuildPorts } from "./ports.ts";
+import { putOutput } from "./put_output.ts";
 import { recordedVectors } from "./recorded_vectors.ts";
 
 /** The digest that names the shard. */
-export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<Result<string>> {
+export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Result<string>> {
   const store = ports.store.forTenant(work.scope.tenant);
   const own = ports.embedder?.id ?? "none";
   if (own !== work.revision.embedder) {
@@ -35,13 +36,13 @@ export async function buildShard(ports: IndexerPorts, work: IndexWork): Promise<
     return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
   }
   const sha256 = hex(ports.digest.sha256(bytes));
-  await store.create(shardKey(work.scope.entity, sha256), bytes);
-  return ok(sha256);
+  const put = await putOutput(ports, work, shardKey(work.scope.entity, sha256), bytes);
+  return put.ok ? ok(sha256) : put;
 }
 
 /** What the builder throws (more distinct terms than it has room for) is the fault of this work, whoever does it. */
 function build(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   { incarnation, revision }: IndexWork,
   commits: readonly CommitLines[],
   recorded: RecordedVectors | null,
@@ -56,7 +57,7 @@ function build(
 }
 
 async function readCommits(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   store: TenantStore,
   work: IndexWork,
 ): Promise<Result<readonly CommitLines[]>> {
@@ -76,7 +77,7 @@ async function readCommits(
 }
 
 async function readShard(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   store: TenantStore,
   entity: string,
   sha256: string,
@@ -89,7 +90,7 @@ async function readShard(
 }
 
 async function readOne(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   store: TenantStore,
   segment: IndexWork["segments"][number],
 ): Promise<Result<readonly CommitLines[]>> {

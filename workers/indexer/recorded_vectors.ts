@@ -10,7 +10,8 @@ import { EMBED_BATCH_MAX, OUTPUT_LINES_MAX, OUTPUT_RAW_BYTES_MAX } from "../../c
 import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.ts";
 import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
-import type { IndexerPorts } from "./ports.ts";
+import type { BuildPorts } from "./ports.ts";
+import { putOutput } from "./put_output.ts";
 
 interface Piece {
   readonly from: number;
@@ -19,7 +20,7 @@ interface Piece {
 
 /** null when the scope has no remote embedder. */
 export async function recordedVectors(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   store: TenantStore,
   work: IndexWork,
   commits: readonly CommitLines[],
@@ -73,7 +74,7 @@ function newPiece(rest: readonly CommitLines[], last: number): readonly CommitLi
 }
 
 async function pieceVectors(
-  ports: IndexerPorts,
+  ports: BuildPorts,
   store: TenantStore,
   work: IndexWork,
   embedder: RemoteEmbedder,
@@ -96,8 +97,9 @@ async function pieceVectors(
       unit: "bytes",
     });
   }
-  const created = await store.create(key, encodeVectors(vectors, ports.compression));
-  if (created) return ok(vectors);
+  const created = await putOutput(ports, work, key, encodeVectors(vectors, ports.compression));
+  if (!created.ok) return created;
+  if (created.value) return ok(vectors);
   const first = await store.get(key);
   return first === null ? ok(vectors) : decodeVectors(first.bytes, key, ports.compression);
 }

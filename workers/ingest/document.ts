@@ -35,7 +35,7 @@ export async function putDocument(
   }
   const found = await currentVersion(ports, scope, id);
   if (!found.ok) return found;
-  let before = found.value;
+  const before = found.value;
   const sha256 = hex(ports.digest.sha256(bytes));
   await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, sha256), bytes);
   const document: Document = { id, contentType, sha256, bytes: bytes.length, text: documentText(contentType, bytes) };
@@ -49,13 +49,12 @@ export async function putDocument(
       // Some of its events were withdrawn, and what was withdrawn stays so: it comes back as a version of its own.
       const status = await ports.entity(scope).status(scope);
       if (!status.ok) return status;
-      before = now.value;
       version = versionName(ports, document, `${version}@${status.value.commits}`);
       put = await putVersion(ports, scope, document, version);
       if (!put.ok) return put;
     }
   }
-  const withdrawn = await withdrawEarlier(ports, scope, version, before);
+  const withdrawn = await withdrawEarlier(ports, scope, id);
   return withdrawn.ok ? put : withdrawn;
 }
 
@@ -158,16 +157,12 @@ function withoutHalfCharacter(text: string): number {
   return last >= 0xd800 && last < 0xdc00 ? text.length - 1 : text.length;
 }
 
-async function withdrawEarlier(
-  ports: IngestPorts,
-  scope: EntityScope,
-  version: string,
-  before: DocumentVersion | null,
-): Promise<Result<null>> {
-  if (before === null) return ok(null);
-  const earlier = before.version === version ? before.olderEventIds : [...before.olderEventIds, ...before.eventIds];
-  for (const id of earlier) {
-    const withdrawn = await ports.entity(scope).withdraw(scope, id);
+/** All but the newest version: another put may have gone by since the first look. */
+async function withdrawEarlier(ports: IngestPorts, scope: EntityScope, id: string): Promise<Result<null>> {
+  const newest = await currentVersion(ports, scope, id);
+  if (!newest.ok) return newest;
+  for (const eventId of newest.value?.olderEventIds ?? []) {
+    const withdrawn = await ports.entity(scope).withdraw(scope, eventId);
     if (!withdrawn.ok) return withdrawn;
   }
   return ok(null);
