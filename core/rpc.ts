@@ -342,6 +342,8 @@ export interface TenantStatus {
   readonly entities: number;
   readonly waiting: readonly { readonly entity: string; readonly unindexedEvents: number; readonly since: number }[];
   readonly deadLetters: number;
+  /** Entities whose index work is sealed. */
+  readonly sealed: number;
   readonly lastSweepAt: number | null;
 }
 

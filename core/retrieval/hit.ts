@@ -35,7 +35,7 @@ function hitOf(finding: Finding, { entity, segmentKey, include }: HitSource, eve
   const { part, document, score, scores, explain } = finding;
   const row = at(part.rowOfDocument, document);
   const text = include.text ? events.text(part, row, at(part.chunkFrom, document), at(part.chunkTo, document)) : null;
-  const attributes = include.attributes ? events.event(part, row).attributes : undefined;
+  const attributes = include.attributes ? (events.event(part, row).attributes ?? {}) : undefined;
   return {
     entity,
     id: part.idOfRow(row),

@@ -38,6 +38,7 @@ export const keyPageSchema = z.object({
 
 /** Without an entity: everything the tenant has. */
 export const operationBodySchema = z.strictObject({ entity: entitySchema.optional() });
+export const rebuildBodySchema = operationBodySchema.extend({ re_embed: z.boolean().optional() });
 
 export const deadLetterPageSchema = z.object({
   dead_letters: z
@@ -53,6 +54,7 @@ export const tenantStatusSchema = z.object({
     .array(z.object({ entity: z.string(), unindexed_events: z.number().int(), since: z.string() }).readonly())
     .readonly(),
   failed: z.number().int().describe("dead letters: index work that was given up"),
+  refused: z.number().int().describe("entities whose index work is sealed until it is replayed or rebuilt"),
   last_runs: z.object({ sweep: z.string().nullable() }).readonly(),
 });
 

@@ -13,7 +13,16 @@ import {
   REQUEST_EVENTS_MAX,
   VECTOR_DIMENSIONS_MAX,
 } from "../limits.ts";
-import { boundedText, entitySchema, isAddressable, type Json, jsonSchema, nameSchema, timeSchema, withoutControls } from "./scalar.ts";
+import {
+  boundedText,
+  entitySchema,
+  isAddressable,
+  type Json,
+  jsonSchema,
+  nameSchema,
+  timeSchema,
+  withoutControls,
+} from "./scalar.ts";
 
 export const KIND_PATTERN = /^[a-z][a-z0-9_.-]{0,63}$/;
 export const KIND_DEFAULT = "note";
@@ -45,7 +54,10 @@ export const vectorSchema = z
   .array(z.number())
   .min(1)
   .max(VECTOR_DIMENSIONS_MAX)
-  .refine((vector) => vector.every((x) => Math.abs(x) <= VECTOR_COMPONENT_MAX), "has a number too large for 32-bit floats")
+  .refine(
+    (vector) => vector.every((x) => Math.abs(x) <= VECTOR_COMPONENT_MAX),
+    "has a number too large for 32-bit floats",
+  )
   .refine((vector) => vector.some((x) => Math.fround(x) !== 0), "is all zeros and has no direction");
 
 /** The largest magnitude whose square, summed over the most dimensions, is still a finite f32. */
@@ -64,7 +76,10 @@ export const eventInputSchema = z.strictObject({
   agent: nameSchema.optional(),
   source: nameSchema.optional(),
   vector: vectorSchema.optional(),
-  relations: z.array(z.strictObject({ type: nameSchema, target: nameSchema })).max(RELATIONS_MAX).optional(),
+  relations: z
+    .array(z.strictObject({ type: nameSchema, target: nameSchema }))
+    .max(RELATIONS_MAX)
+    .optional(),
 });
 export type EventInput = z.infer<typeof eventInputSchema>;
 

@@ -60,7 +60,14 @@ export const timeSchema = z.union([z.string(), z.number()]).transform((value, co
 export function parseRfc3339(text: string): number | null {
   if (!RFC_3339.test(text)) return null;
   const day = text.slice(0, 10);
-  const ms = Date.parse(text.length === 10 ? `${day}T00:00:00Z` : text.toUpperCase().replace(" ", "T").replace(/(\.\d{3})\d+/, "$1"));
+  const ms = Date.parse(
+    text.length === 10
+      ? `${day}T00:00:00Z`
+      : text
+          .toUpperCase()
+          .replace(" ", "T")
+          .replace(/(\.\d{3})\d+/, "$1"),
+  );
   if (Number.isNaN(ms)) return null;
   // Date.parse rolls 30 February over to March; such a day does not exist and is refused.
   const midnight = Date.parse(`${day}T00:00:00Z`);
@@ -80,6 +87,7 @@ function depthOf(value: Json, depth: number): number {
   if (value === null || typeof value !== "object") return depth;
   let deepest = depth + 1;
   if (deepest > JSON_DEPTH_MAX) return deepest;
-  for (const child of Array.isArray(value) ? value : Object.values(value)) deepest = Math.max(deepest, depthOf(child, depth + 1));
+  for (const child of Array.isArray(value) ? value : Object.values(value))
+    deepest = Math.max(deepest, depthOf(child, depth + 1));
   return deepest;
 }

@@ -2,13 +2,7 @@
  * The search request. Parsed once at the edge; below it a `SearchRequest` has no unknown fields and no aliases.
  */
 import { z } from "zod";
-import {
-  FUSION_K_MAX,
-  FUSION_WEIGHT_MAX,
-  QUERY_TEXT_BYTES_MAX,
-  TOP_K_DEFAULT,
-  TOP_K_MAX,
-} from "../limits.ts";
+import { FUSION_K_MAX, FUSION_WEIGHT_MAX, QUERY_TEXT_BYTES_MAX, TOP_K_DEFAULT, TOP_K_MAX } from "../limits.ts";
 import { vectorSchema } from "./event.ts";
 import { boundedText, type Json, jsonSchema, timeSchema } from "./scalar.ts";
 
@@ -21,8 +15,8 @@ export const searchBodySchema = z
     text: boundedText(QUERY_TEXT_BYTES_MAX).nullish(),
     vector: vectorSchema.nullish(),
     mode: z.enum(["hybrid", "text", "vector"]).nullish(),
-    top_k: z.number().int().min(1).max(TOP_K_MAX).optional(),
-    limit: z.number().int().min(1).max(TOP_K_MAX).optional(),
+    top_k: z.number().int().min(1).max(TOP_K_MAX).nullish(),
+    limit: z.number().int().min(1).max(TOP_K_MAX).nullish(),
     /** Its grammar is checked by `parseFilter`. */
     filter: jsonSchema.nullish(),
     from: timeSchema.nullish(),
@@ -39,11 +33,11 @@ export const searchBodySchema = z
     consistency: z.enum(["strong", "eventual"]).nullish(),
     at_least: z.string().nullish(),
     snapshot: z.string().nullish(),
-    exact: z.boolean().optional(),
-    include: z.array(z.enum(["text", "attributes"])).optional(),
-    explain: z.boolean().optional(),
+    exact: z.boolean().nullish(),
+    include: z.array(z.enum(["text", "attributes"])).nullish(),
+    explain: z.boolean().nullish(),
   })
-  .refine((body) => body.top_k === undefined || body.limit === undefined, {
+  .refine((body) => (body.top_k ?? null) === null || (body.limit ?? null) === null, {
     message: "`limit` is an alias of `top_k`; send one of them",
     path: ["limit"],
   })
@@ -92,4 +86,3 @@ export interface SearchRequest {
   readonly include: readonly ("text" | "attributes")[];
   readonly explain: boolean;
 }
-

@@ -26,7 +26,7 @@ import { EntityIndex } from "./entity_index.ts";
 import { EntityLog } from "./entity_log.ts";
 import { EntityParts } from "./entity_parts.ts";
 import { EntityReader } from "./entity_reader.ts";
-import { sweepErased } from "./erasure.ts";
+import { markErased, sweepErased } from "./erasure.ts";
 import type { EntityPorts } from "./ports.ts";
 import { listLog, loadTail, recover } from "./recovery.ts";
 import { type EntityState, type LogCounts, newState, noHead } from "./state.ts";
@@ -313,21 +313,26 @@ export class Entity {
 
   /**
    * The incarnation ends in one transaction: from here on nothing of it is read or written, and a put of it that is
-   * under way is not acknowledged. The alarm marks it in the store and sweeps.
+   * under way is not acknowledged. It is marked in the store before this answers; the alarm sweeps.
    */
   async erase(): Promise<Result<null>> {
     const { entity } = this.#ports.scope;
     const registered = await this.#ports.registry.markDirty(entity, 0);
     if (!registered.ok) return registered;
-    const { incarnation, erasing } = this.#now().state;
-    if (erasing !== null) return ok(null);
+    const { state } = this.#now();
+    const incarnation = state.erasing?.incarnation ?? state.incarnation;
+    if (state.erasing === null) this.#endIncarnation(incarnation);
+    await markErased(this.#ports, incarnation);
+    return ok(null);
+  }
+
+  #endIncarnation(incarnation: number): void {
     this.#loaded = { state: this.#now().state, tail: new Tail() };
     this.#ports.tables.transaction(() => {
       this.#ports.tables.clear();
       this.#write({ ...newState(incarnation + 1), erasing: { incarnation, emptySinceMs: null } });
     });
     this.#arm(this.#ports.clock.now());
-    return ok(null);
   }
 
   erased(): boolean {

@@ -13,8 +13,9 @@
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { APPEND_WAITING_BYTES_MAX, APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
+import { isTombstoneId } from "../../core/log/event_id.ts";
 import { segmentKey } from "../../core/log/keys.ts";
-import { eventTimeMs, parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
+import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../../core/log/line.ts";
 import { joinFrames, linesOfFrames, readSegment, withoutLines } from "../../core/log/segment.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import { writeToken } from "../../core/log/token.ts";
@@ -274,7 +275,7 @@ export class EntityLog {
       intent: null,
       dirtySinceMs: state.dirtySinceMs ?? ports.clock.now(),
       dimensions: state.dimensions || dimensions,
-      counts: state.counts === null ? null : counted(state.counts, lines),
+      counts: state.counts === null ? null : this.#counted(state.counts, lines),
     };
     ports.tables.transaction(() => {
       ports.tables.putTail(facts, bytes);
@@ -283,6 +284,24 @@ export class EntityLog {
     });
     this.#host.tail().add(facts, lines);
     this.#host.committed();
+  }
+
+  /** A tombstone takes one event away, if what it names stands before it. */
+  #counted(before: LogCounts, lines: readonly string[]): LogCounts {
+    let { events, lastTs } = before;
+    const here = new Set<string>();
+    for (const line of lines) {
+      const event = parseLine(line);
+      const target = withdrawalTarget(event);
+      if (event.kind !== TOMBSTONE_KIND) {
+        events += 1;
+        lastTs = Math.max(lastTs ?? Number.NEGATIVE_INFINITY, eventTimeMs(event));
+        here.add(event.id);
+      } else if (target !== null && !isTombstoneId(target) && (here.has(target) || this.#earlier(target) !== null)) {
+        events -= 1;
+      }
+    }
+    return { events, lastTs };
   }
 
   #answerWithoutCommit(admitted: readonly Admitted[]): void {
@@ -340,20 +359,6 @@ function answerOf(result: RecordedResult, { lines }: PreparedFrames): AppendResu
 
 function rawBytesOf({ command }: Waiting): number {
   return command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0);
-}
-
-function counted(before: LogCounts, lines: readonly string[]): LogCounts {
-  let { events, lastTs } = before;
-  for (const line of lines) {
-    const event = parseLine(line);
-    if (event.kind === TOMBSTONE_KIND) {
-      events -= 1;
-      continue;
-    }
-    events += 1;
-    lastTs = Math.max(lastTs ?? Number.NEGATIVE_INFINITY, eventTimeMs(event));
-  }
-  return { events, lastTs };
 }
 
 function joined(admitted: readonly Admitted[]): PreparedFrames {

@@ -8,7 +8,7 @@ import { storedBytes, storedErased } from "../../core/schema/stored.ts";
 import type { EntityPorts } from "./ports.ts";
 import type { EntityState } from "./state.ts";
 
-async function markErased(ports: EntityPorts, incarnation: number): Promise<void> {
+export async function markErased(ports: EntityPorts, incarnation: number): Promise<void> {
   const erasure = storedErased({ incarnation, erasedAt: ports.clock.now() });
   await ports.store.put(erasedKey(ports.scope.entity), storedBytes(erasure));
 }
@@ -17,6 +17,7 @@ type Erasing = NonNullable<EntityState["erasing"]>;
 
 /** One sweep. null when the erasure is complete. */
 export async function sweepErased(ports: EntityPorts, erasing: Erasing): Promise<Erasing | null> {
+  // The mark may not have been written when the erasure was begun; what it marks must not outlive the sweep unmarked.
   if (erasing.emptySinceMs === null) await markErased(ports, erasing.incarnation);
   const deleted = await deleteAll(ports);
   const nowMs = ports.clock.now();

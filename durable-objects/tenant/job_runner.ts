@@ -104,7 +104,7 @@ export class JobRunner {
     const outcomes = await Promise.all(entities.map((entity) => this.#deal(job, entity)));
     const current = this.#tables.job(job.id);
     if (current === null || !isOpen(current)) return false;
-    if (outcomes.includes("wait")) return this.#lookAgain(current);
+    if (outcomes.includes("wait") && this.#mayLookAgain(current)) return false;
     this.#waits.delete(job.id);
     this.#begun.delete(job.id);
     const failed = entities.filter((_, index) => outcomes[index] !== "done");
@@ -112,12 +112,12 @@ export class JobRunner {
     return true;
   }
 
-  #lookAgain(job: StoredJob): boolean {
+  /** False after LOOKS_MAX: what has not finished by then counts as failed, and the job goes on. */
+  #mayLookAgain(job: StoredJob): boolean {
     const looks = (this.#waits.get(job.id) ?? 0) + 1;
     this.#waits.set(job.id, looks);
-    if (looks >= LOOKS_MAX) this.#save({ ...job, status: "failed", error: "an entity did not finish in time" });
-    else if (job.status === "queued") this.#save({ ...job, status: "running" });
-    return false;
+    if (job.status === "queued") this.#save({ ...job, status: "running" });
+    return looks < LOOKS_MAX;
   }
 
   /** What throws or is unavailable now may be there at the next look; looks are counted. */

@@ -10,7 +10,8 @@ import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS entities (
      entity TEXT PRIMARY KEY, events INTEGER NOT NULL, last_ts INTEGER, last_commit INTEGER NOT NULL,
-     indexed_commit INTEGER NOT NULL, unindexed INTEGER NOT NULL, dirty_commit INTEGER NOT NULL, dirty_since_ms INTEGER
+     indexed_commit INTEGER NOT NULL, unindexed INTEGER NOT NULL, dirty_commit INTEGER NOT NULL, dirty_since_ms INTEGER,
+     sealed INTEGER NOT NULL DEFAULT 0
    ) WITHOUT ROWID`,
   "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
   "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
@@ -89,7 +90,7 @@ export class RegistryTables {
   /** Clean only when every commit that was announced is indexed. */
   report(counters: EntityCounters): void {
     this.#sql.run(
-      `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6,
+      `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,
          dirty_since_ms = CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END
        WHERE entity = ?1`,
       counters.entity,
@@ -98,6 +99,7 @@ export class RegistryTables {
       counters.lastCommit,
       counters.indexedCommit,
       counters.unindexedEvents,
+      Number(counters.sealed),
     );
   }
 
@@ -105,7 +107,7 @@ export class RegistryTables {
   forget(entity: string): void {
     this.#sql.run(
       `UPDATE entities SET events = 0, last_ts = NULL, last_commit = 0, indexed_commit = 0, unindexed = 0,
-         dirty_commit = 0, dirty_since_ms = NULL WHERE entity = ?`,
+         dirty_commit = 0, dirty_since_ms = NULL, sealed = 0 WHERE entity = ?`,
       entity,
     );
   }
@@ -135,6 +137,11 @@ export class RegistryTables {
 
   count(): number {
     return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE events > 0")[0]?.count);
+  }
+
+  /** Entities whose index work was given up on. */
+  sealedCount(): number {
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE sealed = 1")[0]?.count);
   }
 
   registered(): number {

@@ -72,6 +72,7 @@ export class TenantRegistry {
       entities: this.#tables.count(),
       waiting: this.#tables.waiting(SWEEP_ENTITIES_MAX),
       deadLetters: this.#tables.deadLetterCount(),
+      sealed: this.#tables.sealedCount(),
       lastSweepAt: this.#tables.fact("last_sweep_ms"),
     });
   }
@@ -119,6 +120,13 @@ export class TenantRegistry {
 
   async startJob(type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>> {
     await this.#recovered();
+    if (entity !== null && type !== "erase" && !this.#tables.knows(entity))
+      return fail({ reason: "not_found", what: "The entity" });
+    if (entity !== null && type === "erase") {
+      // An erasure holds from the answer on: only the sweep is left to the job.
+      const begun = await this.#ports.entityOf(entity).erase(this.#scope(entity));
+      if (!begun.ok) return begun;
+    }
     return this.#jobs.start(type, entity);
   }
 

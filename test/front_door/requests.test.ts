@@ -17,6 +17,7 @@ import { problemSchema } from "../../core/schema/problem.ts";
 import { recallAnswerSchema, searchAnswerSchema } from "../../core/schema/search_answer.ts";
 import { settingsSchema } from "../../core/schema/stored.ts";
 import { citedEventSchema, eventPageSchema } from "../../core/schema/timeline.ts";
+import { writeEntityCursor } from "../../workers/query/entities/cursor.ts";
 import { DEVELOPMENT_KEY } from "./credentials.ts";
 import { type FrontDoor, startFrontDoor } from "./front_door.ts";
 import { documentSchema } from "./openapi_document.ts";
@@ -173,10 +174,19 @@ describe("searching", () => {
 
 describe("entities", () => {
   it("are listed by their tenant's object", async () => {
-    const { body } = await call(entityPageSchema, "GET", "/v1/entities?prefix=acc&limit=7&cursor=c");
+    const { body } = await call(
+      entityPageSchema,
+      "GET",
+      `/v1/entities?prefix=acc&limit=7&cursor=${writeEntityCursor("acb")}`,
+    );
     const [listed] = body.entities;
-    expect(asked(listed?.entity)).toEqual({ tenant: "dev", prefix: "acc", limit: 7, cursor: "c", object: "dev" });
+    expect(asked(listed?.entity)).toEqual({ tenant: "dev", prefix: "acc", limit: 7, cursor: "acb", object: "dev" });
     expect(listed).toMatchObject({ events: 1, last_ts: "1970-01-01T00:00:01.000Z" });
+  });
+
+  it("are not listed from a cursor of another list", async () => {
+    const { status } = await call(problemSchema, "GET", "/v1/entities?cursor=zzz");
+    expect(status).toBe(400);
   });
 
   it("show their log, shards and cache", async () => {
@@ -295,6 +305,7 @@ describe("operation", () => {
       entities: 2,
       waiting: [{ entity: "account:a", unindexed_events: 4, since: "1970-01-01T00:00:01.000Z" }],
       failed: 1,
+      refused: 0,
       last_runs: { sweep: "1970-01-01T00:00:02.000Z" },
     });
   });

@@ -52,7 +52,7 @@ describe("what a route asks of a credential", () => {
     ["POST /v1/entities/{entity}/search", "read T1"],
     ["DELETE /v1/entities/{entity}", "admin T3"],
     ["GET /v1/entities/{entity}/export", "read T1"],
-    ["POST /v1/entities/{entity}/import", "write T1"],
+    ["POST /v1/entities/{entity}/import", "admin T1"],
     ["PUT /v1/settings", "admin T1"],
     ["GET /v1/entities/{entity}/settings", "read T1"],
     ["PUT /v1/entities/{entity}/settings", "admin T1"],

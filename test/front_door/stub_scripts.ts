@@ -172,7 +172,7 @@ export class TenantObject extends DurableObject implements TenantApi {
 
   async tenantStatus() {
     const waiting = [{ entity: "account:a", unindexedEvents: 4, since: 1_000 }];
-    return answering("", { entities: 2, waiting, deadLetters: 1, lastSweepAt: 2_000 });
+    return answering("", { entities: 2, waiting, deadLetters: 1, sealed: 0, lastSweepAt: 2_000 });
   }
 
   async deadLetters() {

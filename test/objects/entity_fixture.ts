@@ -1,28 +1,41 @@
 /**
  * The shipped `Entity` over a memory store with switchable faults, embedded SQLite, and a clock that tests move.
  * `crash()` forgets the instance and keeps SQLite; `loseState()` forgets both. Puts under way go on by themselves.
+ * Nothing here waits for time to pass: a put that is never answered has its deadline at once.
  */
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
-import { systemTimer } from "../../adapters/platform/system_clock.ts";
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
-import { ok, type Result } from "../../core/errors.ts";
+import { fail, ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
+import type { Revision } from "../../core/index/part.ts";
+import { PART_CACHE_BYTES_MAX } from "../../core/limits.ts";
 import { prepareEvents } from "../../core/log/prepare.ts";
-import type { TenantStore } from "../../core/ports.ts";
+import type { Metric, ObjectStore, TenantStore, Timer } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
-import type { AppendResult, EntityCounters, EntityScope, IndexWork } from "../../core/rpc.ts";
+import type {
+  AppendResult,
+  EntityCounters,
+  EntityScope,
+  EventPage,
+  HeadOutcome,
+  IndexWork,
+  SearchAnswer,
+} from "../../core/rpc.ts";
 import type { EventInput } from "../../core/schema/event.ts";
+import { searchBodySchema } from "../../core/schema/search.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
-import type { EntityPorts, EntitySettings } from "../../durable-objects/entity/ports.ts";
+import type { EntityPorts, EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
 import { EntityTables } from "../../durable-objects/entity/state.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
-import type { Sql } from "../../durable-objects/sql.ts";
+import type { Sql, SqlValue } from "../../durable-objects/sql.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createSlabPool } from "../../wasm/slab_pool.ts";
 import { buildShard } from "../../workers/indexer/build_shard.ts";
 import type { BuildPorts } from "../../workers/indexer/ports.ts";
 import { loadKernel } from "../kernel/load_kernel.ts";
 import { embeddedSql } from "./embedded_sql.ts";
+import { MemoryAlarm } from "./memory_alarm.ts";
+import { type StoreCalls, watchedStore } from "./store_calls.ts";
 
 const kernelModule = await loadKernel();
 const builder = createKernelBuilder(kernelModule);
@@ -30,6 +43,9 @@ const slabs = createSlabPool(kernelModule);
 
 /** What happens to the next create-only puts. `lost`: it took effect, and the answer never came. */
 export type Fault = "none" | "refused" | "lost" | "late";
+
+/** What an unanswered put rejects with: the fixture's timer takes it for a deadline that has passed. */
+const NO_ANSWER = new Error("no answer");
 
 const SETTINGS: EntitySettings = {
   indexEvents: 100,
@@ -39,21 +55,37 @@ const SETTINGS: EntitySettings = {
   putDeadlineMs: 50,
 };
 
+/** Wakes after which an erasure without faults is over, and more. */
+const ERASURE_WAKES = 6;
+
 export class EntityFixture {
   readonly scope: EntityScope;
-  readonly objects = memoryStore();
+  readonly objects: ObjectStore;
   readonly settings = SETTINGS;
   readonly nudges: EntityScope[] = [];
   readonly registered = new Map<string, number>();
+  readonly forgotten: string[] = [];
   readonly reports: EntityCounters[] = [];
   nowMs = Date.UTC(2026, 0, 1);
   fault: Fault = "none";
+  readonly alarm = new MemoryAlarm();
+  /** The tenant's object; replaced by tests that bring their own. */
+  registry: Registry = this.#memoryRegistry();
+  /** Part of the revision that the next instance has. */
+  metric: Metric = "cosine";
+  /** Opened parts that the next instance keeps. */
+  partCacheBytesMax = PART_CACHE_BYTES_MAX;
+  /** Sees every SQL statement before it runs. */
+  onStatement: (statement: string, bindings: readonly SqlValue[]) => void = () => undefined;
   #sql: Sql = embeddedSql();
   #entity: Entity | null = null;
   #late: (() => Promise<unknown>)[] = [];
+  readonly #watched: { readonly store: TenantStore; readonly calls: StoreCalls };
 
-  constructor(entity = "account:acme") {
+  constructor(entity = "account:acme", objects: ObjectStore = memoryStore()) {
     this.scope = { tenant: "t", entity };
+    this.objects = objects;
+    this.#watched = watchedStore(this.store);
   }
 
   get entity(): Entity {
@@ -61,8 +93,19 @@ export class EntityFixture {
     return this.#entity;
   }
 
+  /** The store itself: calls of it are not watched. */
   get store(): TenantStore {
     return this.objects.forTenant(this.scope.tenant);
+  }
+
+  /** What the entity asks of the store: to be held, failed or counted. */
+  get calls(): StoreCalls {
+    return this.#watched.calls;
+  }
+
+  /** What lies in SQLite, past `onStatement`. */
+  get sql(): Sql {
+    return this.#sql;
   }
 
   crash(): void {
@@ -71,6 +114,7 @@ export class EntityFixture {
 
   loseState(): void {
     this.#sql = embeddedSql();
+    this.alarm.atMs = null;
     this.crash();
   }
 
@@ -79,6 +123,37 @@ export class EntityFixture {
     const late = this.#late;
     this.#late = [];
     for (const put of late) await put();
+  }
+
+  /** One call as the object serves it: after recovery, and with a value in place of what is thrown. */
+  async serve<T>(call: (entity: Entity) => Promise<Result<T>>): Promise<Result<T>> {
+    try {
+      const { entity } = this;
+      const ready = await entity.ready();
+      return ready.ok ? await call(entity) : ready;
+    } catch (cause) {
+      return fail({ reason: "unavailable", what: String(cause), retryAfterSeconds: 1 });
+    }
+  }
+
+  /** The platform rings: the alarm that was set is gone by then. */
+  async wake(): Promise<void> {
+    this.nowMs = Math.max(this.nowMs, this.alarm.atMs ?? 0);
+    this.alarm.atMs = null;
+    await this.entity.wake();
+  }
+
+  /** The alarms that an erasure takes. */
+  async sweep(): Promise<void> {
+    for (let wake = 0; wake < ERASURE_WAKES; wake += 1) {
+      await this.wake();
+      this.nowMs += 2 * this.settings.putDeadlineMs;
+    }
+  }
+
+  /** Keys of the entity in the store. */
+  async keys(): Promise<string[]> {
+    return (await this.store.list("entities/")).objects.map(({ key }) => key);
   }
 
   async append(
@@ -90,78 +165,72 @@ export class EntityFixture {
     return this.entity.append({ scope: this.scope, prepared: prepared.value, idempotency });
   }
 
+  /** An append that has to be accepted. */
+  async accept(...events: readonly EventInput[]): Promise<AppendResult> {
+    return valueIn(await this.append(events));
+  }
+
+  async search(body: object): Promise<SearchAnswer> {
+    return valueIn(await this.serve((entity) => entity.reader.search(searchBodySchema.parse(body), null)));
+  }
+
   /** What the indexer does for a nudge. */
   async index(): Promise<number> {
-    const ready = await this.entity.ready();
-    if (!ready.ok) throw new Error(ready.failure.reason);
+    valueIn(await this.entity.ready());
     for (let built = 0; ; built += 1) {
-      const work = await this.entity.nextWork();
-      if (work === null) return built;
-      const sha256 = await this.build(work);
-      const { scope, incarnation, headVersion, replaces } = work;
-      const outcome = await this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256 });
-      if (!outcome.ok || outcome.value === "stale") throw new Error("a fresh proposal was not taken");
+      const outcome = await this.buildNext();
+      if (outcome === null) return built;
+      if (valueIn(outcome) === "stale") throw new Error("a fresh proposal was not taken");
     }
+  }
+
+  /** One piece of index work, done and proposed; null when none is due. */
+  async buildNext(): Promise<Result<HeadOutcome> | null> {
+    const work = await this.entity.nextWork();
+    if (work === null) return null;
+    const shard = await buildShard(this.#buildPorts(), work);
+    if (!shard.ok) return shard;
+    const { scope, incarnation, headVersion, replaces } = work;
+    return this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value });
   }
 
   /** The digest of the shard that `work` asks for, put. */
   async build(work: IndexWork): Promise<string> {
-    const shard = await buildShard(this.#buildPorts(), work);
-    if (!shard.ok) throw new Error(shard.failure.reason);
-    return shard.value;
+    return valueIn(await buildShard(this.#buildPorts(), work));
   }
 
   /** Ids of the timeline, in order of position. */
   async ids(): Promise<string[]> {
-    const ready = await this.entity.ready();
-    if (!ready.ok) throw new Error(ready.failure.reason);
     const ids: string[] = [];
     let cursor: string | null = null;
     do {
-      const page = await this.entity.reader.timeline({
-        scope: this.scope,
-        from: null,
-        to: null,
-        kind: null,
-        session: null,
-        order: "asc",
-        limit: 500,
-        cursor,
-      });
-      if (!page.ok) throw new Error(page.failure.reason);
-      ids.push(...page.value.events.map(({ id }) => id));
-      cursor = page.value.nextCursor;
+      const at: string | null = cursor;
+      const query = { scope: this.scope, from: null, to: null, kind: null, session: null } as const;
+      const page: EventPage = valueIn(
+        await this.serve((entity) => entity.reader.timeline({ ...query, order: "asc", limit: 500, cursor: at })),
+      );
+      ids.push(...page.events.map(({ id }) => id));
+      cursor = page.nextCursor;
     } while (cursor !== null);
     return ids;
   }
 
-  #compose(): Entity {
-    const revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: "none", metric: "cosine" as const };
-    return new Entity(this.#ports(), revision, new PartCache(), new SlabResidency(slabs));
-  }
-
-  #ports(): EntityPorts {
+  /** What an entity of this fixture is built from. */
+  ports(): EntityPorts {
     return {
       scope: this.scope,
-      tables: new EntityTables(this.#sql),
-      alarm: { get: async () => null, set: async () => undefined },
+      tables: new EntityTables(this.#watchedSql()),
+      alarm: this.alarm,
       store: this.#faultyStore(),
       clock: { now: () => this.nowMs },
-      timer: systemTimer,
+      timer: this.#timer(),
       compression: nodeCompression,
       digest: nodeDigest,
       registry: {
-        knows: async (entity) => ok({ known: this.registered.has(entity) }),
-        markDirty: async (entity, commit) => {
-          const known = this.registered.has(entity);
-          this.registered.set(entity, commit);
-          return ok({ known });
-        },
-        report: async (counters) => {
-          this.reports.push(counters);
-          return ok(null);
-        },
-        forget: async () => ok(null),
+        knows: (entity) => this.registry.knows(entity),
+        markDirty: (entity, commit) => this.registry.markDirty(entity, commit),
+        report: (counters) => this.registry.report(counters),
+        forget: (entity) => this.registry.forget(entity),
       },
       queue: { send: async (nudge) => void this.nudges.push(nudge) },
       builder,
@@ -172,19 +241,71 @@ export class EntityFixture {
     };
   }
 
+  /** What the next instance is built for. */
+  revision(): Revision {
+    return { analyzer: builder.analyzer, chunker: CHUNKER, embedder: "none", metric: this.metric };
+  }
+
+  #compose(): Entity {
+    return new Entity(this.ports(), this.revision(), new PartCache(this.partCacheBytesMax), new SlabResidency(slabs));
+  }
+
+  #memoryRegistry(): Registry {
+    return {
+      knows: async (entity) => ok({ known: this.registered.has(entity) }),
+      markDirty: async (entity, commit) => {
+        const known = this.registered.has(entity);
+        this.registered.set(entity, commit);
+        return ok({ known });
+      },
+      report: async (counters) => {
+        this.reports.push(counters);
+        return ok(null);
+      },
+      forget: async (entity) => {
+        this.forgotten.push(entity);
+        return ok(null);
+      },
+    };
+  }
+
+  #watchedSql(): Sql {
+    const sql = this.#sql;
+    return {
+      run: (statement, ...bindings) => {
+        this.onStatement(statement, bindings);
+        return sql.run(statement, ...bindings);
+      },
+      transaction: (body) => sql.transaction(body),
+    };
+  }
+
+  #timer(): Timer {
+    return {
+      sleep: async (ms) => {
+        this.nowMs += ms;
+      },
+      within: (_ms, work) =>
+        work.catch((cause: unknown) => {
+          if (cause === NO_ANSWER) return "timeout";
+          throw cause;
+        }),
+    };
+  }
+
   #faultyStore(): TenantStore {
-    const store = this.store;
+    const { store } = this.#watched;
     return {
       ...store,
       create: async (key, bytes, metadata) => {
         const fault = key.includes("/segments/") ? this.fault : "none";
         if (fault === "refused") throw new Error("the store refused");
         if (fault === "late") {
-          this.#late.push(() => store.create(key, bytes, metadata));
-          return new Promise(() => undefined);
+          this.#late.push(() => this.store.create(key, bytes, metadata));
+          throw NO_ANSWER;
         }
         const created = await store.create(key, bytes, metadata);
-        if (fault === "lost") return new Promise(() => undefined);
+        if (fault === "lost") throw NO_ANSWER;
         return created;
       },
     };
@@ -197,7 +318,15 @@ export class EntityFixture {
       store: this.objects,
       builder,
       embedder: null,
-      entity: () => ({ stands: async (_scope, incarnation) => ok(this.entity.stands(incarnation)) }),
+      entity: () => ({
+        stands: (_scope, incarnation) => this.serve(async (entity) => ok(entity.stands(incarnation))),
+      }),
     };
   }
+}
+
+/** The value of a call that has to succeed. */
+export function valueIn<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(JSON.stringify(result.failure));
+  return result.value;
 }

@@ -1,29 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
-import type { SearchAnswer } from "../../core/rpc.ts";
-import { searchBodySchema } from "../../core/schema/search.ts";
 import { EntityFixture } from "./entity_fixture.ts";
 
 async function fill(fixture: EntityFixture, from: number, count: number): Promise<void> {
   for (let n = from; n < from + count; n += 1) {
     const appended = await fixture.append([{ id: `e${n}`, text: `report number ${n} about site ${n % 3}` }]);
     if (!appended.ok) throw new Error(appended.failure.reason);
-  }
-}
-
-async function search(fixture: EntityFixture, body: object): Promise<SearchAnswer> {
-  const ready = await fixture.entity.ready();
-  if (!ready.ok) throw new Error(ready.failure.reason);
-  const answer = await fixture.entity.reader.search(searchBodySchema.parse(body), null);
-  if (!answer.ok) throw new Error(answer.failure.reason);
-  return answer.value;
-}
-
-/** The alarms that an erasure takes. */
-async function sweep(fixture: EntityFixture): Promise<void> {
-  for (let wake = 0; wake < 4; wake += 1) {
-    await fixture.entity.wake();
-    fixture.nowMs += 2 * fixture.settings.putDeadlineMs;
   }
 }
 
@@ -126,7 +108,7 @@ describe("layout", () => {
   test("tail, many shards, merged, rebuilt and recovered give the same answers", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 12);
-    const hits = () => Promise.all(queries.map(async (query) => (await search(fixture, query)).hits));
+    const hits = () => Promise.all(queries.map(async (query) => (await fixture.search(query)).hits));
     const fromTail = await hits();
     fixture.nowMs += 1_000;
     await fixture.index();
@@ -146,14 +128,14 @@ describe("layout", () => {
   test("a pinned snapshot does not change by later appends, deletes or builds", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 6);
-    const pinned = await search(fixture, { text: "report site" });
+    const pinned = await fixture.search({ text: "report site" });
     await fill(fixture, 6, 3);
     await fixture.entity.withdraw("e1");
     fixture.nowMs += 1_000;
     await fixture.index();
-    const again = await search(fixture, { text: "report site", snapshot: pinned.snapshot });
+    const again = await fixture.search({ text: "report site", snapshot: pinned.snapshot });
     expect(again.hits).toEqual(pinned.hits);
-    const now = await search(fixture, { text: "report site" });
+    const now = await fixture.search({ text: "report site" });
     expect(now.hits.map(({ id }) => id)).not.toContain("e1");
   });
 
@@ -164,57 +146,13 @@ describe("layout", () => {
     await fixture.index();
     await fill(fixture, 2, 1);
     fixture.nowMs += 700;
-    const eventual = await search(fixture, { text: "report", consistency: "eventual" });
+    const eventual = await fixture.search({ text: "report", consistency: "eventual" });
     expect(eventual.hits.map(({ id }) => id).toSorted()).toEqual(["e0", "e1"]);
     expect(eventual.staleMs).toBe(700);
     expect(eventual.unindexedEvents).toBe(1);
     const written = await fixture.append([{ id: "e3", text: "report" }]);
     if (!written.ok) throw new Error(written.failure.reason);
-    const including = await search(fixture, { text: "report", consistency: "eventual", at_least: written.value.token });
+    const including = await fixture.search({ text: "report", consistency: "eventual", at_least: written.value.token });
     expect(including.hits.map(({ id }) => id)).toContain("e3");
-  });
-});
-
-describe("erasure", () => {
-  test("leaves nothing but its mark, refuses old snapshots, and begins a new incarnation", async () => {
-    const fixture = new EntityFixture();
-    await fill(fixture, 0, 3);
-    fixture.nowMs += 1_000;
-    await fixture.index();
-    const { snapshot } = await search(fixture, { text: "report" });
-    await fixture.entity.erase();
-    expect(await fixture.append([{ id: "x" }])).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
-    await sweep(fixture);
-    expect(fixture.entity.erased()).toBe(true);
-    const left = (await fixture.store.list("entities/")).objects.map(({ key }) => key);
-    expect(left).toEqual(["entities/account%3Aacme/erased.json"]);
-    fixture.loseState();
-    await fixture.entity.ready();
-    await sweep(fixture);
-    const added = await fixture.append([{ id: "e0", text: "anew" }]);
-    expect(added).toMatchObject({ ok: true, value: { commit: 1, accepted: 1 } });
-    if (added.ok) expect(added.value.segment).toContain("/000002-000000000001");
-    const pinned = await fixture.entity.reader.search(searchBodySchema.parse({ text: "report", snapshot }), null);
-    expect(pinned).toMatchObject({ ok: false, failure: { reason: "snapshot_erased" } });
-  });
-});
-
-describe("erasure beside an append", () => {
-  test("a put that was under way is not acknowledged, and nothing of it comes back", async () => {
-    const fixture = new EntityFixture();
-    await fill(fixture, 0, 1);
-    fixture.fault = "late";
-    const appended = fixture.append([{ id: "during", text: "report" }]);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    fixture.fault = "none";
-    await fixture.entity.erase();
-    expect(await appended).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
-    await fixture.landLatePuts();
-    await sweep(fixture);
-    expect(await fixture.ids()).toEqual([]);
-    const added = await fixture.append([{ id: "after", text: "anew" }]);
-    expect(added).toMatchObject({ ok: true, value: { commit: 1 } });
-    fixture.loseState();
-    expect(await fixture.ids()).toEqual(["after"]);
   });
 });

@@ -14,8 +14,8 @@ import { hex } from "../../core/log/text_encoding.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
-import { putOutput } from "./put_output.ts";
 import { recordedVectors } from "./recorded_vectors.ts";
+import { whileItStands } from "./while_it_stands.ts";
 
 /** The digest that names the shard. */
 export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Result<string>> {
@@ -36,7 +36,8 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
     return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
   }
   const sha256 = hex(ports.digest.sha256(bytes));
-  const put = await putOutput(ports, work, shardKey(work.scope.entity, sha256), bytes);
+  // Named by its bytes, so a put over a copy that was damaged mends it.
+  const put = await whileItStands(ports, work, () => store.put(shardKey(work.scope.entity, sha256), bytes));
   return put.ok ? ok(sha256) : put;
 }
 

@@ -11,7 +11,7 @@ import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.
 import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
-import { putOutput } from "./put_output.ts";
+import { whileItStands } from "./while_it_stands.ts";
 
 interface Piece {
   readonly from: number;
@@ -97,7 +97,7 @@ async function pieceVectors(
       unit: "bytes",
     });
   }
-  const created = await putOutput(ports, work, key, encodeVectors(vectors, ports.compression));
+  const created = await whileItStands(ports, work, () => store.create(key, encodeVectors(vectors, ports.compression)));
   if (!created.ok) return created;
   if (created.value) return ok(vectors);
   const first = await store.get(key);

@@ -22,6 +22,7 @@ import { jsonBody, noBody } from "../http/body_spec.ts";
 import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 import { startJob } from "../start_job.ts";
+import { parseEntityCursor } from "./cursor.ts";
 import { warmMany } from "./warm_many.ts";
 import { entityPageWire, entityStatusWire } from "./wire.ts";
 
@@ -40,9 +41,11 @@ const listEntities = tenantRoute(
     answer: jsonAnswer(200, "a page of entities", entityPageSchema),
   },
   async ({ services, tenant, principal, query }) => {
+    const after = query.cursor === undefined ? ok(null) : parseEntityCursor(query.cursor);
+    if (!after.ok) return after;
     const prefix = visiblePrefix(principal, query.prefix ?? "");
     if (prefix === null) return ok(entityPageWire(NOTHING));
-    const page = await services.tenant(tenant).entities(tenant, prefix, query.limit, query.cursor ?? null);
+    const page = await services.tenant(tenant).entities(tenant, prefix, query.limit, after.value);
     return mapped(page, entityPageWire);
   },
 );

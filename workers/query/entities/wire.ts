@@ -5,13 +5,14 @@ import type { z } from "zod";
 import type { EntityStatus } from "../../../core/rpc.ts";
 import type { entityPageSchema, entityStatusSchema } from "../../../core/schema/entity.ts";
 import { formatTime } from "../../../core/schema/scalar.ts";
+import { writeEntityCursor } from "./cursor.ts";
 
 export function entityPageWire(page: {
   readonly entities: readonly { readonly entity: string; readonly events: number; readonly lastTs: number | null }[];
   readonly nextCursor: string | null;
 }): z.infer<typeof entityPageSchema> {
   const entities = page.entities.map(({ entity, events, lastTs }) => ({ entity, events, last_ts: timeOrNull(lastTs) }));
-  return { entities, next_cursor: page.nextCursor };
+  return { entities, next_cursor: page.nextCursor === null ? null : writeEntityCursor(page.nextCursor) };
 }
 
 export function entityStatusWire(entity: string, status: EntityStatus): z.infer<typeof entityStatusSchema> {

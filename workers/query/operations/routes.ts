@@ -2,11 +2,12 @@
  * Operation of a tenant: jobs, repair, dead letters, status, metrics.
  */
 import { authorizeEntity, mayName, type TenantPrincipal } from "../../../core/access/principal.ts";
-import { fail, ok, type Result } from "../../../core/errors.ts";
+import { fail, ok, type Result, unprocessable } from "../../../core/errors.ts";
 import type { IndexerOperation } from "../../../core/rpc.ts";
 import {
   deadLetterPageSchema,
   operationBodySchema,
+  rebuildBodySchema,
   replayedSchema,
   tenantStatusSchema,
 } from "../../../core/schema/admin.ts";
@@ -97,10 +98,13 @@ function rangeOperation(operation: Extract<IndexerOperation, "rebuild" | "compac
       path: `/v1/admin/${operation}`,
       params: {},
       query: noParametersSchema,
-      body: optionalJsonBody(operationBodySchema),
+      body: optionalJsonBody(operation === "rebuild" ? rebuildBodySchema : operationBodySchema),
       answer: jsonAnswer(202, "the job", jobStartedSchema),
     },
     async ({ services, tenant, principal, body }) => {
+      if ("re_embed" in body && body.re_embed === true) {
+        return fail(unprocessable("re_embed", "recorded vectors cannot be made anew yet; set another embedder"));
+      }
       const allowed = mayOperate(principal, body.entity);
       return allowed.ok
         ? startJob(services.indexer, tenant, operation, body.entity === undefined ? {} : { entity: body.entity })

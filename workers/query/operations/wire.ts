@@ -42,6 +42,7 @@ export function tenantStatusWire(status: TenantStatus): z.infer<typeof tenantSta
       return { entity, unindexed_events: unindexedEvents, since: formatTime(since) };
     }),
     failed: status.deadLetters,
+    refused: status.sealed,
     last_runs: { sweep: status.lastSweepAt === null ? null : formatTime(status.lastSweepAt) },
   };
 }

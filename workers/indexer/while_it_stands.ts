@@ -1,21 +1,19 @@
 /**
- * Puts of the indexer: create-only, and only while the incarnation they are of still stands. A build takes minutes, an
- * erasure's last listing may be behind it by then, and nothing would sweep what came after.
+ * Puts of the indexer happen only while the incarnation they are of still stands. A build takes minutes, an erasure's
+ * last listing may be behind it by then, and nothing would sweep what came after.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
 
-/** Whether the key was new. */
-export async function putOutput(
+export async function whileItStands<T>(
   ports: BuildPorts,
   { scope, incarnation }: IndexWork,
-  key: string,
-  bytes: Uint8Array,
-): Promise<Result<boolean>> {
+  put: () => Promise<T>,
+): Promise<Result<T>> {
   const stands = await ports.entity(scope).stands(scope, incarnation);
   if (!stands.ok) return stands;
   if (!stands.value)
     return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
-  return ok(await ports.store.forTenant(scope.tenant).create(key, bytes));
+  return ok(await put());
 }

@@ -1,0 +1,171 @@
+/**
+ * Batches of operations at once, between crashes and losses of state, while the store refuses, loses or delays puts.
+ * What was acknowledged is known by its token; what may be seen, by when it was sent.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { nodeDigest } from "../../adapters/platform/node_compat.ts";
+import { ok } from "../../core/errors.ts";
+import { parseWriteToken } from "../../core/log/token.ts";
+import type { AppendResult } from "../../core/rpc.ts";
+import { EntityFixture, type Fault, valueIn } from "./entity_fixture.ts";
+import { passTurns } from "./store_calls.ts";
+
+const IDS = 16;
+
+const append = fc.record({
+  type: fc.constant("append" as const),
+  ids: fc.array(fc.integer({ min: 0, max: IDS - 1 }), { minLength: 1, maxLength: 3 }),
+});
+const operation = fc.oneof(
+  { weight: 6, arbitrary: append },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("erase" as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom("rebuild" as const, "compact" as const, "build" as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: fc.constantFrom("wake" as const, "land" as const, "read" as const) }) },
+);
+const batch = fc.record({
+  operations: fc.array(operation, { minLength: 1, maxLength: 6 }),
+  /** How long operations wait to begin, and calls of the store take: in turns, used in a circle. */
+  turns: fc.array(fc.integer({ min: 0, max: 24 }), { minLength: 1, maxLength: 8 }),
+  fault: fc.constantFrom<Fault>("none", "none", "none", "none", "refused", "lost", "late"),
+  broken: fc.constantFrom("none", "none", "none", "none", "get", "list", "put", "create"),
+  afterwards: fc.constantFrom("nothing", "nothing", "nothing", "crash", "lose", "sweep"),
+});
+type Batch = typeof batch extends fc.Arbitrary<infer T> ? T : never;
+type Operation = Batch["operations"][number];
+
+function eventOf(n: number) {
+  return { id: `e${n}`, text: `event e${n}` };
+}
+
+/** What callers know of the entity. */
+class Witness {
+  /** Ids acknowledged in each incarnation. */
+  readonly acknowledged = new Map<number, Set<string>>();
+  /** Ids sent since the last erasure that was answered. */
+  sent = new Set<string>();
+
+  acknowledge(fixture: EntityFixture, { token, eventIds }: AppendResult): void {
+    const ids = this.of(incarnationOf(fixture, token));
+    for (const id of eventIds) ids.add(id);
+  }
+
+  of(incarnation: number): Set<string> {
+    const ids = this.acknowledged.get(incarnation) ?? new Set<string>();
+    this.acknowledged.set(incarnation, ids);
+    return ids;
+  }
+}
+
+function incarnationOf({ scope }: EntityFixture, token: string): number {
+  const read = parseWriteToken(scope, token, nodeDigest);
+  if (read.kind !== "token") throw new Error("not a token of this entity");
+  return read.token.incarnation;
+}
+
+/** Whether it was an erasure that was answered. */
+async function operate(fixture: EntityFixture, witness: Witness, operation: Operation): Promise<boolean> {
+  switch (operation.type) {
+    case "append": {
+      const answer = await fixture.append(operation.ids.map(eventOf)).catch(() => null);
+      if (answer?.ok) witness.acknowledge(fixture, answer.value);
+      return false;
+    }
+    case "erase":
+      return (await fixture.serve((entity) => entity.erase())).ok;
+    case "rebuild":
+      await fixture.serve((entity) => entity.rebuild());
+      return false;
+    case "compact":
+      await fixture.serve(async (entity) => ok(entity.compact()));
+      return false;
+    case "build":
+      await fixture.serve(async () => (await fixture.buildNext()) ?? ok(null));
+      return false;
+    case "wake":
+      await fixture.wake();
+      return false;
+    case "land":
+      await fixture.landLatePuts();
+      return false;
+    case "read":
+      await fixture.serve((entity) => entity.reader.status());
+      return false;
+  }
+}
+
+/**
+ * What is sent beside an erasure is of the incarnation that it ends, or refused: unless alarms ring meanwhile, so that
+ * the erasure is over before the append has its turn.
+ */
+function mayOutlast(operations: readonly Operation[]): boolean {
+  return operations.some(({ type }) => type === "wake");
+}
+
+async function run(
+  fixture: EntityFixture,
+  witness: Witness,
+  { operations, turns, fault, broken, afterwards }: Batch,
+): Promise<void> {
+  const sent = operations.flatMap((operation) => (operation.type === "append" ? operation.ids.map(eventOf) : []));
+  for (const { id } of sent) witness.sent.add(id);
+  fixture.nowMs += 1_500;
+  fixture.fault = fault;
+  const fell = broken === "none" ? null : fixture.calls.break(broken, "entities/", "before");
+  let taken = 0;
+  const next = () => turns[taken++ % turns.length] ?? 0;
+  fixture.calls.turns = next;
+  const begin = async (operation: Operation) => {
+    await passTurns(next());
+    return operate(fixture, witness, operation);
+  };
+  const erased = await Promise.all(operations.map(begin));
+  fixture.calls.turns = () => 0;
+  fell?.mend();
+  fixture.fault = "none";
+  if (erased.includes(true)) witness.sent = new Set(mayOutlast(operations) ? sent.map(({ id }) => id) : []);
+  if (afterwards === "crash") fixture.crash();
+  else if (afterwards === "lose") fixture.loseState();
+  else if (afterwards === "sweep") await fixture.sweep();
+}
+
+/** All ways to read agree on one set of events. */
+async function readEverywhere(fixture: EntityFixture): Promise<string[]> {
+  const listed = await fixture.ids();
+  const { hits } = await fixture.search({ text: "event", top_k: 1_000 });
+  expect(hits.map(({ id }) => id).toSorted()).toEqual(listed.toSorted());
+  for (let n = 0; n < IDS; n += 1) {
+    const event = await fixture.serve((entity) => entity.reader.event(`e${n}`));
+    expect(event.ok).toBe(listed.includes(`e${n}`));
+  }
+  const counters = valueIn(await fixture.serve((entity) => entity.counters()));
+  expect(counters.events).toBe(listed.length);
+  return listed;
+}
+
+test("what was acknowledged is there once, what was erased is not, and every read agrees", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 10 }), async (batches) => {
+      const fixture = new EntityFixture();
+      const witness = new Witness();
+      for (const current of batches) await run(fixture, witness, current);
+      await fixture.sweep();
+      const last = await fixture.accept({ id: "last", text: "event last" });
+      witness.acknowledge(fixture, last);
+      for (const layout of ["as it is", "indexed", "recovered"]) {
+        if (layout === "indexed") {
+          fixture.nowMs += 10_000;
+          await fixture.index();
+        } else if (layout === "recovered") fixture.loseState();
+        const found = await readEverywhere(fixture);
+        expect(new Set(found).size, layout).toBe(found.length);
+        for (const id of witness.of(incarnationOf(fixture, last.token))) expect(found, layout).toContain(id);
+        for (const id of found) expect(id === "last" || witness.sent.has(id), `${layout}: ${id}`).toBe(true);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});

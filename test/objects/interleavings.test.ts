@@ -1,0 +1,136 @@
+/** Two operations on one entity, the second while the first waits for the store. */
+import { describe, expect, test } from "vitest";
+import { ok } from "../../core/errors.ts";
+import type { HeadProposal } from "../../core/rpc.ts";
+import { EntityFixture } from "./entity_fixture.ts";
+import { TenantFixture } from "./tenant_fixture.ts";
+
+async function proposalOf(fixture: EntityFixture): Promise<HeadProposal> {
+  const work = await fixture.entity.nextWork();
+  if (work === null) throw new Error("work was due");
+  const { scope, incarnation, headVersion, replaces } = work;
+  return { scope, incarnation, headVersion, replaces, sha256: await fixture.build(work) };
+}
+
+function rows(fixture: EntityFixture, table: string): number {
+  return fixture.sql.run(`SELECT * FROM ${table}`).length;
+}
+
+describe("a rebuild", () => {
+  test("that an erasure overtakes leaves nothing of the old incarnation in SQLite", async () => {
+    const fixture = new EntityFixture();
+    for (const id of ["a", "b", "c"]) await fixture.append([{ id, text: "secret" }], { key: id, bodyDigest: "d" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    const read = fixture.calls.hold("get", "/segments/", "after");
+    const rebuilding = fixture.serve((entity) => entity.rebuild());
+    await read.reached;
+    await fixture.entity.erase();
+    read.release();
+    expect(await rebuilding).toMatchObject({ ok: false });
+    for (const table of ["tail", "shards", "shard_pages", "idempotency"]) expect(rows(fixture, table)).toBe(0);
+    await fixture.sweep();
+    await fixture.accept({ id: "new" });
+    fixture.crash();
+    expect(await fixture.accept({ id: "b", text: "secret" })).toMatchObject({ accepted: 1, commit: 2 });
+    expect(await fixture.ids()).toEqual(["new", "b"]);
+    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { events: 2, lastCommit: 2 } });
+  });
+
+  test("that an erasure overtakes while it lists drops nothing of the new incarnation", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    const listing = fixture.calls.hold("list", "/segments/", "after");
+    const rebuilding = fixture.serve((entity) => entity.rebuild());
+    await listing.reached;
+    await fixture.entity.erase();
+    listing.release();
+    await rebuilding;
+    await fixture.sweep();
+    expect(fixture.entity.erased()).toBe(true);
+    await fixture.accept({ id: "new" });
+    expect(await fixture.ids()).toEqual(["new"]);
+  });
+
+  test("makes a proposal stale that was under way when it dropped the head", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    await fixture.accept({ id: "b" });
+    fixture.nowMs += 1_000;
+    const proposal = await proposalOf(fixture);
+    const put = fixture.calls.hold("create", "/heads/", "after");
+    const proposed = fixture.entity.proposeHead(proposal);
+    await put.reached;
+    expect(await fixture.entity.rebuild()).toEqual(ok(null));
+    put.release();
+    expect(await proposed).toEqual(ok("stale"));
+    expect(await fixture.entity.counters()).toMatchObject({
+      ok: true,
+      value: { indexedCommit: 0, unindexedEvents: 2 },
+    });
+    expect(await fixture.index()).toBe(1);
+    fixture.loseState();
+    expect(await fixture.ids()).toEqual(["a", "b"]);
+  });
+
+  test("keeps what is appended while it reads the log", async () => {
+    const fixture = new EntityFixture();
+    for (const id of ["a", "b"]) await fixture.accept({ id });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    const read = fixture.calls.hold("get", "/segments/", "after");
+    const rebuilding = fixture.entity.rebuild();
+    await read.reached;
+    await fixture.accept({ id: "c" });
+    read.release();
+    expect(await rebuilding).toEqual(ok(null));
+    expect(await fixture.ids()).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("index work", () => {
+  test("under way is not handed out again, and a second nudge is no attempt", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    expect(await fixture.entity.nextWork()).not.toBeNull();
+    for (let nudge = 0; nudge < 50; nudge += 1) expect(await fixture.entity.nextWork()).toBeNull();
+    fixture.entity.workFailed(1, "the builder was out of memory", false);
+    expect(await fixture.entity.nextWork()).toMatchObject({ from: 1, to: 1 });
+    expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { sealed: null } });
+  });
+
+  test("a head reported while a commit is put leaves the entity dirty", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:acme");
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    const proposal = await proposalOf(fixture);
+    const put = fixture.calls.hold("create", "/segments/", "before");
+    const appended = fixture.append([{ id: "b" }]);
+    await put.reached;
+    expect(await fixture.entity.proposeHead(proposal)).toEqual(ok("committed"));
+    put.release();
+    expect(await appended).toMatchObject({ ok: true });
+    fixture.crash();
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1 }));
+  });
+
+  test("a proposal of an incarnation that was erased meanwhile is stale", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    const proposal = await proposalOf(fixture);
+    const put = fixture.calls.hold("create", "/heads/", "after");
+    const proposed = fixture.entity.proposeHead(proposal);
+    await put.reached;
+    await fixture.entity.erase();
+    put.release();
+    expect(await proposed).toEqual(ok("stale"));
+    expect(rows(fixture, "shards")).toBe(0);
+    await fixture.sweep();
+    expect(await fixture.ids()).toEqual([]);
+  });
+});

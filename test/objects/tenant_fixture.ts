@@ -1,0 +1,88 @@
+/**
+ * The shipped `TenantRegistry` over embedded SQLite and the entities of a test: shipped ones that share its store, or
+ * stand-ins that answer as a test wishes.
+ */
+import { memoryStore } from "../../adapters/storage/memory_store.ts";
+import { ok } from "../../core/errors.ts";
+import type { EntityScope } from "../../core/rpc.ts";
+import type { EntityControl } from "../../durable-objects/tenant/ports.ts";
+import { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
+import { embeddedSql } from "./embedded_sql.ts";
+import { EntityFixture } from "./entity_fixture.ts";
+import { MemoryAlarm } from "./memory_alarm.ts";
+
+export class TenantFixture {
+  readonly tenant = "t";
+  readonly objects = memoryStore();
+  readonly nudges: EntityScope[] = [];
+  readonly controls = new Map<string, EntityControl>();
+  nowMs = Date.UTC(2026, 0, 1);
+  readonly alarm = new MemoryAlarm();
+  registry = this.#compose();
+
+  /** A shipped entity that tells this tenant about itself. */
+  add(entity: string): EntityFixture {
+    const fixture = new EntityFixture(entity, this.objects);
+    fixture.registry = {
+      knows: (name) => this.registry.knows(name),
+      markDirty: (name, commit) => this.registry.markDirty(name, commit),
+      report: (counters) => this.registry.report(counters),
+      forget: (name) => this.registry.forget(name),
+    };
+    this.controls.set(entity, controlOf(fixture));
+    return fixture;
+  }
+
+  /** The tenant's object forgets everything; its entities' objects do not. */
+  loseState(): void {
+    this.registry = this.#compose();
+  }
+
+  /** The platform rings, when an alarm was set. False when none was. */
+  async wake(): Promise<boolean> {
+    if (this.alarm.atMs === null) return false;
+    this.nowMs = Math.max(this.nowMs, this.alarm.atMs);
+    this.alarm.atMs = null;
+    await this.registry.wake();
+    return true;
+  }
+
+  #compose(): TenantRegistry {
+    return new TenantRegistry({
+      tenant: this.tenant,
+      sql: embeddedSql(),
+      alarm: this.alarm,
+      store: this.objects.forTenant(this.tenant),
+      clock: { now: () => this.nowMs },
+      random: { bytes: (count) => new Uint8Array(count) },
+      entityOf: (entity) => this.#controlOf(entity),
+      queue: { send: async (nudge) => void this.nudges.push(nudge) },
+      logFault: () => undefined,
+    });
+  }
+
+  #controlOf(entity: string): EntityControl {
+    const control = this.controls.get(entity);
+    if (control === undefined) throw new Error(`no entity ${entity}`);
+    return control;
+  }
+}
+
+function controlOf(fixture: EntityFixture): EntityControl {
+  return {
+    counters: () => fixture.serve((entity) => entity.counters()),
+    rebuild: () => fixture.serve((entity) => entity.rebuild()),
+    compact: () =>
+      fixture.serve(async (entity) => {
+        entity.compact();
+        return ok(null);
+      }),
+    erase: () => fixture.serve((entity) => entity.erase()),
+    unseal: () =>
+      fixture.serve(async (entity) => {
+        entity.unseal();
+        return ok(null);
+      }),
+    erased: () => fixture.serve(async (entity) => ok(entity.erased())),
+  };
+}

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+import { ok } from "../../core/errors.ts";
+import { WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
+import { type EntityFixture, valueIn } from "./entity_fixture.ts";
+import { TenantFixture } from "./tenant_fixture.ts";
+
+/** Nudges are worked as the indexer does; an entity's object was evicted before each. */
+async function workNudges(tenant: TenantFixture, fixtures: readonly EntityFixture[]): Promise<void> {
+  for (const { entity } of tenant.nudges.splice(0)) {
+    const fixture = fixtures.find(({ scope }) => scope.entity === entity);
+    if (fixture === undefined) throw new Error(`no entity ${entity}`);
+    fixture.crash();
+    await fixture.index();
+  }
+}
+
+async function sealed(fixture: EntityFixture): Promise<void> {
+  fixture.nowMs += 1_000;
+  for (let attempt = 0; attempt <= WORK_ATTEMPTS_MAX; attempt += 1) {
+    await fixture.entity.nextWork();
+    fixture.nowMs += fixture.settings.nudgeRetryMs;
+  }
+}
+
+describe("a registry that lost its state alone", () => {
+  test("lists its entities with their counters again, and its dirty set drains", async () => {
+    const tenant = new TenantFixture();
+    const fixtures = ["account:a", "account:b", "account:empty"].map((name) => tenant.add(name));
+    for (const [count, fixture] of fixtures.entries()) {
+      for (let n = 0; n < 2 - count; n += 1) await fixture.accept({ id: `e${n}` });
+      fixture.nowMs += 1_000;
+    }
+    await tenant.registry.sweep();
+    await workNudges(tenant, fixtures);
+    const before = await tenant.registry.entities("", 10, null);
+    expect(before).toMatchObject({ ok: true, value: { entities: [{ events: 2 }, { events: 1 }] } });
+    tenant.loseState();
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 2 }));
+    await workNudges(tenant, fixtures);
+    expect(await tenant.registry.entities("", 10, null)).toEqual(before);
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0 }));
+  });
+
+  test("lists an entity that an instance goes on serving", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    tenant.loseState();
+    await tenant.registry.sweep();
+    await fixture.index();
+    expect(await tenant.registry.entities("", 10, null)).toMatchObject({
+      ok: true,
+      value: { entities: [{ entity: "account:a", events: 1 }] },
+    });
+  });
+
+  test("knows an erased entity, which is not listed", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a" });
+    await fixture.entity.erase();
+    await fixture.sweep();
+    tenant.loseState();
+    expect(await tenant.registry.knows("account:a")).toEqual(ok({ known: true }));
+    expect(await tenant.registry.entities("", 10, null)).toMatchObject({ ok: true, value: { entities: [] } });
+    expect(await fixture.accept({ id: "b" })).toMatchObject({ commit: 1 });
+  });
+});
+
+describe("the dirty set", () => {
+  test("keeps an entity whose announced commit a report does not know of yet", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0 }));
+    await tenant.registry.markDirty("account:a", 2);
+    await tenant.registry.report(valueIn(await fixture.serve((entity) => entity.counters())));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1 }));
+  });
+});
+
+describe("a dead letter", () => {
+  const letter = { id: "m", entity: "account:a", at: 1, error: "the builder was out of memory" };
+
+  test("stays while the work is sealed, and goes when it was done after all", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a" });
+    await sealed(fixture);
+    await tenant.registry.recordDeadLetter(letter);
+    await fixture.wake();
+    await tenant.registry.status();
+    expect(tenant.registry.deadLetters()).toEqual(ok([letter]));
+    expect(await tenant.registry.replay("m")).toEqual(ok({ replayed: "m" }));
+    expect(await fixture.index()).toBe(1);
+    expect(tenant.registry.deadLetters()).toEqual(ok([]));
+  });
+
+  test("goes with a build that somebody else did", async () => {
+    const tenant = new TenantFixture();
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a" });
+    await tenant.registry.recordDeadLetter(letter);
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    expect(tenant.registry.deadLetters()).toEqual(ok([]));
+  });
+});
