@@ -1,16 +1,12 @@
 /**
- * The bindings of the objects' script, as wrangler.toml names them. Objects call each other through what they answer,
- * not through the platform's RPC types, which map every nested readonly value.
+ * The bindings of the objects' script, as wrangler.toml names them.
  */
+
 import type { EmbedderSettings } from "../adapters/models/choose_embedder.ts";
 import type { AiBinding } from "../adapters/models/workers_ai.ts";
+import type { ObjectNamespace } from "../adapters/platform/object_namespace.ts";
 import type { EntityIndexApi, IndexNudge, TenantIndexApi } from "../core/rpc.ts";
 import type { SettingName } from "./settings.ts";
-
-export interface ObjectNamespace<Api> {
-  idFromName(name: string): DurableObjectId;
-  get(id: DurableObjectId): Api;
-}
 
 export type Env = Readonly<Partial<Record<SettingName | "ENVIRONMENT", string>>> &
   EmbedderSettings & {

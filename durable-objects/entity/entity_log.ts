@@ -205,6 +205,7 @@ export class EntityLog {
   /** Puts the next commit. "foreign": an earlier attempt's bytes lay there and are adopted; decide again. */
   async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout" | "erased"> {
     const { ports, state } = this.#host;
+    const { incarnation } = state();
     const { bytes, rawBytes, lines } = joinFrames(frames.frames);
     const intent = this.#intend(hex(ports.digest.sha256(bytes)));
     const arrivalMs = arrivalOf(state().lastArrivalMs, ports.clock.now());
@@ -215,6 +216,7 @@ export class EntityLog {
       ports.store.create(intent.segment, bytes, metadata),
     );
     if (created === "timeout") return "timeout";
+    if (this.#isErased(incarnation)) return "erased";
     return created ? facts : this.#adopt(intent, facts);
   }
 

@@ -1,12 +1,9 @@
 /** The bindings of the indexer script, as its wrangler.toml names them. */
+
 import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts";
 import type { AiBinding } from "../../adapters/models/workers_ai.ts";
+import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
 import type { EntityIndexApi, IndexNudge, TenantIndexApi } from "../../core/rpc.ts";
-
-export interface ObjectNamespace<Api> {
-  idFromName(name: string): DurableObjectId;
-  get(id: DurableObjectId): Api;
-}
 
 export type Env = EmbedderSettings & {
   readonly BUCKET: R2Bucket;

@@ -1,14 +1,8 @@
 /**
  * The bindings of the front door, as wrangler.toml names them. Only `worker.ts` sees an `Env`.
- * An object's calls are typed by what they answer, not through the platform's RPC types: those map every nested
- * readonly value and end in "excessively deep".
  */
+import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
 import type { EntityApi, IngestApi, TenantApi } from "../../core/rpc.ts";
-
-export interface ObjectNamespace<Api> {
-  idFromName(name: string): DurableObjectId;
-  get(id: DurableObjectId): Api;
-}
 
 export interface Env {
   readonly INGEST: IngestApi;
