@@ -78,16 +78,14 @@ export function formatTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Any JSON, nested at most JSON_DEPTH_MAX deep. */
-export const jsonSchema: z.ZodType<Json> = z.json().refine((value) => depthOf(value as Json, 0) <= JSON_DEPTH_MAX, {
-  message: `is nested deeper than ${JSON_DEPTH_MAX}`,
-}) as z.ZodType<Json>;
+/** Any JSON, nested at most JSON_DEPTH_MAX deep: the value as it came, so that no key is lost (`__proto__` is one, too). */
+export const jsonSchema: z.ZodType<Json> = z.custom<Json>((value) => isJson(value, 0), {
+  error: `is no JSON, or nested deeper than ${JSON_DEPTH_MAX}`,
+});
 
-function depthOf(value: Json, depth: number): number {
-  if (value === null || typeof value !== "object") return depth;
-  let deepest = depth + 1;
-  if (deepest > JSON_DEPTH_MAX) return deepest;
-  for (const child of Array.isArray(value) ? value : Object.values(value))
-    deepest = Math.max(deepest, depthOf(child, depth + 1));
-  return deepest;
+function isJson(value: unknown, depth: number): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || depth >= JSON_DEPTH_MAX) return false;
+  return Object.values(value).every((child) => isJson(child, depth + 1));
 }

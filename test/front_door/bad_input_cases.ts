@@ -317,6 +317,12 @@ const decidedBehind: readonly BadInput[] = [
   appended("an event whose id is two dots", [{ id: "..", text: "x" }], invalid),
   appended("an event with a control character in its id", [{ id: "a\u0000", text: "x" }], invalid),
   behind(
+    row("an attribute that no map can have", EVENTS, invalid, {
+      headers: { ...tenant, ...json },
+      body: '{"events":[{"text":"x","attributes":{"__proto__":"y"}}]}',
+    }),
+  ),
+  behind(
     row("an event nested without end", EVENTS, invalid, {
       headers: { ...tenant, ...json },
       body: `{"events":[{"text":"x","body":${"[".repeat(200_000)}${"]".repeat(200_000)}}]}`,

@@ -49,10 +49,13 @@ function parseWith<Event>(
 ): Result<readonly Event[]> {
   const json = readJson(bytes, contentType);
   if (!json.ok) return json;
-  const count = eventCount(json.value);
+  const count = eventsOf(json.value).length;
   if (count > REQUEST_EVENTS_MAX) {
     return fail({ reason: "too_large", what: "events", size: count, max: REQUEST_EVENTS_MAX, unit: "events" });
   }
+  const unnameable = eventsOf(json.value).findIndex(hasPrototypeAttribute);
+  if (unnameable !== -1)
+    return fail(invalid(`events.${unnameable}.attributes.__proto__`, "cannot be an attribute's name"));
   const parsed = schema.safeParse(json.value);
   return parsed.success ? ok(parsed.data.events) : fail(invalidFields(parsed.error));
 }
@@ -101,9 +104,17 @@ function parseJson(text: string): Result<unknown> {
   }
 }
 
-function eventCount(json: unknown): number {
+/** What was sent as events, unchecked. */
+function eventsOf(json: unknown): readonly unknown[] {
   const events = typeof json === "object" && json !== null && "events" in json ? json.events : null;
-  return Array.isArray(events) ? events.length : 0;
+  return Array.isArray(events) ? events : [];
+}
+
+/** A map's schema would drop this one name without a word. */
+function hasPrototypeAttribute(event: unknown): boolean {
+  if (typeof event !== "object" || event === null || !("attributes" in event)) return false;
+  const { attributes } = event;
+  return typeof attributes === "object" && attributes !== null && Object.hasOwn(attributes, "__proto__");
 }
 
 /** Kinds and ids that only their own endpoints may write. */
