@@ -16,7 +16,6 @@ import type {
   AppendCommand,
   AppendResult,
   EntityCounters,
-  EntityScope,
   HeadOutcome,
   HeadProposal,
   IndexWork,
@@ -167,7 +166,7 @@ export class Entity {
 
   /** A tombstone for a live event; the token of the one that stands already when it was withdrawn before. */
   async withdraw(id: string): Promise<Result<{ readonly token: string }>> {
-    const { ports } = { ports: this.#ports };
+    const ports = this.#ports;
     const live = await this.reader.event(id);
     if (live.ok && live.value.event.kind === TOMBSTONE_KIND) {
       return fail(unprocessable("id", "names a tombstone, which cannot be withdrawn"));
@@ -413,10 +412,6 @@ export class Entity {
     if (text === this.#reported) return;
     const reported = await this.#ports.registry.report(counters.value);
     if (reported.ok) this.#reported = text;
-  }
-
-  get scope(): EntityScope {
-    return this.#ports.scope;
   }
 }
 
