@@ -116,6 +116,8 @@ export const RETRY_DELAY_S = 2;
 export const BUILDS_PER_NUDGE_MAX = 64;
 /** Attempts at one piece of index work before it is sealed. */
 export const WORK_ATTEMPTS_MAX = 5;
+/** Attempts that a restart cut short and that do not count: a machine that is killed again and again seals nothing. */
+export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
 export const DEAD_LETTERS_MAX = 1_000;
 export const SWEEP_ENTITIES_MAX = 1_000;

@@ -110,6 +110,7 @@ export class Entity {
     if (!tail.ok) return tail;
     this.#alarmAtMs = await this.#ports.alarm.get();
     this.#loaded = { state: found.value, tail: tail.value };
+    this.#index.forgiveRestart();
     if (this.#left()) this.#arm(this.#nextDueMs());
     const { head } = found.value;
     if (head.covered === 0 || head.revision === this.#revisionId) return ok(null);

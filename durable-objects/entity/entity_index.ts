@@ -12,7 +12,7 @@ import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { planCompaction, planWork } from "../../core/index/work.ts";
-import { HEAD_HINT_INTERVAL_MS, WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
+import { HEAD_HINT_INTERVAL_MS, WORK_ATTEMPTS_MAX, WORK_FORGIVEN_MAX } from "../../core/limits.ts";
 import { headHintKey, headKey, shardKey } from "../../core/log/keys.ts";
 import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { type Head, type ShardEntry, storedBytes, storedHead, storedHeadHint } from "../../core/schema/stored.ts";
@@ -82,9 +82,30 @@ export class EntityIndex {
     const attempts = (known?.attempts ?? 0) + 1;
     const error = known?.error ?? null;
     const handedOutMs = this.#host.ports.clock.now();
-    const attempted = { from, to, attempts, error, handedOutMs, sealed: attempts > WORK_ATTEMPTS_MAX };
+    const forgiven = known?.forgiven ?? 0;
+    const attempted = {
+      from,
+      to,
+      attempts,
+      forgiven,
+      error,
+      handedOutMs,
+      sealed: attempts > WORK_ATTEMPTS_MAX,
+      WORK_FORGIVEN_MAX,
+    };
     this.#save({ attempted });
     return attempted;
+  }
+
+  /**
+   * The object was restarted. An attempt that had time left may have ended with it, and says nothing of the work; one
+   * whose time was up had its chance.
+   */
+  forgiveRestart(): void {
+    const { attempted } = this.#host.state();
+    if (attempted === null || !this.#isUnderWay(attempted.from) || attempted.forgiven >= WORK_FORGIVEN_MAX) return;
+    const { attempts, forgiven } = attempted;
+    this.#save({ attempted: { ...attempted, attempts: attempts - 1, forgiven: forgiven + 1, handedOutMs: null } });
   }
 
   /** Somebody was given this work, has not reported back, and may still be at it: a second nudge is not a failure. */

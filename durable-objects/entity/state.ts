@@ -27,6 +27,8 @@ export interface AttemptedWork {
   readonly to: number;
   readonly attempts: number;
   readonly sealed: boolean;
+  /** Attempts that were not held against it, because the object itself ended in the middle of one. */
+  readonly forgiven: number;
   /** When it was handed out; null once it has reported back. */
   readonly handedOutMs: number | null;
   /** Why the last attempt that reported back failed. */

@@ -38,6 +38,18 @@ describe("what is handed out", () => {
     expect(await fixture.entity.reader.status()).toMatchObject({ ok: true, value: { sealed: null } });
   });
 
+  test("work that restarts cut short is not held against, and is handed out at once", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.nowMs += 1_000;
+    for (let restart = 0; restart < 4 * WORK_ATTEMPTS_MAX; restart += 1) {
+      expect(await fixture.entity.nextWork()).not.toBeNull();
+      fixture.crash();
+      await fixture.entity.ready();
+    }
+    expect(await fixture.index()).toBe(1);
+  });
+
   test("work that only has to wait is never sealed", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 1);
