@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { type SpawnedRuntime, spawnRuntime, temporaryStateDir } from "../runtime/boot.ts";
 import { json, pathOf, search, timeline, untilIndexed } from "./plane.ts";
 
-const KILLS = Number(process.env.KILLS ?? 4);
+const KILLS = Number(process.env.KILLS ?? 7);
 const PORT = 18_787;
 const ENTITIES = ["account:a", "account:b", "account:c"];
 const WRITERS = 6;
