@@ -12,6 +12,7 @@ import { shardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { Embedder } from "../../core/ports.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
+import { entityObjectName } from "../../core/rpc.ts";
 import type { Head, ShardEntry } from "../../core/schema/stored.ts";
 import type { PartCache } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
@@ -122,8 +123,7 @@ export class EntityParts {
   }
 
   #cacheKey(sha256: string): string {
-    const { tenant, entity } = this.#ports.scope;
-    return `${tenant}/${encodeURIComponent(entity)}/${sha256}`;
+    return `${entityObjectName(this.#ports.scope)}/${sha256}`;
   }
 
   /**

@@ -1,25 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bootTestRuntime, type TestRuntime } from "../runtime/boot.ts";
 import { append, json, pathOf, search } from "./plane.ts";
+import { newKey } from "./tenants.ts";
 
 let plane: TestRuntime;
-const admin = { authorization: "Bearer dev-admin-token" };
 beforeAll(async () => {
   plane = await bootTestRuntime();
 });
 afterAll(() => plane.close());
 
-async function newKey(tenant: string, body: object): Promise<Record<string, string>> {
-  const created = await plane.call("POST", "/v1/admin/tenants", { tenant }, admin);
-  expect([201, 409]).toContain(created.status);
-  const { key } = await json<{ key: string }>(plane.call("POST", `/v1/admin/tenants/${tenant}/keys`, body, admin), 201);
-  return { authorization: `Bearer ${key}` };
-}
-
 describe("two tenants with entities of the same name", () => {
   test("see nothing of each other by any read", async () => {
-    const one = await newKey("one", { scopes: ["read", "write"], tier: "T2" });
-    const two = await newKey("two", { scopes: ["read", "write", "admin"], tier: "T3" });
+    const one = await newKey(plane.call, "one", { scopes: ["read", "write"], tier: "T2" });
+    const two = await newKey(plane.call, "two", { scopes: ["read", "write", "admin"], tier: "T3" });
     const written = await append(
       plane.call,
       "account:x",
@@ -48,8 +41,8 @@ describe("two tenants with entities of the same name", () => {
   });
 
   test("erase and rebuild their own only", async () => {
-    const one = await newKey("three", { scopes: ["read", "write"], tier: "T1" });
-    const two = await newKey("four", { scopes: ["admin"], tier: "T3" });
+    const one = await newKey(plane.call, "three", { scopes: ["read", "write"], tier: "T1" });
+    const two = await newKey(plane.call, "four", { scopes: ["admin"], tier: "T3" });
     await append(plane.call, "account:y", [{ id: "a", text: "keep me" }], one);
     await append(plane.call, "account:y", [{ id: "b", text: "erase me" }], two);
     await json(plane.call("DELETE", pathOf("account:y"), undefined, two), 202);
@@ -63,8 +56,8 @@ describe("two tenants with entities of the same name", () => {
 
 describe("a key", () => {
   test("is held to its scopes, tier and entity prefix", async () => {
-    const reader = await newKey("five", { scopes: ["read"], tier: "T1" });
-    const mine = await newKey("five", { scopes: ["read", "write"], tier: "T1", entity_prefix: "user:" });
+    const reader = await newKey(plane.call, "five", { scopes: ["read"], tier: "T1" });
+    const mine = await newKey(plane.call, "five", { scopes: ["read", "write"], tier: "T1", entity_prefix: "user:" });
     expect((await plane.call("POST", pathOf("user:1", "/events"), { events: [{ text: "x" }] }, reader)).status).toBe(
       403,
     );

@@ -3,12 +3,11 @@
 import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts";
 import type { AiBinding } from "../../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
-import type { EntityIndexApi, IndexNudge, TenantIndexApi } from "../../core/rpc.ts";
+import type { EntityIndexApi, TenantIndexApi } from "../../core/rpc.ts";
 
 export type Env = EmbedderSettings & {
   readonly BUCKET: R2Bucket;
   readonly ENTITY: ObjectNamespace<EntityIndexApi>;
   readonly TENANT: ObjectNamespace<TenantIndexApi>;
-  readonly INDEX_QUEUE: Queue<IndexNudge>;
   readonly AI?: AiBinding;
 };

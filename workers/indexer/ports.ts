@@ -1,6 +1,6 @@
 /** What the indexer is built from. */
 import type { Clock, Compression, Digest, Embedder, KernelBuilder, ObjectStore } from "../../core/ports.ts";
-import type { EntityIndexApi, EntityScope, IndexNudge, TenantIndexApi } from "../../core/rpc.ts";
+import type { EntityIndexApi, EntityScope, TenantIndexApi } from "../../core/rpc.ts";
 
 /** What a build needs. */
 export interface BuildPorts {
@@ -16,5 +16,4 @@ export interface IndexerPorts extends BuildPorts {
   readonly clock: Clock;
   readonly entity: (scope: EntityScope) => EntityIndexApi;
   readonly tenant: (tenant: string) => TenantIndexApi;
-  readonly queue: { send(nudge: IndexNudge): Promise<void> };
 }

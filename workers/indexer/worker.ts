@@ -37,7 +37,6 @@ function compose(env: Env): IndexerPorts {
     embedder: embedder.value,
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
     tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
-    queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
   };
 }
 
