@@ -131,7 +131,15 @@ export interface KernelBuilder {
   /** Document i has text `texts[i]`; an empty string has no terms. */
   textSection(texts: readonly string[]): Uint8Array;
   /** Document i has `vectors[i]`, or none. Every vector has `dimensions` finite numbers. */
-  vectorSection(vectors: readonly (Float32Array | null)[], dimensions: number, metric: Metric): Uint8Array;
+  vectorSections(vectors: readonly (Float32Array | null)[], dimensions: number, metric: Metric): VectorSections;
+}
+
+/** Vectors as the kernel searches them. */
+export interface VectorSections {
+  /** What a scan reads: 8 bits a dimension. */
+  readonly codes: Uint8Array;
+  /** The next 8 bits, which only the best need. */
+  readonly residuals: Uint8Array;
 }
 
 /** A part of a scope, loaded into a slab. Opaque. */
@@ -147,7 +155,7 @@ export interface PartSections {
   /** Ascending: the row that document i was cut from. */
   readonly rowOfDocument: Uint32Array;
   readonly text: Uint8Array;
-  readonly vectors: Uint8Array | null;
+  readonly vectors: VectorSections | null;
   /** One code a row. Code 0 means the row has no value. */
   readonly columns: readonly Uint32Array[];
   /** Event time of each row, milliseconds. */

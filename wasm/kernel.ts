@@ -3,7 +3,7 @@
  * The instance's memory grows up to BUILDER_BYTES_MAX and is kept; it is zeroed after every call.
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
-import type { KernelBuilder, Metric, QueryTerm } from "../core/ports.ts";
+import type { KernelBuilder, Metric, QueryTerm, VectorSections } from "../core/ports.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance } from "./kernel_instance.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
@@ -15,6 +15,7 @@ const UTF8_BYTES_PER_UNIT_MAX = 3;
 const METRIC_CODES: Readonly<Record<Metric, number>> = { cosine: 0, dot: 1, l2: 2 };
 const FIELD_WORD = 1;
 const TERM_HEAD_BYTES = 8;
+const ROW_PADDING_BYTES_MAX = 3;
 
 /**
  * Throws KernelCapacityError when the input needs more than `bytesMax`, and is good for the next call. Throws on a
@@ -28,8 +29,8 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     analyze: (text) => cleared(instance, () => analyze(instance, text)),
     countTokens: (text) => cleared(instance, () => countTokens(instance, text)),
     textSection: (texts) => cleared(instance, () => textSection(instance, texts)),
-    vectorSection: (vectors, dimensions, metric) =>
-      cleared(instance, () => vectorSection(instance, vectors, dimensions, metric)),
+    vectorSections: (vectors, dimensions, metric) =>
+      cleared(instance, () => vectorSections(instance, vectors, dimensions, metric)),
   };
 }
 
@@ -108,24 +109,29 @@ function expectRoom(fits: boolean): void {
 
 // --- Vectors --------------------------------------------------------------------------------
 
-function vectorSection(
+function vectorSections(
   instance: KernelInstance,
   vectors: readonly (Float32Array | null)[],
   dimensions: number,
   metric: Metric,
-): Uint8Array {
+): VectorSections {
   const { kernel } = instance;
   const at = instance.take(dimensions * Float32Array.BYTES_PER_ELEMENT);
+  const row = instance.take(dimensions + ROW_PADDING_BYTES_MAX);
   const indexed = vectors.flatMap((vector, document) =>
     vector !== null && hasDirection(vector, dimensions, metric) ? [{ vector, document }] : [],
   );
-  const section = kernel.vectorsBegin(vectors.length, indexed.length, dimensions, METRIC_CODES[metric]);
-  expectRoom(section !== 0);
+  const codes = kernel.codesBegin(vectors.length, indexed.length, dimensions, METRIC_CODES[metric]);
+  const residuals = kernel.residualsBegin(indexed.length, dimensions);
+  expectRoom(codes !== 0 && residuals !== 0);
   indexed.forEach(({ vector, document }, index) => {
     instance.putF32(at, vector);
-    kernel.vectorsPut(section, index, document, at);
+    kernel.vectorPut(codes, residuals, index, document, at, row);
   });
-  return instance.bytes(section, kernel.vectorsEnd(section));
+  return {
+    codes: instance.bytes(codes, kernel.codesEnd(codes)),
+    residuals: instance.bytes(residuals, kernel.residualsEnd(residuals)),
+  };
 }
 
 function hasDirection(vector: Float32Array, dimensions: number, metric: Metric): boolean {

@@ -33,35 +33,36 @@ export interface KernelExports {
   textBytes(): number;
   textTermsOf(): number;
   countWords(at: number, bytes: number): number;
-  vectorsBegin(documents: number, vectors: number, dimensions: number, metric: number): number;
+  codesBegin(documents: number, vectors: number, dimensions: number, metric: number): number;
+  residualsBegin(vectors: number, dimensions: number): number;
   vectorIsEncodable(at: number, dimensions: number, metric: number): number;
-  vectorsPut(section: number, index: number, document: number, at: number): void;
-  vectorsEnd(section: number): number;
+  vectorPut(codes: number, residuals: number, index: number, document: number, at: number, row: number): void;
+  codesEnd(codes: number): number;
+  residualsEnd(residuals: number): number;
 
   partSize(
     documents: number,
     rows: number,
     columns: number,
     columnBytes: number,
-    text: number,
-    vectors: number,
+    sectionBytes: number,
+    hasGraph: number,
   ): number;
   partReserve(
     documents: number,
     rows: number,
     columns: number,
     columnBytes: number,
-    text: number,
-    vectors: number,
+    sectionBytes: number,
+    hasGraph: number,
   ): number;
   partPlaceColumn(part: number, column: number, width: number): number;
+  partPlaceSection(part: number, section: number, bytes: number): number;
   partCheck(part: number): number;
   partFault(): number;
   partDrop(part: number): void;
   partRowOfDocument(part: number): number;
   partRowTimes(part: number): number;
-  partText(part: number): number;
-  partVectors(part: number): number;
   partDimensions(part: number): number;
   partMetric(part: number): number;
   searchScratch(documents: number): number;
@@ -100,7 +101,7 @@ export interface KernelExports {
   ): void;
   searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
-  unpackKeys(keys: number, count: number): void;
+  unpackKeys(keys: number, count: number, ids: number, scores: number): void;
   fusionBegin(at: number): void;
   fusionAdd(keys: number, count: number, weight: number, k: number): void;
   fusionEnd(): number;
@@ -110,6 +111,27 @@ export interface KernelExports {
 /** The instance has no room for what was asked. Callers that respect the named limits never see it. */
 export class KernelCapacityError extends Error {
   override readonly name = "KernelCapacityError";
+}
+
+/** Views of a memory as it is now. */
+interface Views {
+  readonly buffer: ArrayBuffer;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly f32: Float32Array;
+  readonly f64: Float64Array;
+}
+
+function viewsOf(buffer: ArrayBuffer): Views {
+  return {
+    buffer,
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    u32: new Uint32Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+  };
 }
 
 export interface KernelInstance {
@@ -128,6 +150,8 @@ export interface KernelInstance {
   /** UTF-8 of `text`, which has room up to `bytesMax`. Answers its bytes. */
   putText(at: number, text: string, bytesMax: number): number;
   bytes(at: number, length: number): Uint8Array;
+  u32(at: number, count: number): Uint32Array;
+  f32(at: number, count: number): Float32Array;
   view(at: number, length: number): DataView;
 }
 
@@ -142,6 +166,12 @@ export function createKernelInstance(
   const memory = new WebAssembly.Memory({ initial: initialBytes / PAGE_BYTES, maximum: bytesMax / PAGE_BYTES });
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const kernel = instance.exports as KernelExports & WebAssembly.Exports;
+  let current = viewsOf(memory.buffer);
+  /** Growth detaches the views before it. */
+  const views = (): Views => {
+    if (current.buffer !== memory.buffer) current = viewsOf(memory.buffer);
+    return current;
+  };
   kernel.init(bytesMax);
   return {
     kernel,
@@ -160,14 +190,16 @@ export function createKernelInstance(
         kernel.release(mark);
       }
     },
-    putBytes: (at, bytes) => new Uint8Array(memory.buffer, at, bytes.length).set(bytes),
-    putU16: (at, values) => new Uint16Array(memory.buffer, at, values.length).set(values),
-    putU32: (at, values) => new Uint32Array(memory.buffer, at, values.length).set(values),
-    putF32: (at, values) => new Float32Array(memory.buffer, at, values.length).set(values),
-    putF64: (at, values) => new Float64Array(memory.buffer, at, values.length).set(values),
+    putBytes: (at, bytes) => views().u8.set(bytes, at),
+    putU16: (at, values) => views().u16.set(values, at >> 1),
+    putU32: (at, values) => views().u32.set(values, at >> 2),
+    putF32: (at, values) => views().f32.set(values, at >> 2),
+    putF64: (at, values) => views().f64.set(values, at >> 3),
     putText: (at, text, textBytesMax) =>
       encoder.encodeInto(text, new Uint8Array(memory.buffer, at, textBytesMax)).written,
-    bytes: (at, length) => new Uint8Array(memory.buffer, at, length).slice(),
+    bytes: (at, length) => views().u8.slice(at, at + length),
+    u32: (at, count) => views().u32.slice(at >> 2, (at >> 2) + count),
+    f32: (at, count) => views().f32.slice(at >> 2, (at >> 2) + count),
     view: (at, length) => new DataView(memory.buffer, at, length),
   };
 }

@@ -76,15 +76,10 @@ const NOTHING: Ranked = { documents: new Uint32Array(), scores: new Float32Array
 
 function readRanked(instance: KernelInstance, keys: number, count: number): Ranked {
   if (count < 0) throw new Error(`a search ${statusText(count)}`);
-  instance.kernel.unpackKeys(keys, count);
-  const view = instance.view(keys, count * KEY_BYTES);
-  const documents = new Uint32Array(count);
-  const scores = new Float32Array(count);
-  for (let i = 0; i < count; i++) {
-    documents[i] = view.getUint32(i * KEY_BYTES, true);
-    scores[i] = view.getFloat32(i * KEY_BYTES + 4, true);
-  }
-  return { documents, scores };
+  const documents = instance.take(count * KEY_BYTES);
+  const scores = documents + count * Uint32Array.BYTES_PER_ELEMENT;
+  instance.kernel.unpackKeys(keys, count, documents, scores);
+  return { documents: instance.u32(documents, count), scores: instance.f32(scores, count) };
 }
 
 // --- Text -----------------------------------------------------------------------------------
@@ -147,10 +142,11 @@ function explainText(
 function putQuery(instance: KernelInstance, { dimensions, metric }: HeldPart, query: Float32Array): number | null {
   if (dimensions === 0) return null;
   if (query.length !== dimensions) throw new Error(`a query of ${query.length} dimensions, not ${dimensions}`);
-  if (!query.every(Number.isFinite)) throw new Error("a query with a number that is not finite");
   const at = instance.take(query.byteLength);
   instance.putF32(at, query);
-  return instance.kernel.vectorIsEncodable(at, dimensions, metric) === 0 ? null : at;
+  const status = instance.kernel.vectorIsEncodable(at, dimensions, metric);
+  if (status < 0) throw new Error("a query with a number that is not finite");
+  return status === 0 ? null : at;
 }
 
 function searchVectors(

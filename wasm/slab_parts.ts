@@ -22,8 +22,8 @@ const SCRATCH_SLACK_BYTES = 1024;
 /** Bitsets in the kernel at once: two operands and a result. */
 const BITSETS = 3;
 const BLOCK_BYTES = 64;
-/** As `partFault` counts. */
-const SECTION_NAMES: readonly string[] = ["part", "rows", "text section", "vector section"];
+/** As wasm/assembly/parts.ts counts them; behind the last, what is no section. */
+const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "rows"] as const;
 
 export interface HeldPart {
   readonly part: LoadedPart;
@@ -104,44 +104,50 @@ interface PartPlan {
   readonly codeCounts: readonly number[];
   readonly widths: readonly number[];
   readonly columnBytes: number;
+  readonly sectionBytes: number;
   readonly scratchBytes: number;
   /** Of the part and its scratch. */
   readonly bytes: number;
 }
 
 function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
-  const { documents, rows, columns, text, vectors } = sections;
+  const { documents, rows, columns } = sections;
   const codeCounts = columns.map((codes) => codes.reduce((most, code) => Math.max(most, code), 0) + 1);
   const widths = codeCounts.map((count) => (count <= 1 << 8 ? 1 : count <= 1 << 16 ? 2 : 4));
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
   const scratchBytes = Math.max(instance.kernel.searchScratch(documents), codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
-  const partBytes = instance.kernel.partSize(
-    documents,
-    rows,
-    columns.length,
-    columnBytes,
-    text.length,
-    vectors?.length ?? 0,
-  );
-  return { codeCounts, widths, columnBytes, scratchBytes, bytes: partBytes + BLOCK_BYTES + scratchBytes };
+  const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
+  const partBytes = instance.kernel.partSize(documents, rows, columns.length, columnBytes, sectionBytes, 0);
+  const bytes = partBytes + BLOCK_BYTES + scratchBytes;
+  return { codeCounts, widths, columnBytes, sectionBytes, scratchBytes, bytes };
 }
 
-function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns, vectors }: PartSections): boolean {
+/** In the order of SECTION_NAMES. */
+function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
+  return [text, vectors?.codes ?? null, vectors?.residuals ?? null];
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns }: PartSections): boolean {
   const rowsAgree = rowTimes.length === rows && columns.every((codes) => codes.length === rows);
-  return rowsAgree && rowOfDocument.length === documents && vectors?.length !== 0;
+  return rowsAgree && rowOfDocument.length === documents;
 }
 
 function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
   const { kernel } = instance;
-  const { documents, rows, columns, text, vectors } = sections;
-  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, text.length, vectors?.length ?? 0);
+  const { documents, rows, columns } = sections;
+  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, plan.sectionBytes, 0);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
   instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
   instance.putF64(kernel.partRowTimes(part), sections.rowTimes);
-  instance.putBytes(kernel.partText(part), text);
-  if (vectors !== null) instance.putBytes(kernel.partVectors(part), vectors);
+  kernelSections(sections).forEach((bytes, section) => {
+    if (bytes !== null) instance.putBytes(kernel.partPlaceSection(part, section, bytes.length), bytes);
+  });
   columns.forEach((codes, column) => {
     const width = plan.widths[column] ?? 4;
     const at = kernel.partPlaceColumn(part, column, width);

@@ -17,7 +17,7 @@
  */
 import { idHash } from "../log/event_id.ts";
 import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
-import type { Compression, Digest, KernelBuilder, LocalEmbedder, Metric } from "../ports.ts";
+import type { Compression, Digest, KernelBuilder, LocalEmbedder, Metric, VectorSections } from "../ports.ts";
 import type { StoredEvent } from "../schema/event.ts";
 import { type Chunk, chunkText } from "./chunker.ts";
 import { ColumnsWriter } from "./columns.ts";
@@ -277,11 +277,13 @@ function documentSections(gathered: Gathered): Sections {
 }
 
 function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): Sections {
-  const sectionOf = ({ byDocument, space }: ChosenVectors): Uint8Array =>
-    builder.vectorSection(byDocument, space.dimensions, metric);
+  const sectionsOf = ({ byDocument, space }: ChosenVectors): VectorSections =>
+    builder.vectorSections(byDocument, space.dimensions, metric);
+  const embedded = vectors.embedded && sectionsOf(vectors.embedded);
+  const supplied = vectors.supplied && sectionsOf(vectors.supplied);
   return {
-    ...(vectors.embedded === null ? {} : { embeddedVectors: sectionOf(vectors.embedded) }),
-    ...(vectors.supplied === null ? {} : { suppliedVectors: sectionOf(vectors.supplied) }),
+    ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
+    ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
   };
 }
 

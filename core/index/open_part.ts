@@ -93,22 +93,25 @@ function readVectors(
   identity: ShardIdentity,
   { vectors }: PartSummary,
 ): Part["vectors"] | null {
-  const supplied = withSection(vectors.supplied, sections.get(SECTION.suppliedVectors), identity);
-  const embedded = withSection(vectors.embedded, sections.get(SECTION.embeddedVectors), identity);
+  const sectionsOf = (codes: number, residuals: number) => [sections.get(codes), sections.get(residuals)] as const;
+  const ofSupplied = sectionsOf(SECTION.suppliedCodes, SECTION.suppliedResiduals);
+  const ofEmbedded = sectionsOf(SECTION.embeddedCodes, SECTION.embeddedResiduals);
+  const supplied = withSections(vectors.supplied, ofSupplied, identity);
+  const embedded = withSections(vectors.embedded, ofEmbedded, identity);
   if (supplied === undefined || embedded === undefined) return null;
   const overlap = supplied !== null && embedded !== null && embedded.from >= supplied.from;
   return overlap ? null : { supplied, embedded };
 }
 
-/** undefined when one of the two is there without the other, or begins outside of the part. */
-function withSection(
+/** undefined when one of them is there without the others, or the vectors begin outside of the part. */
+function withSections(
   summary: VectorsSummary | null,
-  section: Uint8Array | undefined,
+  [codes, residuals]: readonly [Uint8Array | undefined, Uint8Array | undefined],
   { from, to }: ShardIdentity,
 ): PartVectors | null | undefined {
-  if (summary === null) return section === undefined ? null : undefined;
-  if (section === undefined || summary.from < from || summary.from > to) return undefined;
-  return { ...summary, section };
+  if (summary === null) return codes === undefined && residuals === undefined ? null : undefined;
+  if (codes === undefined || residuals === undefined || summary.from < from || summary.from > to) return undefined;
+  return { ...summary, sections: { codes, residuals } };
 }
 
 // --- Tables ---------------------------------------------------------------------------------

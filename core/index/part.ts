@@ -6,6 +6,7 @@
  *   document  one chunk of an event's text (or an event that has only a vector)
  *   Rows and documents are in position order, so an older snapshot is a prefix.
  */
+import type { VectorSections } from "../ports.ts";
 import type { AttributeValue } from "../schema/event.ts";
 
 /** What a view depends on besides the log. Hashed to the revision `r`. */
@@ -50,8 +51,8 @@ export interface PartVectors {
   readonly space: VectorSpace;
   /** The first commit of the part that has one. */
   readonly from: number;
-  /** The kernel's section over all documents of the part; not every one has a vector. */
-  readonly section: Uint8Array;
+  /** The kernel's sections over all documents of the part; not every one has a vector. */
+  readonly sections: VectorSections;
 }
 
 export interface PartCommit {

@@ -43,10 +43,13 @@ export const SECTION = {
   ids: 52,
   /** The kernel's text section over the documents. */
   text: 60,
-  /** The kernel's vector section over the documents: the embedder's vectors. Absent when there are none. */
-  embeddedVectors: 61,
+  /** The kernel's codes of the documents' vectors: the embedder's. Absent when there are none. */
+  embeddedCodes: 61,
   /** Likewise, of the vectors that came with events. */
-  suppliedVectors: 62,
+  suppliedCodes: 62,
+  /** The residuals that belong to each. */
+  embeddedResiduals: 64,
+  suppliedResiduals: 65,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -81,9 +84,11 @@ export const HOT_SECTIONS: readonly SectionName[] = [
  * kind of vectors.
  */
 export const COLD_SECTIONS: readonly SectionName[] = [
-  "embeddedVectors",
+  "embeddedCodes",
+  "embeddedResiduals",
   "text",
-  "suppliedVectors",
+  "suppliedCodes",
+  "suppliedResiduals",
   "rowTimes",
   "columnValues",
   "columnCodes",
@@ -97,7 +102,12 @@ export const COLD_SECTIONS: readonly SectionName[] = [
 ];
 
 /** A part without vectors of a kind has no section for them. */
-export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set(["embeddedVectors", "suppliedVectors"]);
+export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
+  "embeddedCodes",
+  "embeddedResiduals",
+  "suppliedCodes",
+  "suppliedResiduals",
+]);
 
 /** What a failure calls the section of a type. */
 export const SECTION_NAMES: ReadonlyMap<number, SectionName> = new Map(

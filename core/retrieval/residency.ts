@@ -98,7 +98,7 @@ export function sectionsOf(part: Part, vectors: PartVectors | null): PartSection
     rows: part.rows,
     rowOfDocument: part.rowOfDocument,
     text: part.text,
-    vectors: vectors?.section ?? null,
+    vectors: vectors?.sections ?? null,
     columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
     rowTimes: part.rowTimes,
   };

@@ -7,7 +7,7 @@ import type { CommitLines, Part } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
 import { FRAME_RAW_BYTES_MAX, PART_COLUMNS_MAX } from "../../core/limits.ts";
 import { parseLine, withdrawalTarget } from "../../core/log/line.ts";
-import type { LocalEmbedder } from "../../core/ports.ts";
+import type { LocalEmbedder, VectorSections } from "../../core/ports.ts";
 import { commitsFrom, letterEmbedder, opened, partOf, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const allLines = (part: Part): readonly string[] => Array.from({ length: part.rows }, (_, row) => part.lineOfRow(row));
@@ -160,8 +160,8 @@ describe("vectors", () => {
   const letterTools = { ...tools, embedder: letterEmbedder };
   const supplied = { model: SUPPLIED_MODEL, dimensions: 2 };
   const embedded = { model: letterEmbedder.id, dimensions: letterEmbedder.dimensions };
-  const sectionOf = (vectors: readonly (readonly number[] | null)[], dimensions = 2): Uint8Array =>
-    tools.builder.vectorSection(
+  const sectionsOf = (vectors: readonly (readonly number[] | null)[], dimensions = 2): VectorSections =>
+    tools.builder.vectorSections(
       vectors.map((numbers) => numbers && Float32Array.from(numbers)),
       dimensions,
       "cosine",
@@ -179,8 +179,8 @@ describe("vectors", () => {
     expect(asked).toEqual([]);
     expect(part.documents).toBe(3);
     expect([part.chunkFrom[2], part.chunkTo[2]]).toEqual([0, 0]);
-    const section = sectionOf([null, vector, [1, 0]]);
-    expect(part.vectors).toEqual({ supplied: { space: supplied, from: 4, section }, embedded: null });
+    const sections = sectionsOf([null, vector, [1, 0]]);
+    expect(part.vectors).toEqual({ supplied: { space: supplied, from: 4, sections }, embedded: null });
   });
 
   test("are the embedder's in the commits before the first that supplies one", () => {
@@ -194,11 +194,11 @@ describe("vectors", () => {
     expect(vectors.supplied).toEqual({
       space: supplied,
       from: 6,
-      section: sectionOf([null, null, null, vector, null]),
+      sections: sectionsOf([null, null, null, vector, null]),
     });
     const [words] = letterEmbedder.embed(["words"]);
-    const section = sectionOf([null, [...(words ?? [])], null, null, null], 6);
-    expect(vectors.embedded).toEqual({ space: embedded, from: 5, section });
+    const sections = sectionsOf([null, [...(words ?? [])], null, null, null], 6);
+    expect(vectors.embedded).toEqual({ space: embedded, from: 5, sections });
   });
 
   test("that were supplied belong to the first chunk of their event", () => {
@@ -206,7 +206,7 @@ describe("vectors", () => {
     const part = opened(buildPart(sourceOf(commits), tools));
     expect(part.documents).toBeGreaterThan(2);
     const rest = Array.from({ length: part.documents - 1 }, () => null);
-    expect(part.vectors.supplied?.section).toEqual(sectionOf([vector, ...rest]));
+    expect(part.vectors.supplied?.sections).toEqual(sectionsOf([vector, ...rest]));
   });
 
   test("of other dimensions than the first are left out", () => {
@@ -217,14 +217,14 @@ describe("vectors", () => {
       ],
     ]);
     const { vectors } = opened(buildPart(sourceOf(commits), tools));
-    expect(vectors.supplied).toEqual({ space: supplied, from: 1, section: sectionOf([vector, null]) });
+    expect(vectors.supplied).toEqual({ space: supplied, from: 1, sections: sectionsOf([vector, null]) });
   });
 
   test("are the local embedder's when none were supplied", () => {
     const commits = commitsFrom(1, [[{ text: "some words" }, { text: "123" }]]);
     const { vectors } = opened(buildPart(sourceOf(commits, letterEmbedder.id), letterTools));
-    const section = tools.builder.vectorSection(letterEmbedder.embed(["some words", "123"]), 6, "cosine");
-    expect(vectors).toEqual({ supplied: null, embedded: { space: embedded, from: 1, section } });
+    const sections = tools.builder.vectorSections(letterEmbedder.embed(["some words", "123"]), 6, "cosine");
+    expect(vectors).toEqual({ supplied: null, embedded: { space: embedded, from: 1, sections } });
   });
 
   test("are what was recorded when there is no local embedder, as far as none were supplied", () => {
@@ -232,9 +232,9 @@ describe("vectors", () => {
     const source = sourceOf(commits, "remote-model");
     const recorded = [null, Float32Array.from([1, 2, 3]), Float32Array.from([4, 5, 6])];
     const { vectors } = opened(buildPart({ ...source, recorded }, tools));
-    const section = sectionOf([null, [1, 2, 3], null], 3);
-    expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, section });
-    expect(vectors.supplied).toEqual({ space: supplied, from: 3, section: sectionOf([null, null, vector]) });
+    const sections = sectionsOf([null, [1, 2, 3], null], 3);
+    expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, sections });
+    expect(vectors.supplied).toEqual({ space: supplied, from: 3, sections: sectionsOf([null, null, vector]) });
   });
 
   test("are absent from a part where no document has one", () => {

@@ -8,7 +8,13 @@ import { readShardFile, type ShardSection, writeShardFile } from "../../core/ind
 import { xxhash32 } from "../../core/index/xxhash32.ts";
 import { commitsFrom, letterEmbedder, sourceOf, tools } from "./part_fixture.ts";
 
-const KERNEL_SECTIONS: readonly number[] = [SECTION.text, SECTION.embeddedVectors, SECTION.suppliedVectors];
+const KERNEL_SECTIONS: readonly number[] = [
+  SECTION.text,
+  SECTION.embeddedCodes,
+  SECTION.embeddedResiduals,
+  SECTION.suppliedCodes,
+  SECTION.suppliedResiduals,
+];
 const identity = { incarnation: 3, from: 7, to: 12, revision: "0123456789abcdef" };
 const NAMES = new Map([
   [1, "alpha"],
@@ -188,8 +194,10 @@ describe("a damaged file", () => {
     });
 
     test.each([
-      ["a section that is not there", summary, [SECTION.suppliedVectors]],
-      ["the embedder's section that is not there", summary, [SECTION.embeddedVectors]],
+      ["codes that are not there", summary, [SECTION.suppliedCodes]],
+      ["residuals that are not there", summary, [SECTION.suppliedResiduals]],
+      ["the embedder's codes that are not there", summary, [SECTION.embeddedCodes]],
+      ["the embedder's residuals that are not there", summary, [SECTION.embeddedResiduals]],
       [
         "no vectors, beside their sections",
         summary.replace(/"vectors":.*\}\}/, '"vectors":{"supplied":null,"embedded":null}'),

@@ -20,12 +20,19 @@ const sections: PartSections = sectionsOf({
 });
 const instance = createKernelInstance(kernelModule, MIB, MIB);
 
-type Section = "text" | "vectors";
+const NAMES = { text: "text section", codes: "vector codes", residuals: "vector residuals" } as const;
+type Section = keyof typeof NAMES;
 
 function bytesOf(section: Section): Uint8Array {
-  const bytes = sections[section];
-  if (bytes === null) throw new Error("no section");
-  return bytes;
+  if (section === "text") return sections.text;
+  if (sections.vectors === null) throw new Error("no section");
+  return sections.vectors[section];
+}
+
+function withBytes(section: Section, bytes: Uint8Array): PartSections {
+  if (section === "text") return { ...sections, text: bytes };
+  if (sections.vectors === null) throw new Error("no section");
+  return { ...sections, vectors: { ...sections.vectors, [section]: bytes } };
 }
 
 /** As one who means harm would: the change is made, and the checksum made right again. */
@@ -44,7 +51,7 @@ function resealed(bytes: Uint8Array): Uint8Array {
 
 function load(section: Section, bytes: Uint8Array) {
   slab.clear();
-  return slab.load({ ...sections, [section]: bytes });
+  return slab.load(withBytes(section, bytes));
 }
 
 /** Whatever was accepted can be searched without leaving its bounds. */
@@ -61,7 +68,7 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   const parameters = { terms: terms.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0.4, averageLength: 4 };
   const found = slab.searchText(part, parameters, all, 100);
   expect(found.documents.every((document) => document < TEXTS.length)).toBe(true);
-  const dimensions = new DataView(bytesOf("vectors").slice().buffer).getUint32(32, true);
+  const dimensions = new DataView(bytesOf("codes").slice().buffer).getUint32(32, true);
   const query = new Float32Array(dimensions).fill(1);
   try {
     const near = slab.searchVectors(part, query, all, 100);
@@ -71,7 +78,7 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   }
 }
 
-describe.each<Section>(["text", "vectors"])("the %s section", (section) => {
+describe.each<Section>(["text", "codes", "residuals"])("the %s section", (section) => {
   test("is refused by name when any byte changed", () => {
     const bytes = bytesOf(section);
     for (let at = 0; at < bytes.length; at++) {
@@ -80,7 +87,7 @@ describe.each<Section>(["text", "vectors"])("the %s section", (section) => {
       const loaded = load(section, changed);
       expect(loaded, `byte ${at}`).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
       if (!loaded.ok && loaded.failure.reason === "corrupt") {
-        expect(loaded.failure.what).toContain(section === "text" ? "text section" : "vector section");
+        expect(loaded.failure.what).toContain(NAMES[section]);
       }
     }
   });
@@ -118,7 +125,7 @@ describe.each<Section>(["text", "vectors"])("the %s section", (section) => {
     expect(load(section, newer)).toMatchObject({
       failure: { what: expect.stringContaining("unknown format version") },
     });
-    const other = bytesOf(section === "text" ? "vectors" : "text");
+    const other = bytesOf(section === "text" ? "codes" : "text");
     expect(load(section, other)).toMatchObject({ failure: { what: expect.stringContaining("another kind") } });
   });
 });
@@ -140,11 +147,11 @@ describe("with its checksum made right again", () => {
   });
 
   test("a vector of a document that does not exist, or out of order, is refused", () => {
-    const count = new DataView(bytesOf("vectors").slice().buffer).getUint32(28, true);
+    const count = new DataView(bytesOf("codes").slice().buffer).getUint32(28, true);
     const withLastDocument = (document: number) => {
-      const bytes = bytesOf("vectors").slice();
+      const bytes = bytesOf("codes").slice();
       new DataView(bytes.buffer).setUint32(64 + 4 * (count - 1), document, true);
-      return load("vectors", resealed(bytes));
+      return load("codes", resealed(bytes));
     };
     expect(withLastDocument(LAST_DOCUMENT).ok).toBe(true);
     expect(withLastDocument(LAST_DOCUMENT + 1)).toMatchObject({ failure: { what: expect.stringContaining("number") } });
@@ -152,11 +159,11 @@ describe("with its checksum made right again", () => {
   });
 
   test("a scale that is not finite is refused", () => {
-    const bytes = bytesOf("vectors").slice();
+    const bytes = bytesOf("codes").slice();
     const view = new DataView(bytes.buffer);
-    const slots = Math.ceil(view.getUint32(28, true) / 4) * 4;
+    const slots = Math.ceil(view.getUint32(28, true) / 16) * 16;
     view.setFloat32(64 + 4 * slots, Number.NaN, true);
-    expect(load("vectors", resealed(bytes))).toMatchObject({ failure: { what: expect.stringContaining("number") } });
+    expect(load("codes", resealed(bytes))).toMatchObject({ failure: { what: expect.stringContaining("number") } });
   });
 });
 
@@ -169,7 +176,7 @@ describe("rows", () => {
       { rowTimes: new Float64Array(39) },
       { rowTimes: new Float64Array(40).fill(Number.NaN) },
       { columns: [new Uint32Array(39)] },
-      { vectors: new Uint8Array() },
+      { vectors: { codes: new Uint8Array(), residuals: new Uint8Array() } },
       { documents: 41, rowOfDocument: new Uint32Array(41) },
     ];
     for (const change of wrong) {

@@ -59,7 +59,8 @@ function results() {
     );
     return {
       metric,
-      vectorSection: sha256(sections.vectors ?? new Uint8Array()),
+      codes: sha256(sections.vectors?.codes ?? new Uint8Array()),
+      residuals: sha256(sections.vectors?.residuals ?? new Uint8Array()),
       near: [[...near.documents], [...near.scores]],
       text: [[...text.documents], [...text.scores]],
       fused: [[...fused.keys], [...fused.scores]],

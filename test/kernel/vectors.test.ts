@@ -137,9 +137,9 @@ describe("vector search", () => {
 
 describe("the vector section", () => {
   test("refuses what no edge lets in", () => {
-    expect(() => builder.vectorSection([Float32Array.of(1, Number.NaN)], 2, "dot")).toThrow("not finite");
-    expect(() => builder.vectorSection([Float32Array.of(Number.POSITIVE_INFINITY)], 1, "dot")).toThrow("not finite");
-    expect(() => builder.vectorSection([Float32Array.of(1, 2)], 3, "dot")).toThrow("dimensions");
+    expect(() => builder.vectorSections([Float32Array.of(1, Number.NaN)], 2, "dot")).toThrow("not finite");
+    expect(() => builder.vectorSections([Float32Array.of(Number.POSITIVE_INFINITY)], 1, "dot")).toThrow("not finite");
+    expect(() => builder.vectorSections([Float32Array.of(1, 2)], 3, "dot")).toThrow("dimensions");
     const part = loadOnly({ texts: [""], vectors: [Float32Array.of(1, 2)], dimensions: 2 });
     const all = documentBits(part, [0]);
     expect(() => slab.searchVectors(part, Float32Array.of(1), all, 1)).toThrow("dimensions");

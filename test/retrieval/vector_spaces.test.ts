@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SUPPLIED_MODEL } from "../../core/index/build_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
-import type { KernelSlab, LocalEmbedder, PartSections, SlabPool } from "../../core/ports.ts";
+import type { KernelSlab, LocalEmbedder, PartSections, SlabPool, VectorSections } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import { describeResolved } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
@@ -197,10 +197,10 @@ function recording(slabs: SlabPool, loads: PartSections[]): SlabPool {
   };
 }
 
-function kindOf(section: Uint8Array | null, ...parts: readonly (Part | undefined)[]): string {
+function kindOf(sections: VectorSections | null, ...parts: readonly (Part | undefined)[]): string {
   const has = (kind: "supplied" | "embedded"): boolean =>
-    parts.some((part) => part?.vectors[kind]?.section === section);
-  if (section === null) return "none";
+    parts.some((part) => part?.vectors[kind]?.sections === sections);
+  if (sections === null) return "none";
   return has("supplied") ? "supplied" : has("embedded") ? "embedded" : "unknown";
 }
 

@@ -77,7 +77,13 @@ export function bitsOfTimes(times: usize, rows: u32, from: f64, to: f64, out: us
 /** Element i of `indices` stands for bit i: it is set when bit indices[i] of `bits` is. */
 export function bitsGather(bits: usize, indices: usize, count: u32, to: usize, bytes: usize): void {
   memory.fill(to, 0, bytes);
-  for (let i: u32 = 0; i < count; i++) {
-    if (hasBit(bits, load<u32>(indices + ((<usize>i) << 2)))) setBit(to, i);
+  for (let first: u32 = 0; first < count; first += 8) {
+    const end = min<u32>(first + 8, count);
+    let byte: u32 = 0;
+    for (let i = first; i < end; i++) {
+      const index = load<u32>(indices + ((<usize>i) << 2));
+      byte |= (((<u32>load<u8>(bits + (index >> 3)) >> (index & 7)) & 1)) << (i - first);
+    }
+    store<u8>(to + (first >> 3), byte);
   }
 }

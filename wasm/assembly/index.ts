@@ -15,17 +15,20 @@ import {
   checkedSection,
   partBytes,
   partCheck,
+  partCodes,
   partColumn,
   partColumnWidth,
   partDocuments,
   partDrop,
   partPlaceColumn,
+  partPlaceSection,
   partReserve,
+  partResiduals,
   partRowOfDocument,
   partRows,
   partRowTimes,
   partText,
-  partVectors,
+  partVectorOfDocument,
 } from "./parts";
 import { checksum } from "./section";
 import { CAPACITY, OK } from "./status";
@@ -41,8 +44,17 @@ import {
 import { bitsetBytes, writeTextSection, writtenBytes } from "./text_section";
 import { idOfKey, scoreOfKey } from "./top_k";
 import { isEncodable } from "./vector_codec";
-import { vectorScore, vectorSearch, vectorSearchBytes } from "./vector_search";
-import { beginVectorSection, endVectorSection, putVector, vectorDimensions, vectorMetric } from "./vector_section";
+import { scoreVector as scoreSelected, searchExact, selectVectors, vectorSearchBytes } from "./vector_search";
+import {
+  beginCodes,
+  beginResiduals,
+  endCodes,
+  endResiduals,
+  LAYOUT_BLOCKS,
+  putVector,
+  vectorDimensions,
+  vectorMetric,
+} from "./vector_section";
 import { scanWholes, wholesIndexed } from "./wholes";
 import { scanWords, wordsIndexed, wordsSeen } from "./words";
 
@@ -123,16 +135,23 @@ export function textTermsOf(): usize {
 
 // --- Building vectors -----------------------------------------------------------------------
 
+export { isEncodable as vectorIsEncodable };
+
+/** Where the codes of `vectors` vectors over `documents` documents are written, or 0. */
+export function codesBegin(documents: u32, vectors: u32, dimensions: u32, metric: u32): usize {
+  return beginCodes(documents, vectors, dimensions, metric, LAYOUT_BLOCKS);
+}
+
 export {
-  beginVectorSection as vectorsBegin,
-  isEncodable as vectorIsEncodable,
-  putVector as vectorsPut,
-  endVectorSection as vectorsEnd,
+  beginResiduals as residualsBegin,
+  putVector as vectorPut,
+  endCodes as codesEnd,
+  endResiduals as residualsEnd,
 };
 
 // --- Parts ----------------------------------------------------------------------------------
 
-export { partReserve, partPlaceColumn, partCheck, partDrop, partRowOfDocument, partRowTimes, partText, partVectors };
+export { partReserve, partPlaceColumn, partPlaceSection, partCheck, partDrop, partRowOfDocument, partRowTimes };
 
 /** As f64, because it may be more than any memory holds. */
 export function partSize(
@@ -140,23 +159,23 @@ export function partSize(
   rows: u32,
   columns: u32,
   columnBytes: f64,
-  textSectionBytes: f64,
-  vectorSectionBytes: f64,
+  sectionBytes: f64,
+  hasGraph: bool,
 ): f64 {
-  return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>textSectionBytes, <u64>vectorSectionBytes);
+  return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>sectionBytes, hasGraph);
 }
 
-/** Which section the last `partCheck` refused: 1 rows, 2 text, 3 vectors. */
+/** What the last `partCheck` refused: a section's number, or one more than the last for the rows. */
 export function partFault(): u32 {
   return checkedSection;
 }
 
 export function partDimensions(part: usize): u32 {
-  return partVectors(part) == 0 ? 0 : vectorDimensions(partVectors(part));
+  return partCodes(part) == 0 ? 0 : vectorDimensions(partCodes(part));
 }
 
 export function partMetric(part: usize): u32 {
-  return partVectors(part) == 0 ? 0 : vectorMetric(partVectors(part));
+  return partCodes(part) == 0 ? 0 : vectorMetric(partCodes(part));
 }
 
 // --- Filters --------------------------------------------------------------------------------
@@ -224,20 +243,27 @@ export function explainText(
 }
 
 export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, out: usize): i32 {
-  return vectorSearch(partVectors(part), vector, matches, limit, out);
+  select(part);
+  const documents = partDocuments(part);
+  const isAll = bitsCount(matches, <usize>bitsetBytes(documents)) == documents;
+  return searchExact(vector, isAll ? 0 : matches, limit, out);
 }
 
 export function scoreVector(part: usize, vector: usize, document: u32, out: usize): i32 {
-  return vectorScore(partVectors(part), vector, document, out);
+  select(part);
+  return scoreSelected(vector, document, out);
 }
 
-/** Turns keys in place into ids and scores: at each key's eight bytes, id u32 · score f32. */
-export function unpackKeys(keys: usize, count: u32): void {
+function select(part: usize): void {
+  selectVectors(partCodes(part), partResiduals(part), partVectorOfDocument(part), partDocuments(part));
+}
+
+/** Writes the ids of keys to one array, their scores to another. */
+export function unpackKeys(keys: usize, count: u32, ids: usize, scores: usize): void {
   for (let i: u32 = 0; i < count; i++) {
-    const at = keys + ((<usize>i) << 3);
-    const key = load<u64>(at);
-    store<u32>(at, idOfKey(key));
-    store<f32>(at, scoreOfKey(key), 4);
+    const key = load<u64>(keys + ((<usize>i) << 3));
+    store<u32>(ids + ((<usize>i) << 2), idOfKey(key));
+    store<f32>(scores + ((<usize>i) << 2), scoreOfKey(key));
   }
 }
 

@@ -1,34 +1,40 @@
 /**
  * Parts of a scope in the arena of a slab, one after the other. A part's handle is the offset of its record:
  *
- *   0 documents u32 · 4 rows u32 · 8 columns u32 · 12 text u32 · 16 text bytes u32 · 20 vectors u32 · 24 vector bytes
- *   u32 · 28 row of document u32 · 32 row times u32 · 36 first free byte of the columns u32 · 40 their end u32 · 44
- *   end of part u32
- *   64 …  a column: offset u32 · bytes a code u32
+ *   0 documents u32 · 4 rows u32 · 8 columns u32 · 12 row of document u32 · 16 row times u32 · 20 vector of document u32,
+ *   or 0 · 24 first free byte of the columns u32 · 28 their end u32 · 32 first free byte of the sections u32 · 36 end of
+ *   part u32
+ *   64 …   a section (SECTION_…): offset u32, 0 when there is none · bytes u32
+ *   128 …  a column: offset u32 · bytes a code u32
  *
- * `partReserve` sets room aside, the wrapper copies the sections in, `partCheck` proves them whole. Only then may a
- * part be searched.
+ * `partReserve` sets room aside, the wrapper copies columns and sections to where `partPlace…` says, `partCheck` proves
+ * them whole. Only then may a part be searched.
  */
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
 import { padded16 } from "./section";
-import { BAD_ARGUMENT, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
+import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
 import { checkText } from "./text_reader";
-import { checkVectors } from "./vector_section";
+import { inverseOf } from "./vector_search";
+import { checkCodes, checkResiduals, LAYOUT_ROWS, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
 const ROWS: usize = 4;
 const COLUMNS: usize = 8;
-const TEXT: usize = 12;
-const TEXT_BYTES: usize = 16;
-const VECTORS: usize = 20;
-const VECTOR_BYTES: usize = 24;
-const ROW_OF_DOCUMENT: usize = 28;
-const ROW_TIMES: usize = 32;
-const COLUMNS_FREE: usize = 36;
-const COLUMNS_END: usize = 40;
-const END: usize = 44;
-const RECORD_BYTES: u64 = 64;
-const COLUMN_SHIFT: usize = 3;
+const ROW_OF_DOCUMENT: usize = 12;
+const ROW_TIMES: usize = 16;
+const VECTOR_OF_DOCUMENT: usize = 20;
+const COLUMNS_FREE: usize = 24;
+const COLUMNS_END: usize = 28;
+const SECTIONS_FREE: usize = 32;
+const END: usize = 36;
+const SECTIONS: usize = 64;
+const RECORD_BYTES: u64 = 128;
+const SLOT_SHIFT: usize = 3;
+
+const SECTION_TEXT: u32 = 0;
+const SECTION_CODES: u32 = 1;
+const SECTION_RESIDUALS: u32 = 2;
+const SECTION_COUNT: u32 = 3;
 
 @inline
 export function partDocuments(part: usize): u32 {
@@ -41,14 +47,35 @@ export function partRows(part: usize): u32 {
 }
 
 @inline
-export function partText(part: usize): usize {
-  return <usize>load<u32>(part, TEXT);
+function sectionAt(part: usize, section: u32): usize {
+  return <usize>load<u32>(part + SECTIONS + ((<usize>section) << SLOT_SHIFT));
 }
 
-/** 0 when the part has none. */
 @inline
-export function partVectors(part: usize): usize {
-  return <usize>load<u32>(part, VECTORS);
+function sectionBytes(part: usize, section: u32): u32 {
+  return load<u32>(part + SECTIONS + ((<usize>section) << SLOT_SHIFT), 4);
+}
+
+@inline
+export function partText(part: usize): usize {
+  return sectionAt(part, SECTION_TEXT);
+}
+
+/** 0 when the part has no vectors. */
+@inline
+export function partCodes(part: usize): usize {
+  return sectionAt(part, SECTION_CODES);
+}
+
+@inline
+export function partResiduals(part: usize): usize {
+  return sectionAt(part, SECTION_RESIDUALS);
+}
+
+/** Of vectors in rows: u32 a document, one more than its vector, or 0. */
+@inline
+export function partVectorOfDocument(part: usize): usize {
+  return <usize>load<u32>(part, VECTOR_OF_DOCUMENT);
 }
 
 @inline
@@ -62,61 +89,82 @@ export function partRowTimes(part: usize): usize {
 }
 
 @inline
+function columnSlot(part: usize, column: u32): usize {
+  return part + <usize>RECORD_BYTES + ((<usize>column) << SLOT_SHIFT);
+}
+
+@inline
 export function partColumn(part: usize, column: u32): usize {
-  return <usize>load<u32>(part + <usize>RECORD_BYTES + ((<usize>column) << COLUMN_SHIFT));
+  return <usize>load<u32>(columnSlot(part, column));
 }
 
 @inline
 export function partColumnWidth(part: usize, column: u32): u32 {
-  return load<u32>(part + <usize>RECORD_BYTES + ((<usize>column) << COLUMN_SHIFT), 4);
+  return load<u32>(columnSlot(part, column), 4);
 }
 
-/** Bytes that a part takes. `columnBytes`: of all columns, each padded to 16. */
+/**
+ * Bytes that a part takes. `columnBytes`: of all columns, each padded to 16; `sectionBytes`: of all sections, each padded
+ * to 64; `hasGraph`: its vectors lie in rows.
+ */
 export function partBytes(
   documents: u32,
   rows: u32,
   columns: u32,
   columnBytes: u64,
-  textBytes: u64,
-  vectorBytes: u64,
+  sectionBytes: u64,
+  hasGraph: bool,
 ): u64 {
-  const fixed = aligned(RECORD_BYTES + ((<u64>columns) << COLUMN_SHIFT));
-  const rowBytes = aligned((<u64>documents) << 2) + aligned((<u64>rows) << 3) + aligned(columnBytes);
-  return fixed + rowBytes + aligned(textBytes) + aligned(vectorBytes);
+  const fixed = aligned(RECORD_BYTES + ((<u64>columns) << SLOT_SHIFT));
+  const documentBytes = aligned((<u64>documents) << 2);
+  const perRow = documentBytes + aligned((<u64>rows) << 3) + aligned(columnBytes);
+  return fixed + perRow + sectionBytes + (hasGraph ? documentBytes : 0);
 }
 
-/** Answers the part, or CAPACITY. */
+/** Answers the part, or CAPACITY. The arguments of `partBytes`. */
 export function partReserve(
   documents: u32,
   rows: u32,
   columns: u32,
   columnBytes: u32,
-  textBytes: u32,
-  vectorBytes: u32,
+  sectionBytes: u32,
+  hasGraph: bool,
 ): i32 {
-  const bytes = partBytes(documents, rows, columns, columnBytes, textBytes, vectorBytes);
+  const bytes = partBytes(documents, rows, columns, columnBytes, sectionBytes, hasGraph);
   if (bytes + 64 > arenaFree()) return CAPACITY;
   const part = arenaTake(bytes);
   if (part == 0) return CAPACITY;
-  let at = part + <usize>aligned(RECORD_BYTES + ((<u64>columns) << COLUMN_SHIFT));
+  let at = part + <usize>aligned(RECORD_BYTES + ((<u64>columns) << SLOT_SHIFT));
   memory.fill(part, 0, at - part);
   store<u32>(part, documents, DOCUMENTS);
   store<u32>(part, rows, ROWS);
   store<u32>(part, columns, COLUMNS);
   store<u32>(part, <u32>at, ROW_OF_DOCUMENT);
   at += <usize>aligned((<u64>documents) << 2);
+  if (hasGraph) {
+    store<u32>(part, <u32>at, VECTOR_OF_DOCUMENT);
+    at += <usize>aligned((<u64>documents) << 2);
+  }
   store<u32>(part, <u32>at, ROW_TIMES);
   at += <usize>aligned((<u64>rows) << 3);
   store<u32>(part, <u32>at, COLUMNS_FREE);
   at += <usize>aligned(columnBytes);
   store<u32>(part, <u32>at, COLUMNS_END);
-  store<u32>(part, <u32>at, TEXT);
-  store<u32>(part, textBytes, TEXT_BYTES);
-  at += <usize>aligned(textBytes);
-  if (vectorBytes > 0) store<u32>(part, <u32>at, VECTORS);
-  store<u32>(part, vectorBytes, VECTOR_BYTES);
+  store<u32>(part, <u32>at, SECTIONS_FREE);
   store<u32>(part, <u32>(part + <usize>bytes), END);
   return <i32>part;
+}
+
+/** Places a section of `bytes` and answers where it goes. */
+export function partPlaceSection(part: usize, section: u32, bytes: u32): i32 {
+  const at = load<u32>(part, SECTIONS_FREE);
+  if (section >= SECTION_COUNT) return BAD_ARGUMENT;
+  if (<u64>at + aligned(bytes) > <u64>load<u32>(part, END)) return CAPACITY;
+  const slot = part + SECTIONS + ((<usize>section) << SLOT_SHIFT);
+  store<u32>(slot, at);
+  store<u32>(slot, bytes, 4);
+  store<u32>(part, at + <u32>aligned(bytes), SECTIONS_FREE);
+  return <i32>at;
 }
 
 /** Places column `column`, of 1, 2 or 4 bytes a code, and answers where its codes go. */
@@ -125,28 +173,38 @@ export function partPlaceColumn(part: usize, column: u32, width: u32): i32 {
   const at = load<u32>(part, COLUMNS_FREE);
   const bytes = padded16(<u64>partRows(part) * width);
   if (<u64>at + bytes > <u64>load<u32>(part, COLUMNS_END)) return CAPACITY;
-  const slot = part + <usize>RECORD_BYTES + ((<usize>column) << COLUMN_SHIFT);
+  const slot = columnSlot(part, column);
   store<u32>(slot, at);
   store<u32>(slot, width, 4);
   store<u32>(part, at + <u32>bytes, COLUMNS_FREE);
   return <i32>at;
 }
 
-/** What `partCheck` was looking at: 1 rows, 2 text, 3 vectors. */
+/** What `partCheck` was looking at: a section, or SECTION_COUNT for the rows. */
 export let checkedSection: u32 = 0;
 
 /** Proves a part whole. Nothing but this may be called before it answered OK. */
 export function partCheck(part: usize): i32 {
-  checkedSection = 1;
+  checkedSection = SECTION_COUNT;
   const rows = checkRows(part);
   if (rows != OK) return rows;
-  checkedSection = 2;
-  const text = checkText(partText(part), load<u32>(part, TEXT_BYTES), partDocuments(part));
-  if (text != OK) return text;
-  checkedSection = 3;
-  return partVectors(part) == 0
-    ? OK
-    : checkVectors(partVectors(part), load<u32>(part, VECTOR_BYTES), partDocuments(part));
+  checkedSection = SECTION_TEXT;
+  const text = checkText(partText(part), sectionBytes(part, SECTION_TEXT), partDocuments(part));
+  if (text != OK || partCodes(part) == 0) return text;
+  checkedSection = SECTION_CODES;
+  const codes = checkVectors(part);
+  if (codes != OK) return codes;
+  checkedSection = SECTION_RESIDUALS;
+  return checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
+}
+
+function checkVectors(part: usize): i32 {
+  const codes = partCodes(part);
+  const status = checkCodes(codes, sectionBytes(part, SECTION_CODES), partDocuments(part));
+  if (status != OK) return status;
+  const inverse = partVectorOfDocument(part);
+  if ((inverse != 0) != (vectorLayout(codes) == LAYOUT_ROWS)) return BAD_LENGTH;
+  return inverse == 0 || inverseOf(codes, inverse, partDocuments(part)) ? OK : BAD_ORDER;
 }
 
 function checkRows(part: usize): i32 {

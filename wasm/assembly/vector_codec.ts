@@ -1,36 +1,46 @@
 /**
- * How a vector is stored: 15 bits a dimension, as two planes of 8, depending on the vector alone.
+ * How a vector is stored: 16 bits a dimension, as two planes of 8, depending on the vector alone.
  *
  *   q        = nearest(v · 32512 / greatest |v|), so |q| ≤ 32512
  *   code     = (q + 128) >> 8, within ±127      residual = q − 256 · code, within −128 … 127
  *   scale    = cosine: f32(1 / |q|), so that the stored vector has length one; else f32(greatest |v| / 32512)
  *
- * Queries are put in the same form, but kept as 16-bit integers. Every inner product is then an integer, and the order
- * of additions cannot matter. What "exact" compares is this representation.
+ * Both planes keep their numbers as bytes, 128 more than they are: `value & 255` and `value >> 8` of two neighbours are
+ * then 16-bit integers at one instruction each. The 128 is taken back once a sum, as 128 · Σ query.
+ *
+ * Queries are put in the same form, but kept as 16-bit integers. Every inner product is an integer, and the order of
+ * additions cannot matter. What "exact" compares is this representation.
  *
  * Scores: cosine and dot are the similarity; l2 is minus the squared distance. Higher is better in all three.
  */
+
+import { BAD_VALUE } from "./status";
 
 export const METRIC_COSINE: u32 = 0;
 export const METRIC_DOT: u32 = 1;
 export const METRIC_L2: u32 = 2;
 
 export const CODE_STEP: i32 = 256;
+/** What the planes keep above their numbers. */
+export const PLANE_OFFSET: i32 = 128;
 const GREATEST: f64 = 32512.0;
-/** Dimensions that the kernel looks at in one step; vectors are padded with zeros. */
-export const STEP_DIMENSIONS: u32 = 16;
 /** Makes up for every rounding between a residual and its bound. */
 const BOUND_SLACK: f64 = 1.000001;
+/**
+ * Of a vector's length: more than all that 32-bit arithmetic can be off when it compares a bound (vector_scan.ts).
+ */
+const ROUNDING: f64 = 1.0 / 1048576.0;
+/** The same for vectors so short that 32 bits lose them. */
+const ROUNDING_LEAST: f64 = 1e-37;
 
+/** Bytes of a row of a plane. */
 @inline
-export function paddedDimensions(dimensions: u32): u32 {
-  return (dimensions + STEP_DIMENSIONS - 1) & ~(STEP_DIMENSIONS - 1);
+export function rowBytes(dimensions: u32): u32 {
+  return (dimensions + 3) & ~3;
 }
 
 /** Σ q², exact. */
 export let quantizedSquares: f64 = 0;
-/** Σ residual², exact. */
-let residualSquares: f64 = 0;
 let greatest: f64 = 0;
 
 /** False when a number is not finite. Sets what the others need. */
@@ -60,61 +70,57 @@ function scaleOf(metric: u32): f32 {
   return metric == METRIC_COSINE ? <f32>(1.0 / sqrt<f64>(quantizedSquares)) : <f32>(greatest / GREATEST);
 }
 
-/** Can the vector stand in an index of this metric: finite and, for cosine, not zero. */
-export function isEncodable(vector: usize, dimensions: u32, metric: u32): bool {
-  return findGreatest(vector, dimensions) && (metric != METRIC_COSINE || greatest > 0);
+/** 1 when the vector can stand in an index of this metric, 0 when it has no direction, BAD_VALUE when it is not finite. */
+export function isEncodable(vector: usize, dimensions: u32, metric: u32): i32 {
+  if (!findGreatest(vector, dimensions)) return BAD_VALUE;
+  return metric != METRIC_COSINE || greatest > 0 ? 1 : 0;
 }
 
 export let encodedScale: f32 = 0;
-/** At least |residual|. */
-export let encodedResidualNorm: f32 = 0;
+/** At least what the residuals and all rounding can add to the vector's product with a query of length one. */
+export let encodedSlack: f32 = 0;
 
-/**
- * Codes go to `codes`, STEP_DIMENSIONS at a time and `stride` bytes apart; residuals to `residuals`, in one row. Both
- * are zero beforehand. The vector is encodable.
- */
-export function encodeVector(
-  vector: usize,
-  dimensions: u32,
-  metric: u32,
-  codes: usize,
-  stride: usize,
-  residuals: usize,
-): void {
+/** Writes a row to each plane. The vector is encodable. */
+export function encodeVector(vector: usize, dimensions: u32, metric: u32, codes: usize, residuals: usize): void {
   findGreatest(vector, dimensions);
   const factor = factorOf();
+  let residualSquares: f64 = 0;
   quantizedSquares = 0;
-  residualSquares = 0;
   for (let i: u32 = 0; i < dimensions; i++) {
     const q = quantize(vector, i, factor);
     const code = (q + CODE_STEP / 2) >> 8;
     const residual = q - code * CODE_STEP;
-    store<i8>(codes + <usize>(i / STEP_DIMENSIONS) * stride + (i % STEP_DIMENSIONS), code);
-    store<i8>(residuals + i, residual);
+    store<u8>(codes + i, code + PLANE_OFFSET);
+    store<u8>(residuals + i, residual + PLANE_OFFSET);
     quantizedSquares += <f64>q * <f64>q;
     residualSquares += <f64>(residual * residual);
   }
   encodedScale = scaleOf(metric);
-  encodedResidualNorm = <f32>(sqrt<f64>(residualSquares) * BOUND_SLACK);
+  const bound = sqrt<f64>(residualSquares) + ROUNDING * sqrt<f64>(quantizedSquares);
+  encodedSlack = <f32>min<f64>(<f64>encodedScale * bound * BOUND_SLACK + ROUNDING_LEAST, <f64>f32.MAX_VALUE);
 }
 
 // --- Queries --------------------------------------------------------------------------------
 
+/** Of the query encoded last. */
 export let queryScale: f64 = 0;
 export let querySquares: f64 = 0;
 /** At least |q|. */
 export let queryNorm: f64 = 0;
+/** Σ q. */
+export let querySum: i32 = 0;
 
-/** Writes 16-bit integers, padded with zeros to paddedDimensions. */
+/** Writes 16-bit integers. */
 export function encodeQuery(vector: usize, dimensions: u32, metric: u32, to: usize): void {
   findGreatest(vector, dimensions);
   const factor = factorOf();
-  memory.fill(to, 0, (<usize>paddedDimensions(dimensions)) << 1);
   quantizedSquares = 0;
+  querySum = 0;
   for (let i: u32 = 0; i < dimensions; i++) {
     const q = quantize(vector, i, factor);
     store<i16>(to + ((<usize>i) << 1), q);
     quantizedSquares += <f64>q * <f64>q;
+    querySum += q;
   }
   queryScale = <f64>scaleOf(metric);
   querySquares = queryScale * queryScale * quantizedSquares;

@@ -1,171 +1,296 @@
 /**
- * The vector section: where things lie in it, how it is written and checked.
+ * The two sections of vectors: `codes`, which a search reads, and `residuals`, which only the best of them need.
  *
- *   head            24 documents u32 · 28 vectors u32 · 32 dimensions u32 · 36 metric u32
- *   documents       u32 a vector, ascending: the document it belongs to
- *   scales          f32 a vector
- *   residual norms  f32 a vector: at least the length of its residual
- *   squares         f64 a vector: Σ q²
- *   codes           groups of 4 vectors: 16 dimensions of each in turn, then the next 16, so that a scan is one stream
- *   residuals       a row a vector
- * Each begins at a multiple of 16; arrays are padded with zeros to whole groups.
+ *   codes       head       24 documents u32 · 28 vectors u32 · 32 dimensions u32 · 36 metric u32 · 40 layout u32
+ *               documents  u32 a vector: the document it belongs to. Absent when vector i is of document i, all of them
+ *               scales     f32 a vector
+ *               bounds     a block of 16 vectors: the greatest of its slacks (vector_codec.ts) f32 · of its scales f32
+ *               squares    f64 a vector: Σ q². Only with l2
+ *               codes      u8, in one of two layouts
+ *   residuals   head       24 vectors u32 · 28 dimensions u32
+ *               residuals  u8, a row a vector
+ *
+ * Each begins at a multiple of 64. A row is padded with what stands for 0 to a multiple of four; behind the last come
+ * 16 bytes, so that a vector load may begin anywhere in a row.
+ *
+ *   blocks   16 vectors: their dimensions 0–3, then their dimensions 4–7, …: a scan is one stream, and the sums of four
+ *            vectors lie in the lanes of one register. Documents ascend.
+ *   rows     a row a vector, for a graph (graph_section.ts), which visits one vector here and one there. In the graph's
+ *            order; documents do not ascend.
  */
-import { arenaTake } from "./arena";
+import { aligned, arenaTake } from "./arena";
 import { checkSection, padded16, sealSection } from "./section";
 import { BAD_LENGTH, BAD_ORDER, BAD_VALUE, OK } from "./status";
 import {
-  encodedResidualNorm,
   encodedScale,
+  encodedSlack,
   encodeVector,
   METRIC_L2,
-  paddedDimensions,
+  PLANE_OFFSET,
   quantizedSquares,
-  STEP_DIMENSIONS,
+  rowBytes,
 } from "./vector_codec";
 
-const VECTOR_MAGIC: u32 = 0x43565043; // CPVC
-const VECTOR_HEAD_BYTES: u32 = 64;
-export const GROUP_VECTORS: u32 = 4;
+const CODES_MAGIC: u32 = 0x43565043; // CPVC
+const RESIDUALS_MAGIC: u32 = 0x52565043; // CPVR
+const HEAD_BYTES: u32 = 64;
+const TAIL_BYTES: u64 = 16;
+export const BLOCK_VECTORS: u32 = 16;
 /** As core/limits.ts has it: sums of products stay within their integers up to here. */
-const DIMENSIONS_MAX: u32 = 4096;
+export const DIMENSIONS_MAX: u32 = 4096;
+
+export const LAYOUT_BLOCKS: u32 = 0;
+export const LAYOUT_ROWS: u32 = 1;
+/** Set beside the layout when vector i is of document i. */
+const HAS_ALL_DOCUMENTS: u32 = 256;
 
 const DOCUMENTS: usize = 24;
 const VECTORS: usize = 28;
 const DIMENSIONS: usize = 32;
 const METRIC: usize = 36;
+const LAYOUT: usize = 40;
+const RESIDUAL_VECTORS: usize = 24;
+const RESIDUAL_DIMENSIONS: usize = 28;
 
 @inline
-export function vectorCount(section: usize): u32 {
-  return load<u32>(section, VECTORS);
-}
-
-@inline
-export function vectorDimensions(section: usize): u32 {
-  return load<u32>(section, DIMENSIONS);
+export function vectorCount(codes: usize): u32 {
+  return load<u32>(codes, VECTORS);
 }
 
 @inline
-export function vectorMetric(section: usize): u32 {
-  return load<u32>(section, METRIC);
+export function vectorDimensions(codes: usize): u32 {
+  return load<u32>(codes, DIMENSIONS);
 }
 
 @inline
-export function groupCount(vectors: u32): u32 {
-  return (vectors + GROUP_VECTORS - 1) / GROUP_VECTORS;
+export function vectorMetric(codes: usize): u32 {
+  return load<u32>(codes, METRIC);
 }
 
 @inline
-function slots(section: usize): usize {
-  return <usize>(groupCount(vectorCount(section)) * GROUP_VECTORS);
+export function vectorLayout(codes: usize): u32 {
+  return load<u32>(codes, LAYOUT) & 255;
+}
+
+/** Vector i is of document i, and every document has one. */
+@inline
+export function hasAllDocuments(codes: usize): bool {
+  return (load<u32>(codes, LAYOUT) & HAS_ALL_DOCUMENTS) != 0;
 }
 
 @inline
-export function vectorDocuments(section: usize): usize {
-  return section + VECTOR_HEAD_BYTES;
+export function blockCount(vectors: u32): u32 {
+  return (vectors + BLOCK_VECTORS - 1) / BLOCK_VECTORS;
+}
+
+/** Entries of the arrays: whole blocks, so that a block's may be loaded at once. */
+@inline
+function slots(codes: usize): usize {
+  return <usize>(blockCount(vectorCount(codes)) * BLOCK_VECTORS);
 }
 
 @inline
-export function vectorScales(section: usize): usize {
-  return vectorDocuments(section) + (slots(section) << 2);
+export function vectorDocuments(codes: usize): usize {
+  return codes + HEAD_BYTES;
 }
 
 @inline
-export function vectorResidualNorms(section: usize): usize {
-  return vectorScales(section) + (slots(section) << 2);
+export function vectorScales(codes: usize): usize {
+  return vectorDocuments(codes) + (hasAllDocuments(codes) ? 0 : slots(codes) << 2);
 }
 
 @inline
-export function vectorSquares(section: usize): usize {
-  return vectorResidualNorms(section) + (slots(section) << 2);
+export function vectorBounds(codes: usize): usize {
+  return vectorScales(codes) + (slots(codes) << 2);
 }
 
 @inline
-export function vectorCodes(section: usize): usize {
-  return vectorSquares(section) + (slots(section) << 3);
+export function vectorSquares(codes: usize): usize {
+  return vectorBounds(codes) + <usize>aligned((<u64>blockCount(vectorCount(codes))) << 3);
 }
 
 @inline
-function vectorResiduals(section: usize): usize {
-  return vectorCodes(section) + slots(section) * paddedDimensions(vectorDimensions(section));
-}
-
-export function vectorSectionBytes(vectors: u32, dimensions: u32): u64 {
-  const padded = <u64>groupCount(vectors) * GROUP_VECTORS;
-  return VECTOR_HEAD_BYTES + padded * (4 + 4 + 4 + 8) + padded * paddedDimensions(dimensions) * 2;
-}
-
-/** Sets a zeroed section aside and writes its head; 0 when it does not fit. */
-export function beginVectorSection(documents: u32, vectors: u32, dimensions: u32, metric: u32): usize {
-  const bytes = padded16(vectorSectionBytes(vectors, dimensions));
-  const section = bytes > <u64>i32.MAX_VALUE ? 0 : arenaTake(bytes);
-  if (section == 0) return 0;
-  memory.fill(section, 0, <usize>bytes);
-  store<u32>(section, documents, DOCUMENTS);
-  store<u32>(section, vectors, VECTORS);
-  store<u32>(section, dimensions, DIMENSIONS);
-  store<u32>(section, metric, METRIC);
-  return section;
-}
-
-/** Where 16 dimensions of vector `index` begin; the next 16 are GROUP_VECTORS · 16 bytes on. */
-@inline
-export function codesOf(section: usize, index: u32): usize {
-  const group = <usize>(index / GROUP_VECTORS) * GROUP_VECTORS * paddedDimensions(vectorDimensions(section));
-  return vectorCodes(section) + group + <usize>(index % GROUP_VECTORS) * STEP_DIMENSIONS;
+export function vectorCodes(codes: usize): usize {
+  return vectorSquares(codes) + (vectorMetric(codes) == METRIC_L2 ? slots(codes) << 3 : 0);
 }
 
 @inline
-export function residualsOf(section: usize, index: u32): usize {
-  return vectorResiduals(section) + <usize>index * paddedDimensions(vectorDimensions(section));
+export function documentOf(codes: usize, index: u32): u32 {
+  return hasAllDocuments(codes) ? index : load<u32>(vectorDocuments(codes) + ((<usize>index) << 2));
 }
 
-/** `vector` is encodable. */
-export function putVector(section: usize, index: u32, document: u32, vector: usize): void {
-  const stride = GROUP_VECTORS * STEP_DIMENSIONS;
-  encodeVector(
-    vector,
-    vectorDimensions(section),
-    vectorMetric(section),
-    codesOf(section, index),
-    stride,
-    residualsOf(section, index),
-  );
+/** Of a section in rows. */
+@inline
+export function codeRow(codes: usize, index: u32): usize {
+  return vectorCodes(codes) + <usize>index * rowBytes(vectorDimensions(codes));
+}
+
+@inline
+export function residualRow(residuals: usize, index: u32): usize {
+  return residuals + HEAD_BYTES + <usize>index * rowBytes(load<u32>(residuals, RESIDUAL_DIMENSIONS));
+}
+
+/** Copies the codes of a vector, as a row, out of a section in blocks. */
+export function readBlockRow(codes: usize, index: u32, to: usize): void {
+  const bytes = rowBytes(vectorDimensions(codes));
+  let from = blockRow(codes, index);
+  for (let at: u32 = 0; at < bytes; at += 4) {
+    store<u32>(to + at, load<u32>(from));
+    from += BLOCK_VECTORS * 4;
+  }
+}
+
+/** The first four dimensions of a vector in a section in blocks; the next four are 64 bytes on. */
+@inline
+function blockRow(codes: usize, index: u32): usize {
+  const block = <usize>(index / BLOCK_VECTORS) * BLOCK_VECTORS * rowBytes(vectorDimensions(codes));
+  return vectorCodes(codes) + block + ((<usize>(index % BLOCK_VECTORS)) << 2);
+}
+
+// --- Sizes ----------------------------------------------------------------------------------
+
+/** Bytes of a `codes` section; `layout` with its flag. */
+function codesBytes(vectors: u32, dimensions: u32, metric: u32, layout: u32): u64 {
+  const padded = <u64>blockCount(vectors) * BLOCK_VECTORS;
+  const rows = (layout & 255) == LAYOUT_BLOCKS ? padded : vectors;
+  let bytes = HEAD_BYTES + padded * 4 + aligned((<u64>blockCount(vectors)) << 3);
+  if ((layout & HAS_ALL_DOCUMENTS) == 0) bytes += padded * 4;
+  if (metric == METRIC_L2) bytes += padded * 8;
+  return padded16(bytes + rows * rowBytes(dimensions) + TAIL_BYTES);
+}
+
+function residualsBytes(vectors: u32, dimensions: u32): u64 {
+  return padded16(HEAD_BYTES + <u64>vectors * rowBytes(dimensions) + TAIL_BYTES);
+}
+
+export function codesSectionBytes(codes: usize): u64 {
+  return codesBytes(vectorCount(codes), vectorDimensions(codes), vectorMetric(codes), load<u32>(codes, LAYOUT));
+}
+
+export function residualsSectionBytes(residuals: usize): u64 {
+  return residualsBytes(load<u32>(residuals, RESIDUAL_VECTORS), load<u32>(residuals, RESIDUAL_DIMENSIONS));
+}
+
+// --- Writing --------------------------------------------------------------------------------
+
+/** A zeroed `codes` section with its head, or 0 when it does not fit. Codes stand for 0. */
+export function beginCodes(documents: u32, vectors: u32, dimensions: u32, metric: u32, layout: u32): usize {
+  const all = documents == vectors && layout == LAYOUT_BLOCKS ? HAS_ALL_DOCUMENTS : 0;
+  const bytes = codesBytes(vectors, dimensions, metric, layout | all);
+  const codes = bytes > <u64>i32.MAX_VALUE ? 0 : arenaTake(bytes);
+  if (codes == 0) return 0;
+  memory.fill(codes, 0, <usize>bytes);
+  store<u32>(codes, documents, DOCUMENTS);
+  store<u32>(codes, vectors, VECTORS);
+  store<u32>(codes, dimensions, DIMENSIONS);
+  store<u32>(codes, metric, METRIC);
+  store<u32>(codes, layout | all, LAYOUT);
+  memory.fill(vectorCodes(codes), <u8>PLANE_OFFSET, <usize>bytes - (vectorCodes(codes) - codes));
+  return codes;
+}
+
+export function beginResiduals(vectors: u32, dimensions: u32): usize {
+  const bytes = residualsBytes(vectors, dimensions);
+  const residuals = bytes > <u64>i32.MAX_VALUE ? 0 : arenaTake(bytes);
+  if (residuals == 0) return 0;
+  memory.fill(residuals, 0, HEAD_BYTES);
+  memory.fill(residuals + HEAD_BYTES, <u8>PLANE_OFFSET, <usize>bytes - HEAD_BYTES);
+  store<u32>(residuals, vectors, RESIDUAL_VECTORS);
+  store<u32>(residuals, dimensions, RESIDUAL_DIMENSIONS);
+  return residuals;
+}
+
+/**
+ * Encodes vector `index` into a section in blocks. `vector` is encodable; `row` has room for a row. Documents ascend.
+ */
+export function putVector(
+  codes: usize,
+  residuals: usize,
+  index: u32,
+  document: u32,
+  vector: usize,
+  row: usize,
+): void {
+  const bytes = rowBytes(vectorDimensions(codes));
+  store<u32>(row + bytes - 4, 0x80808080);
+  encodeVector(vector, vectorDimensions(codes), vectorMetric(codes), row, residualRow(residuals, index));
+  let to = blockRow(codes, index);
+  for (let at: u32 = 0; at < bytes; at += 4) {
+    store<u32>(to, load<u32>(row + at));
+    to += BLOCK_VECTORS * 4;
+  }
+  putNumbers(codes, index, document, encodedScale, encodedSlack, quantizedSquares);
+}
+
+/** What is kept of a vector beside its planes. */
+export function putNumbers(codes: usize, index: u32, document: u32, scale: f32, slack: f32, squares: f64): void {
   const slot = (<usize>index) << 2;
-  store<u32>(vectorDocuments(section) + slot, document);
-  store<f32>(vectorScales(section) + slot, encodedScale);
-  store<f32>(vectorResidualNorms(section) + slot, encodedResidualNorm);
-  store<f64>(vectorSquares(section) + (slot << 1), quantizedSquares);
+  if (!hasAllDocuments(codes)) store<u32>(vectorDocuments(codes) + slot, document);
+  store<f32>(vectorScales(codes) + slot, scale);
+  if (vectorMetric(codes) == METRIC_L2) store<f64>(vectorSquares(codes) + (slot << 1), squares);
+  const bounds = vectorBounds(codes) + ((<usize>(index / BLOCK_VECTORS)) << 3);
+  store<f32>(bounds, max<f32>(load<f32>(bounds), slack));
+  store<f32>(bounds, max<f32>(load<f32>(bounds, 4), scale), 4);
 }
 
 /** Answers the bytes of the section. */
-export function endVectorSection(section: usize): u32 {
-  const bytes = <u32>padded16(vectorSectionBytes(vectorCount(section), vectorDimensions(section)));
-  sealSection(section, bytes, VECTOR_MAGIC);
+export function endCodes(codes: usize): u32 {
+  const bytes = <u32>codesSectionBytes(codes);
+  sealSection(codes, bytes, CODES_MAGIC);
   return bytes;
 }
 
-export function checkVectors(section: usize, bytes: u32, documents: u32): i32 {
-  const status = checkSection(section, bytes, VECTOR_MAGIC, VECTOR_HEAD_BYTES);
-  if (status != OK) return status;
-  const dimensions = vectorDimensions(section);
-  if (dimensions == 0 || dimensions > DIMENSIONS_MAX || vectorMetric(section) > METRIC_L2) return BAD_VALUE;
-  if (load<u32>(section, DOCUMENTS) != documents || vectorCount(section) > documents) return BAD_LENGTH;
-  if (padded16(vectorSectionBytes(vectorCount(section), dimensions)) != bytes) return BAD_LENGTH;
-  return checkNumbers(section, documents);
+export function endResiduals(residuals: usize): u32 {
+  const bytes = <u32>residualsSectionBytes(residuals);
+  sealSection(residuals, bytes, RESIDUALS_MAGIC);
+  return bytes;
 }
 
-function checkNumbers(section: usize, documents: u32): i32 {
-  const count = vectorCount(section);
-  for (let i: u32 = 0; i < count; i++) {
-    const slot = (<usize>i) << 2;
-    const document = load<u32>(vectorDocuments(section) + slot);
+// --- Checks ---------------------------------------------------------------------------------
+
+export function checkCodes(codes: usize, bytes: u32, documents: u32): i32 {
+  const status = checkSection(codes, bytes, CODES_MAGIC, HEAD_BYTES);
+  if (status != OK) return status;
+  const dimensions = vectorDimensions(codes);
+  if (dimensions == 0 || dimensions > DIMENSIONS_MAX || vectorMetric(codes) > METRIC_L2) return BAD_VALUE;
+  const layout = load<u32>(codes, LAYOUT);
+  if (layout > LAYOUT_ROWS && layout != HAS_ALL_DOCUMENTS) return BAD_VALUE;
+  const vectors = vectorCount(codes);
+  if (load<u32>(codes, DOCUMENTS) != documents || vectors > documents) return BAD_LENGTH;
+  if (hasAllDocuments(codes) && vectors != documents) return BAD_LENGTH;
+  if (codesSectionBytes(codes) != bytes) return BAD_LENGTH;
+  const order = hasAllDocuments(codes) ? OK : checkDocuments(codes, documents);
+  return order != OK ? order : checkNumbers(codes);
+}
+
+/** Those of blocks ascend. Those of rows need only exist: `inverseOf` finds whether two are the same. */
+function checkDocuments(codes: usize, documents: u32): i32 {
+  const ascends = vectorLayout(codes) == LAYOUT_BLOCKS;
+  for (let i: u32 = 0; i < vectorCount(codes); i++) {
+    const document = documentOf(codes, i);
     if (document >= documents) return BAD_VALUE;
-    if (i > 0 && load<u32>(vectorDocuments(section) + slot - 4) >= document) return BAD_ORDER;
-    const scale = load<f32>(vectorScales(section) + slot);
-    const norm = load<f32>(vectorResidualNorms(section) + slot);
-    const squares = load<f64>(vectorSquares(section) + (slot << 1));
-    if (!(scale >= 0 && scale <= f32.MAX_VALUE && norm >= 0 && norm <= f32.MAX_VALUE)) return BAD_VALUE;
-    if (!(squares >= 0 && squares <= 1e15)) return BAD_VALUE;
+    if (ascends && i > 0 && documentOf(codes, i - 1) >= document) return BAD_ORDER;
   }
   return OK;
+}
+
+function checkNumbers(codes: usize): i32 {
+  for (let at = vectorScales(codes), end = vectorSquares(codes); at < end; at += 4) {
+    const value = load<f32>(at);
+    if (!(value >= 0 && value <= f32.MAX_VALUE)) return BAD_VALUE;
+  }
+  for (let at = vectorSquares(codes), end = vectorCodes(codes); at < end; at += 8) {
+    const value = load<f64>(at);
+    if (!(value >= 0 && value <= 1e15)) return BAD_VALUE;
+  }
+  return OK;
+}
+
+/** `codes` was checked. */
+export function checkResiduals(residuals: usize, bytes: u32, codes: usize): i32 {
+  const status = checkSection(residuals, bytes, RESIDUALS_MAGIC, HEAD_BYTES);
+  if (status != OK) return status;
+  if (load<u32>(residuals, RESIDUAL_VECTORS) != vectorCount(codes)) return BAD_LENGTH;
+  if (load<u32>(residuals, RESIDUAL_DIMENSIONS) != vectorDimensions(codes)) return BAD_LENGTH;
+  return residualsSectionBytes(residuals) == bytes ? OK : BAD_LENGTH;
 }
