@@ -1,27 +1,30 @@
 /**
- * Exact nearest neighbours in one pass over the codes.
+ * Exact nearest neighbours, most of them by a bound.
  *
  * With A = Σ code · query, the inner product is 256 · A + Σ residual · query, and by Cauchy–Schwarz the second term is
- * at most residual norm · query norm. So A gives an upper bound of the score. A vector whose bound reaches the worst of
- * the best so far is scored exactly, there and then; any other has a score below it and so below the last of the answer,
- * since that worst only rises: the answer is proved.
+ * at most residual norm · query norm. So A gives an upper bound of the score:
  *
- *   bound ≥ worst   ⇔   A · scale ≥ worst / (256 · query scale) − slack · (query norm / 256)
+ *   reach = A · scale + slack · (query norm / 256) ≥ score / (256 · query scale)          cosine, dot
+ *   reach − squared length / (512 · query scale)   ≥ (score + |query|²) / (512 · query scale)        l2
  *
- * The right side is one number a block, so the test is a conversion, a product and a comparison a vector. It is made in
- * 32 bits; slack is greater than what that can be off (vector_codec.ts). With l2, whose right side has the vector's own
- * length in it, and above SHORT_DIMENSIONS_MAX, the test is made in 64 bits.
+ *   1. One pass over the codes, without a branch on the data, keeps the greatest reach of every four vectors.
+ *   2. The `limit` groups of four with the greatest reaches are scored exactly. Each has a vector whose score is at most
+ *      twice its slack below its reach, which is a score that the answer cannot fall below; soon the worst of the heap is a
+ *      higher one.
+ *   3. Every other group whose reach comes up to it is scored exactly.
+ *
+ * A vector that is never scored has a bound, and so a score, below the last of the answer: the answer is proved.
+ *
+ * Reaches are kept in 32 bits. Slack is greater than what those can be off (vector_codec.ts).
  */
-import { heapIsFull, heapOffer, heapWorstScore, keyOf } from "./top_k";
+import { heapBegin, heapCount, heapIsFull, heapOffer, heapWorstScore, idOfKey, keyOf } from "./top_k";
 import { METRIC_L2, PLANE_OFFSET, queryNorm, queryScale, querySquares, querySum } from "./vector_codec";
 import {
   LANE_PRODUCTS_MAX,
   queryMetric,
   queryOfBlocks,
-  queryOfRows,
   queryRowBytes,
   rowProduct,
-  rowSums,
   SHORT_DIMENSIONS_MAX,
   scoreOfProduct,
 } from "./vector_query";
@@ -31,253 +34,215 @@ import {
   codeRow,
   documentOf,
   LAYOUT_BLOCKS,
+  vectorBounds,
   vectorCodes,
   vectorCount,
   vectorLayout,
   vectorScales,
-  vectorBounds,
   vectorSquares,
 } from "./vector_section";
 
-/** Rows of more bytes are read one after the other, as memory likes it; shorter ones four at a time. */
-const ROWS_ABREAST_BYTES_MAX: u32 = 128;
-/** Rows of a block that are worth visiting one by one. */
-const SPARSE_ROWS_MAX: u32 = 4;
-/** A score in f32 may be above the f64 it was rounded from by less than this part of itself, or by the least. */
-const SCORE_ROUNDING: f64 = 1.0 / 4194304.0;
-const SCORE_ROUNDING_LEAST: f64 = 1e-37;
+/** Of a block: group g has its vectors g, g + 4, g + 8, g + 12, which lie in lane g of its four sums. */
+const GROUPS: u32 = 4;
+/** More than what rounding to 32 bits changes of a number. */
+const ROUNDING: f64 = 1.0 / 4194304.0;
+const ROUNDING_LEAST: f64 = 1e-37;
 
-/** Σ code · query of the vectors of a block, f64. */
-const PRODUCTS: usize = memory.data(128);
+let codes: usize = 0;
+let residuals: usize = 0;
+/** A bitset over vectors, padded with zeros, or 0 for all of them. */
+let wanted: usize = 0;
+/** f32 a group: the greatest reach of its vectors; no number once they were scored. */
+let reaches: usize = 0;
+/** Σ code · query a vector: i32 where that is enough, else f64. */
+let products: usize = 0;
+let isShort: bool = false;
 
-/** The worst of a full heap; what every candidate must reach. */
-let worst: f64 = -Infinity;
-/** Of A · scale, in a score of 1. */
-let perScore: f64 = 0;
-
-/**
- * Offers to the heap every vector that may be among the best of it. `wanted` is a bitset over vectors, padded with zeros,
- * or 0 for all of them.
- */
-export function scan(codes: usize, residuals: usize, wanted: usize): void {
-  perScore = 1.0 / (256.0 * queryScale);
-  updateWorst();
-  if (queryMetric != METRIC_L2 && queryRowBytes <= SHORT_DIMENSIONS_MAX && vectorLayout(codes) == LAYOUT_BLOCKS) scanShort(codes, residuals, wanted);
-  else scanWide(codes, residuals, wanted);
+/** Bytes that a scan of so many vectors works in. */
+export function scanBytes(vectors: u32): u64 {
+  return reachBytes(vectors) + <u64>blockCount(vectors) * BLOCK_VECTORS * 8;
 }
 
 @inline
-function updateWorst(): void {
-  worst = -Infinity;
-  if (!heapIsFull()) return;
-  const score = <f64>heapWorstScore();
-  // A query without length, and what was clamped at the end of the numbers, cannot be bounded.
-  if (queryScale > 0 && score > -<f64>f32.MAX_VALUE) worst = score;
+function reachBytes(vectors: u32): u64 {
+  return (<u64>blockCount(vectors)) << 4;
+}
+
+/**
+ * Puts the best `limit` of the wanted vectors into a heap at `out`, unsorted. `room` has `scanBytes`, `chosen` room for
+ * `limit` keys.
+ */
+export function scan(
+  codesAt: usize,
+  residualsAt: usize,
+  wantedAt: usize,
+  room: usize,
+  chosen: usize,
+  limit: u32,
+  out: usize,
+): void {
+  codes = codesAt;
+  residuals = residualsAt;
+  wanted = wantedAt;
+  reaches = room;
+  products = room + <usize>reachBytes(vectorCount(codes));
+  isShort = false;
+  if (vectorLayout(codes) != LAYOUT_BLOCKS) reachRows();
+  else if (queryMetric == METRIC_L2 || queryRowBytes > SHORT_DIMENSIONS_MAX) reachWide();
+  else reachShort();
+  const groups = choose(chosen, limit);
+  heapBegin(out, limit);
+  beginLeast(chosen, groups, limit);
+  for (let i: u32 = 0; i < groups; i++) {
+    const group = idOfKey(load<u64>(chosen + ((<usize>i) << 3)));
+    if (reachOf(group) >= least) scoreGroup(group);
+  }
+  scoreRest();
 }
 
 /** Which of a block's vectors are asked for. */
 @inline
-function wantedOf(wanted: usize, block: u32, count: u32): u32 {
+function wantedOf(block: u32): u32 {
   if (wanted != 0) return load<u16>(wanted + ((<usize>block) << 1));
-  const left = count - block * BLOCK_VECTORS;
+  const left = vectorCount(codes) - block * BLOCK_VECTORS;
   return left >= BLOCK_VECTORS ? 0xffff : (1 << left) - 1;
 }
 
-// --- In 32 bits -----------------------------------------------------------------------------
+// --- Reaches --------------------------------------------------------------------------------
 
-function scanShort(codes: usize, residuals: usize, wanted: usize): void {
-  const count = vectorCount(codes);
-  const blocks = blockCount(count);
+function reachShort(): void {
+  isShort = true;
+  const blocks = blockCount(vectorCount(codes));
   const blockBytes = (<usize>queryRowBytes) << 4;
   const offset = i32x4.splat(-PLANE_OFFSET * querySum);
   const slackFactor = <f32>(queryNorm / 256.0);
   const query = queryOfBlocks;
   const small = i16x8.splat(255);
-  let least = leastShort();
   let at = vectorCodes(codes);
   let bounds = vectorBounds(codes);
-  for (let block: u32 = 0; block < blocks; block++, at += blockBytes, bounds += 8) {
-    const bits = wantedOf(wanted, block, count);
-    if (bits == 0) continue;
-    let a = offset;
-    let b = offset;
-    let c = offset;
-    let d = offset;
-    let dimension = query;
-    for (let from = at, end = at + blockBytes; from < end; from += 64) {
-      const even = v128.load32_splat(dimension);
-      const odd = v128.load32_splat(dimension, 4);
-      dimension += 8;
-      a = i32x4.add(a, dot(v128.load(from), small, even, odd));
-      b = i32x4.add(b, dot(v128.load(from, 16), small, even, odd));
-      c = i32x4.add(c, dot(v128.load(from, 32), small, even, odd));
-      d = i32x4.add(d, dot(v128.load(from, 48), small, even, odd));
-    }
-    const floor = least - load<f32>(bounds) * slackFactor;
-    const splat = f32x4.splat(floor);
-    if (floor > 0) {
-      // No vector of the block reaches the floor whose sum does not reach it with the greatest scale.
-      const greatest = i32x4.max_s(i32x4.max_s(a, b), i32x4.max_s(c, d));
-      const most = f32x4.mul(f32x4.convert_i32x4_s(greatest), v128.load32_splat(bounds, 4));
-      if (i32x4.all_true(f32x4.lt(most, splat))) continue;
-    }
-    const scales = vectorScales(codes) + ((<usize>block) << 6);
-    const belowA = f32x4.lt(f32x4.mul(f32x4.convert_i32x4_s(a), v128.load(scales)), splat);
-    const belowB = f32x4.lt(f32x4.mul(f32x4.convert_i32x4_s(b), v128.load(scales, 16)), splat);
-    const belowC = f32x4.lt(f32x4.mul(f32x4.convert_i32x4_s(c), v128.load(scales, 32)), splat);
-    const belowD = f32x4.lt(f32x4.mul(f32x4.convert_i32x4_s(d), v128.load(scales, 48)), splat);
-    const passing = bits & ~bitsOfLanes(belowA, belowB, belowC, belowD);
-    if (passing == 0) continue;
-    keepProducts(a, b, c, d);
-    score(codes, residuals, block, passing);
-    least = leastShort();
-  }
-}
-
-@inline
-function bitsOfLanes(a: v128, b: v128, c: v128, d: v128): u32 {
-  return i32x4.bitmask(a) | (i32x4.bitmask(b) << 4) | (i32x4.bitmask(c) << 8) | (i32x4.bitmask(d) << 12);
-}
-
-/** What A · scale − slack must reach, as f32. */
-function leastShort(): f32 {
-  const least = worst * perScore;
-  if (!(least > -<f64>f32.MAX_VALUE)) return -Infinity;
-  return <f32>min<f64>(least, <f64>f32.MAX_VALUE);
-}
-
-let sums0: v128 = i64x2(0, 0);
-let sums1: v128 = i64x2(0, 0);
-let sums2: v128 = i64x2(0, 0);
-let sums3: v128 = i64x2(0, 0);
-/** Sums of 16 vectors in a block. */
-@inline
-function sumBlock(at: usize): void {
-  let a = i32x4.splat(0);
-  let b = i32x4.splat(0);
-  let c = i32x4.splat(0);
-  let d = i32x4.splat(0);
-  const small = i16x8.splat(255);
-  let query = queryOfBlocks;
-  for (const end = at + ((<usize>queryRowBytes) << 4); at < end; at += 64) {
-    const even = v128.load32_splat(query);
-    const odd = v128.load32_splat(query, 4);
-    query += 8;
-    const codesA = v128.load(at);
-    const codesB = v128.load(at, 16);
-    const codesC = v128.load(at, 32);
-    const codesD = v128.load(at, 48);
-    a = i32x4.add(a, dot(codesA, small, even, odd));
-    b = i32x4.add(b, dot(codesB, small, even, odd));
-    c = i32x4.add(c, dot(codesC, small, even, odd));
-    d = i32x4.add(d, dot(codesD, small, even, odd));
-  }
-  sums0 = a;
-  sums1 = b;
-  sums2 = c;
-  sums3 = d;
-}
-
-@inline
-function dot(codes: v128, small: v128, even: v128, odd: v128): v128 {
-  const low = i32x4.dot_i16x8_s(v128.and(codes, small), even);
-  return i32x4.add(low, i32x4.dot_i16x8_s(i16x8.shr_u(codes, 8), odd));
-}
-
-/** Sums of 16 rows. */
-@inline
-function sumRows(at: usize): void {
-  const four = (<usize>queryRowBytes) << 2;
-  sums0 = sumFour(at);
-  sums1 = sumFour(at + four);
-  sums2 = sumFour(at + 2 * four);
-  sums3 = sumFour(at + 3 * four);
-}
-
-function sumFour(at: usize): v128 {
-  const bytes = queryRowBytes;
-  let a: v128;
-  let b: v128;
-  let c: v128;
-  let d: v128;
-  if (bytes > ROWS_ABREAST_BYTES_MAX) {
-    a = rowSums(at, bytes, queryOfRows);
-    b = rowSums(at + bytes, bytes, queryOfRows);
-    c = rowSums(at + 2 * bytes, bytes, queryOfRows);
-    d = rowSums(at + 3 * bytes, bytes, queryOfRows);
-  } else {
-    a = i32x4.splat(0);
-    b = i32x4.splat(0);
-    c = i32x4.splat(0);
-    d = i32x4.splat(0);
-    const small = i16x8.splat(255);
-    let query = queryOfRows;
-    for (const end = at + bytes; at < end; at += 16) {
-      const even = v128.load(query);
-      const odd = v128.load(query, 16);
-      query += 32;
-      a = i32x4.add(a, dot(v128.load(at), small, even, odd));
-      b = i32x4.add(b, dot(v128.load(at + bytes), small, even, odd));
-      c = i32x4.add(c, dot(v128.load(at + 2 * bytes), small, even, odd));
-      d = i32x4.add(d, dot(v128.load(at + 3 * bytes), small, even, odd));
-    }
-  }
-  // Lanes of a, b, c, d are partial sums: transpose and add.
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
-}
-
-function keepProducts(a: v128, b: v128, c: v128, d: v128): void {
-  keepFour(PRODUCTS, a);
-  keepFour(PRODUCTS + 32, b);
-  keepFour(PRODUCTS + 64, c);
-  keepFour(PRODUCTS + 96, d);
-}
-
-@inline
-function keepFour(to: usize, sums: v128): void {
-  v128.store(to, f64x2.convert_low_i32x4_s(sums));
-  v128.store(to, f64x2.convert_low_i32x4_s(v128.shuffle<i64>(sums, sums, 1, 1)), 16);
-}
-
-// --- In 64 bits -----------------------------------------------------------------------------
-
-function scanWide(codes: usize, residuals: usize, wanted: usize): void {
-  const count = vectorCount(codes);
-  const blocks = blockCount(count);
-  const inBlocks = vectorLayout(codes) == LAYOUT_BLOCKS;
-  const blockBytes = (<usize>queryRowBytes) << 4;
-  let at = vectorCodes(codes);
-  for (let block: u32 = 0; block < blocks; block++, at += blockBytes) {
-    const bits = wantedOf(wanted, block, count);
-    if (bits == 0) continue;
-    if (inBlocks) {
-      if (queryRowBytes <= SHORT_DIMENSIONS_MAX) productsShort(at);
-      else productsLong(at);
+  let scales = vectorScales(codes);
+  let to = reaches;
+  let sums = products;
+  for (let block: u32 = 0; block < blocks; block++) {
+    const bits = wantedOf(block);
+    if (bits != 0) {
+      let a = offset;
+      let b = offset;
+      let c = offset;
+      let d = offset;
+      let dimension = query;
+      for (let from = at, end = at + blockBytes; from < end; from += 64) {
+        const even = v128.load32_splat(dimension);
+        const odd = v128.load32_splat(dimension, 4);
+        dimension += 8;
+        a = i32x4.add(a, dot(v128.load(from), small, even, odd));
+        b = i32x4.add(b, dot(v128.load(from, 16), small, even, odd));
+        c = i32x4.add(c, dot(v128.load(from, 32), small, even, odd));
+        d = i32x4.add(d, dot(v128.load(from, 48), small, even, odd));
+      }
+      v128.store(sums, a);
+      v128.store(sums, b, 16);
+      v128.store(sums, c, 32);
+      v128.store(sums, d, 48);
+      let reachA = f32x4.mul(f32x4.convert_i32x4_s(a), v128.load(scales));
+      let reachB = f32x4.mul(f32x4.convert_i32x4_s(b), v128.load(scales, 16));
+      let reachC = f32x4.mul(f32x4.convert_i32x4_s(c), v128.load(scales, 32));
+      let reachD = f32x4.mul(f32x4.convert_i32x4_s(d), v128.load(scales, 48));
+      if (bits != 0xffff) {
+        reachA = where(reachA, bits);
+        reachB = where(reachB, bits >> 4);
+        reachC = where(reachC, bits >> 8);
+        reachD = where(reachD, bits >> 12);
+      }
+      const most = greatest(greatest(reachA, reachB), greatest(reachC, reachD));
+      v128.store(to, f32x4.add(most, f32x4.splat(load<f32>(bounds) * slackFactor)));
     } else {
-      productsOfRows(codes, block, bits);
+      v128.store(to, f32x4.splat(NaN));
     }
-    const passing = passingWide(codes, block, bits);
-    if (passing != 0) score(codes, residuals, block, passing);
+    at += blockBytes;
+    sums += 64;
+    bounds += 4;
+    scales += 64;
+    to += 16;
   }
 }
 
-function productsShort(at: usize): void {
-  const offset = i32x4.splat(PLANE_OFFSET * querySum);
-  sumBlock(at);
-  keepProducts(
-    i32x4.sub(sums0, offset),
-    i32x4.sub(sums1, offset),
-    i32x4.sub(sums2, offset),
-    i32x4.sub(sums3, offset),
-  );
+@inline
+function dot(bytes: v128, small: v128, even: v128, odd: v128): v128 {
+  const low = i32x4.dot_i16x8_s(v128.and(bytes, small), even);
+  return i32x4.add(low, i32x4.dot_i16x8_s(i16x8.shr_u(bytes, 8), odd));
 }
 
-/** A segment at a time, each within 32 bits with the offset in it. */
-function productsLong(at: usize): void {
+/** One instruction, unlike f32x4.max; reaches that are no numbers are not compared. */
+@inline
+function greatest(a: v128, b: v128): v128 {
+  return f32x4.pmax(a, b);
+}
+
+/** Lanes whose bit is set; -∞ in the others. */
+@inline
+function where(reach: v128, bits: u32): v128 {
+  const lanes = i32x4.ne(v128.and(i32x4.splat(bits), i32x4(1, 2, 4, 8)), i32x4.splat(0));
+  return v128.bitselect(reach, f32x4.splat(-Infinity), lanes);
+}
+
+/** In 64 bits: l2, whose reach has the vector's own length in it, and long vectors. */
+function reachWide(): void {
+  const blocks = blockCount(vectorCount(codes));
+  for (let block: u32 = 0; block < blocks; block++) {
+    const bits = wantedOf(block);
+    if (bits != 0) longProducts(block);
+    keepReaches(block, bits);
+  }
+}
+
+/** Only the rows that are asked for are looked at. */
+function reachRows(): void {
+  const blocks = blockCount(vectorCount(codes));
+  for (let block: u32 = 0; block < blocks; block++) {
+    const bits = wantedOf(block);
+    rowProducts(block, bits);
+    keepReaches(block, bits);
+  }
+}
+
+/** Of the products of a block. */
+function keepReaches(block: u32, bits: u32): void {
+  const to = reaches + ((<usize>block) << 4);
+  v128.store(to, bits == 0 ? f32x4.splat(NaN) : f32x4.splat(-Infinity));
+  for (; bits != 0; bits &= bits - 1) {
+    const lane = <u32>ctz(bits);
+    const reach = reachOfVector(block * BLOCK_VECTORS + lane);
+    const slot = to + ((<usize>(lane % GROUPS)) << 2);
+    store<f32>(slot, max<f32>(load<f32>(slot), <f32>(reach + abs<f64>(reach) * ROUNDING)));
+  }
+}
+
+@inline
+function productOf(index: u32): f64 {
+  if (isShort) return <f64>load<i32>(products + ((<usize>index) << 2));
+  return load<f64>(products + ((<usize>index) << 3));
+}
+
+function reachOfVector(index: u32): f64 {
+  const bound = vectorBounds(codes) + ((<usize>(index / BLOCK_VECTORS)) << 2);
+  const slack = <f64>load<f32>(bound) * (queryNorm / 256.0);
+  const slot = (<usize>index) << 2;
+  const scale = <f64>load<f32>(vectorScales(codes) + slot);
+  const reach = productOf(index) * scale + slack;
+  // Without a length, a query tells nothing apart: everything is scored.
+  if (queryMetric != METRIC_L2 || !(queryScale > 0)) return reach;
+  return reach - (scale * scale * load<f64>(vectorSquares(codes) + (slot << 1))) / (512.0 * queryScale);
+}
+
+// --- Products -------------------------------------------------------------------------------
+
+/** Of a block in blocks, a segment at a time: each is within 32 bits, with the offset in it. */
+function longProducts(block: u32): void {
+  const to = products + ((<usize>block) << 7);
+  let at = vectorCodes(codes) + (((<usize>block) * queryRowBytes) << 4);
   const offset = f64x2.splat(-<f64>PLANE_OFFSET * <f64>querySum);
-  for (let i: usize = 0; i < 128; i += 16) v128.store(PRODUCTS + i, offset);
+  for (let i: usize = 0; i < 128; i += 16) v128.store(to + i, offset);
   let query = queryOfBlocks;
   const small = i16x8.splat(255);
   for (let from: u32 = 0; from < queryRowBytes; from += LANE_PRODUCTS_MAX) {
@@ -295,10 +260,10 @@ function productsLong(at: usize): void {
       c = i32x4.add(c, dot(v128.load(at, 32), small, even, odd));
       d = i32x4.add(d, dot(v128.load(at, 48), small, even, odd));
     }
-    addFour(PRODUCTS, a);
-    addFour(PRODUCTS + 32, b);
-    addFour(PRODUCTS + 64, c);
-    addFour(PRODUCTS + 96, d);
+    addFour(to, a);
+    addFour(to + 32, b);
+    addFour(to + 64, c);
+    addFour(to + 96, d);
   }
 }
 
@@ -309,54 +274,95 @@ function addFour(to: usize, sums: v128): void {
   v128.store(to, f64x2.add(v128.load(to, 16), f64x2.convert_low_i32x4_s(high)), 16);
 }
 
-function productsOfRows(codes: usize, block: u32, bits: u32): void {
-  while (bits != 0) {
-    const lane = <u32>ctz(bits);
-    bits &= bits - 1;
-    const product = rowProduct(codeRow(codes, block * BLOCK_VECTORS + lane));
-    store<f64>(PRODUCTS + ((<usize>lane) << 3), <f64>product);
-  }
-}
-
-/** Which of `bits`, whose products stand in PRODUCTS, may belong to the best. */
-function passingWide(codes: usize, block: u32, bits: u32): u32 {
-  const slack = <f64>load<f32>(vectorBounds(codes) + ((<usize>block) << 3)) * (queryNorm / 256.0);
-  const least = worst - abs<f64>(worst) * SCORE_ROUNDING - SCORE_ROUNDING_LEAST;
-  let passing: u32 = 0;
+/** Of some vectors of a block in rows. */
+function rowProducts(block: u32, bits: u32): void {
   for (; bits != 0; bits &= bits - 1) {
-    const lane = <u32>ctz(bits);
-    const slot = (<usize>(block * BLOCK_VECTORS + lane)) << 2;
-    const scale = <f64>load<f32>(vectorScales(codes) + slot);
-    let similarity = least;
-    if (queryMetric == METRIC_L2) {
-      const stored = scale * scale * load<f64>(vectorSquares(codes) + (slot << 1));
-      similarity = (least + stored + querySquares) * 0.5;
-    }
-    const reached = load<f64>(PRODUCTS + ((<usize>lane) << 3)) * scale;
-    // Where there is no bound, the right side is -∞ or no number.
-    if (!(reached < similarity * perScore - slack)) passing |= 1 << lane;
+    const index = block * BLOCK_VECTORS + <u32>ctz(bits);
+    store<f64>(products + ((<usize>index) << 3), <f64>rowProduct(codeRow(codes, index)));
   }
-  return passing;
 }
 
 // --- Scores ---------------------------------------------------------------------------------
 
-/** Offers the exact scores of `passing`, whose products stand in PRODUCTS. */
-function score(codes: usize, residuals: usize, block: u32, passing: u32): void {
-  while (passing != 0) {
-    const lane = <u32>ctz(passing);
-    passing &= passing - 1;
-    const index = block * BLOCK_VECTORS + lane;
-    const product = load<f64>(PRODUCTS + ((<usize>lane) << 3));
-    heapOffer(keyOf(scoreOfProduct(codes, residuals, index, product), documentOf(codes, index)));
+/** What a reach must come up to. */
+let least: f32 = -Infinity;
+/** The heap's worst that it was raised by. */
+let worstOfLeast: f32 = 0;
+
+/** Every chosen group has a vector whose score is at most twice its slack below its reach. */
+function beginLeast(chosen: usize, groups: u32, limit: u32): void {
+  least = -Infinity;
+  worstOfLeast = Infinity;
+  if (groups < limit || !(queryScale > 0)) return;
+  let lowest = Infinity;
+  for (let i: u32 = 0; i < groups; i++) {
+    const group = idOfKey(load<u64>(chosen + ((<usize>i) << 3)));
+    const bound = load<f32>(vectorBounds(codes) + ((<usize>(group / GROUPS)) << 2));
+    lowest = min<f64>(lowest, <f64>reachOf(group) - <f64>bound * (queryNorm / 128.0));
   }
-  updateWorst();
+  const unit = 256.0 * queryScale;
+  raiseLeast(queryMetric == METRIC_L2 ? 2.0 * lowest * unit - querySquares : lowest * unit);
 }
 
-/** A few rows of a block, one by one. Answers whether one of them was scored. */
-function visitRows(codes: usize, residuals: usize, block: u32, bits: u32): bool {
-  productsOfRows(codes, block, bits);
-  const passing = passingWide(codes, block, bits);
-  if (passing != 0) score(codes, residuals, block, passing);
-  return passing != 0;
+function updateLeast(): void {
+  if (!heapIsFull() || heapWorstScore() == worstOfLeast) return;
+  worstOfLeast = heapWorstScore();
+  // What was clamped at the end of the numbers, or has a query without length, cannot be told apart.
+  if (queryScale > 0 && worstOfLeast > -f32.MAX_VALUE) raiseLeast(<f64>worstOfLeast);
+}
+
+/** To what a score below `score`, in f32 or before it was rounded, cannot reach. */
+function raiseLeast(score: f64): void {
+  const isL2 = queryMetric == METRIC_L2;
+  const rounding = (abs<f64>(score) + (isL2 ? querySquares : 0)) * ROUNDING + ROUNDING_LEAST;
+  const reach = (isL2 ? (score - rounding + querySquares) * 0.5 : score - rounding) / (256.0 * queryScale);
+  const lower = reach - abs<f64>(reach) * ROUNDING;
+  if (lower > -<f64>f32.MAX_VALUE) least = max<f32>(least, <f32>min<f64>(lower, <f64>f32.MAX_VALUE));
+}
+
+@inline
+function reachOf(group: u32): f32 {
+  return load<f32>(reaches + ((<usize>group) << 2));
+}
+
+/** The `limit` groups with the greatest reaches, as keys at `to`, in no order. Answers how many. */
+function choose(to: usize, limit: u32): u32 {
+  heapBegin(to, limit);
+  const end = reaches + <usize>reachBytes(vectorCount(codes));
+  let floor = f32x4.splat(-Infinity);
+  for (let at = reaches; at < end; at += 16) {
+    let bits = <u32>i32x4.bitmask(f32x4.gt(v128.load(at), floor));
+    if (bits == 0) continue;
+    const first = <u32>((at - reaches) >> 2);
+    for (; bits != 0; bits &= bits - 1) {
+      const group = first + <u32>ctz(bits);
+      heapOffer(keyOf(reachOf(group), group));
+    }
+    if (heapIsFull()) floor = f32x4.splat(heapWorstScore());
+  }
+  return heapCount;
+}
+
+/** Every group that is left and comes up to the worst of the heap. */
+function scoreRest(): void {
+  const end = reaches + <usize>reachBytes(vectorCount(codes));
+  for (let at = reaches; at < end; at += 16) {
+    let bits = <u32>i32x4.bitmask(f32x4.ge(v128.load(at), f32x4.splat(least)));
+    for (; bits != 0; bits &= bits - 1) {
+      const group = <u32>((at - reaches) >> 2) + <u32>ctz(bits);
+      if (reachOf(group) >= least) scoreGroup(group);
+    }
+  }
+}
+
+/** Offers the wanted vectors of a group that come up to the worst of the heap. */
+function scoreGroup(group: u32): void {
+  const block = group / GROUPS;
+  store<f32>(reaches + ((<usize>group) << 2), NaN);
+  for (let bits = wantedOf(block) & (0x1111 << (group % GROUPS)); bits != 0; bits &= bits - 1) {
+    const index = block * BLOCK_VECTORS + <u32>ctz(bits);
+    if (reachOfVector(index) < <f64>least) continue;
+    heapOffer(keyOf(scoreOfProduct(codes, residuals, index, productOf(index)), documentOf(codes, index)));
+    updateLeast();
+  }
 }

@@ -5,9 +5,9 @@ import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsetBytes } from "./text_section";
 import { bitsGather, setBit } from "./bitset";
 import { BAD_ARGUMENT, CAPACITY } from "./status";
-import { heapBegin, heapSort } from "./top_k";
+import { heapSort } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
-import { scan } from "./vector_scan";
+import { scan, scanBytes } from "./vector_scan";
 import {
   codeRow,
   documentOf,
@@ -37,7 +37,7 @@ export function selectVectors(codesAt: usize, residualsAt: usize, inverseAt: usi
 
 /** Scratch that a search of so many vectors takes besides its query and keys. */
 export function vectorSearchBytes(vectors: u32): u64 {
-  return bitsetBytes(vectors);
+  return bitsetBytes(vectors) + scanBytes(vectors);
 }
 
 /**
@@ -46,18 +46,20 @@ export function vectorSearchBytes(vectors: u32): u64 {
  */
 export function searchExact(vector: usize, matches: usize, limit: u32, out: usize): i32 {
   const mark = arenaMark();
-  const most = min(limit, vectorCount(codes));
-  heapBegin(out, most);
-  if (most > 0) {
-    const bytes = <usize>bitsetBytes(vectorCount(codes));
-    const wanted = matches == 0 || hasAllDocuments(codes) ? matches : arenaTake(bytes);
-    if ((matches != 0 && wanted == 0) || !beginQuery(codes, vector)) {
-      arenaRelease(mark);
-      return CAPACITY;
-    }
-    if (wanted != matches) findWanted(matches, wanted, bytes);
-    scan(codes, residuals, wanted);
+  const count = vectorCount(codes);
+  const most = min(limit, count);
+  if (most == 0) return 0;
+  const bytes = <usize>bitsetBytes(count);
+  const wanted = matches == 0 || hasAllDocuments(codes) ? matches : arenaTake(bytes);
+  const room = arenaTake(scanBytes(count));
+  const chosen = arenaTake((<u64>most) << 3);
+  const fits = (matches == 0 || wanted != 0) && room != 0 && chosen != 0;
+  if (!fits || !beginQuery(codes, vector)) {
+    arenaRelease(mark);
+    return CAPACITY;
   }
+  if (wanted != matches) findWanted(matches, wanted, bytes);
+  scan(codes, residuals, wanted, room, chosen, most, out);
   arenaRelease(mark);
   return heapSort();
 }

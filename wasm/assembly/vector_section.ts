@@ -4,7 +4,7 @@
  *   codes       head       24 documents u32 · 28 vectors u32 · 32 dimensions u32 · 36 metric u32 · 40 layout u32
  *               documents  u32 a vector: the document it belongs to. Absent when vector i is of document i, all of them
  *               scales     f32 a vector
- *               bounds     a block of 16 vectors: the greatest of its slacks (vector_codec.ts) f32 · of its scales f32
+ *               bounds     f32 a block of 16 vectors: the greatest slack of its vectors (vector_codec.ts)
  *               squares    f64 a vector: Σ q². Only with l2
  *               codes      u8, in one of two layouts
  *   residuals   head       24 vectors u32 · 28 dimensions u32
@@ -106,7 +106,7 @@ export function vectorBounds(codes: usize): usize {
 
 @inline
 export function vectorSquares(codes: usize): usize {
-  return vectorBounds(codes) + <usize>aligned((<u64>blockCount(vectorCount(codes))) << 3);
+  return vectorBounds(codes) + <usize>aligned((<u64>blockCount(vectorCount(codes))) << 2);
 }
 
 @inline
@@ -153,7 +153,7 @@ function blockRow(codes: usize, index: u32): usize {
 function codesBytes(vectors: u32, dimensions: u32, metric: u32, layout: u32): u64 {
   const padded = <u64>blockCount(vectors) * BLOCK_VECTORS;
   const rows = (layout & 255) == LAYOUT_BLOCKS ? padded : vectors;
-  let bytes = HEAD_BYTES + padded * 4 + aligned((<u64>blockCount(vectors)) << 3);
+  let bytes = HEAD_BYTES + padded * 4 + aligned((<u64>blockCount(vectors)) << 2);
   if ((layout & HAS_ALL_DOCUMENTS) == 0) bytes += padded * 4;
   if (metric == METRIC_L2) bytes += padded * 8;
   return padded16(bytes + rows * rowBytes(dimensions) + TAIL_BYTES);
@@ -228,9 +228,8 @@ export function putNumbers(codes: usize, index: u32, document: u32, scale: f32, 
   if (!hasAllDocuments(codes)) store<u32>(vectorDocuments(codes) + slot, document);
   store<f32>(vectorScales(codes) + slot, scale);
   if (vectorMetric(codes) == METRIC_L2) store<f64>(vectorSquares(codes) + (slot << 1), squares);
-  const bounds = vectorBounds(codes) + ((<usize>(index / BLOCK_VECTORS)) << 3);
-  store<f32>(bounds, max<f32>(load<f32>(bounds), slack));
-  store<f32>(bounds, max<f32>(load<f32>(bounds, 4), scale), 4);
+  const bound = vectorBounds(codes) + ((<usize>(index / BLOCK_VECTORS)) << 2);
+  store<f32>(bound, max<f32>(load<f32>(bound), slack));
 }
 
 /** Answers the bytes of the section. */
