@@ -3,7 +3,8 @@
  *
  * Invariants: chunks are in order, do not overlap, begin and end on characters, and cover every character that is not
  * white space; none has more than CHUNK_TOKENS_MAX tokens; the same text gives the same chunks on every engine.
- * A text within the limit is one chunk, untouched; a text of white space has none.
+ * A text within the limit is one chunk, untouched; a text of white space has none. Every chunk of a longer text has a
+ * token: marks alone find nothing, and stay with what follows them.
  *
  * A longer text may be cut, best first, before a heading, a paragraph, a line, a sentence, and only where a sentence
  * alone is too long, a word:
@@ -13,14 +14,16 @@
  *                          the best cut in here, the latest of equals;
  *        else the latest sentence before it; else the last word that fits
  *
- * So a chunk but the last has more than half the limit, or has more than the limit together with its successor. A token
- * takes two bytes or more, hence an event of EVENT_BYTES_MAX has at most 2^19 / (CHUNK_TOKENS_MAX / 2) = 2,048 chunks:
- * CHUNKS_PER_EVENT_MAX cannot be reached, and is asserted rather than handled.
+ * So a chunk but the last has more than half the limit, or has more than the limit together with its successor: a cut
+ * below half was the latest sentence within the limit, so its successor ends beyond that limit, or is a full limit of
+ * words on top of a token or more, or is all the rest. A token takes two bytes or more with what parts it from the next,
+ * hence an event of EVENT_BYTES_MAX has at most 2^19 / (CHUNK_TOKENS_MAX / 2) = 2,048 chunks: CHUNKS_PER_EVENT_MAX
+ * cannot be reached, and is asserted rather than handled.
  */
 import { CHUNK_TOKENS_MAX, CHUNKS_PER_EVENT_MAX } from "../limits.ts";
 
 /** Part of the revision: change it whenever any text would be cut otherwise. */
-export const CHUNKER = "structure-1";
+export const CHUNKER = "structure-2";
 
 export interface Chunk {
   readonly text: string;
@@ -182,7 +185,7 @@ function bestCut(cuts: Cuts, from: number, last: number): number {
   while (tokensAt(latest + 1) <= CHUNK_TOKENS_MAX) latest++;
   let best = latest;
   let bestStrength = WORD;
-  for (let cut = latest; cut > from; cut--) {
+  for (let cut = latest; tokensAt(cut) > 0; cut--) {
     const inWindow = tokensAt(cut) > CHUNK_TOKENS_MAX / 2;
     if (!inWindow && bestStrength > WORD) break;
     const strength = cuts.strength[cut] ?? WORD;
@@ -265,7 +268,10 @@ function isCjk(code: number): boolean {
   );
 }
 
-/** Letters and digits: all beyond ASCII except the blocks of punctuation and symbols. */
+/**
+ * Letters and digits: all beyond ASCII except the blocks of punctuation and symbols. What ends a sentence must never be
+ * one of them, or a cut after it would part a token in two.
+ */
 function isWordCharacter(code: number): boolean {
   if (code < 0x80)
     return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
@@ -273,6 +279,7 @@ function isWordCharacter(code: number): boolean {
   if (code === 0xd7 || code === 0xf7) return false;
   if (code >= 0x2000 && code <= 0x2bff) return code >= 0x2100 && code <= 0x218f;
   if (code >= 0x2e00 && code <= 0x303f) return false;
-  if (code >= 0xff00 && code <= 0xff0f) return false;
+  // Full-width ASCII is as ASCII is; the half-width marks that follow it fall on controls, which are none either.
+  if (code >= 0xff00 && code <= 0xff65) return isWordCharacter(code - 0xfee0);
   return code < 0x1f000 || code > 0x1faff;
 }

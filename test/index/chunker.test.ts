@@ -21,6 +21,7 @@ const piece = fc.oneof(
     "<p>",
     "! ",
     "。",
+    "？",
     "🙂🙂",
     "naïve café ",
     "\u00a0",
@@ -30,7 +31,7 @@ const piece = fc.oneof(
   ),
   fc.string({ unit: "binary", maxLength: 20 }).filter((text) => !/\p{Surrogate}/u.test(text)),
 );
-const longText = fc.array(piece, { minLength: 1, maxLength: 60 }).map((pieces) => pieces.join(""));
+const longText = fc.array(piece, { minLength: 1, maxLength: 60, size: "max" }).map((pieces) => pieces.join(""));
 
 describe("chunks of any text", () => {
   test("are in order, on characters, and together hold all that is not white space", () => {
@@ -58,6 +59,7 @@ describe("chunks of any text", () => {
         const tokens = chunkText(text).map((chunk) => countTokens(chunk.text));
         expect(tokens.reduce((sum, count) => sum + count, 0)).toBe(countTokens(text));
         for (const count of tokens) expect(count).toBeLessThanOrEqual(CHUNK_TOKENS_MAX);
+        if (tokens.length > 1) expect(Math.min(...tokens)).toBeGreaterThan(0);
         for (let at = 0; at < tokens.length - 1; at++) {
           const [count, next] = [tokens[at] ?? 0, tokens[at + 1] ?? 0];
           expect(count > CHUNK_TOKENS_MAX / 2 || count + next > CHUNK_TOKENS_MAX).toBe(true);
@@ -129,6 +131,22 @@ describe("a longer text is cut", () => {
     expect(chunkText(text)[0]?.text.split(" ").length).toBe(CHUNK_TOKENS_MAX);
   });
 
+  test("not between marks alone and the run that follows them", () => {
+    const run = "漢字かなカナ한국어".repeat(CHUNK_TOKENS_MAX);
+    for (const marks of ["! ", "。", "。。", "？！ "]) {
+      const lengths = chunkText(`${marks}${run}`).map((chunk) => countTokens(chunk.text));
+      expect(new Set(lengths)).toEqual(new Set([CHUNK_TOKENS_MAX]));
+    }
+  });
+
+  test("after a full-width question mark, which is part of no word", () => {
+    const question = `${"漢".repeat(300)}？`;
+    const answer = `a ${words(CHUNK_TOKENS_MAX)}`;
+    const chunks = chunkText(question + answer).map((chunk) => chunk.text);
+    expect(chunks.map(countTokens)).toEqual([300, CHUNK_TOKENS_MAX, 1]);
+    expect(chunks[0]).toBe(question);
+  });
+
   test("between words where a sentence alone is too long", () => {
     const text = words(CHUNK_TOKENS_MAX * 2 + 3);
     const chunks = chunkText(text);
@@ -147,17 +165,21 @@ describe("a longer text is cut", () => {
 });
 
 test("tokens are runs of letters and digits, and single CJK characters", () => {
-  expect(countTokens("Don't panic: 42 cafés, v1.2 — ok… «über» 漢字とkana 한국 🙂")).toBe(
-    ["Don", "t", "panic", "42", "cafés", "v1", "2", "ok", "über", "漢", "字", "と", "kana", "한", "국"].length,
+  expect(countTokens("Don't panic: 42 cafés, v1.2 — ok… «über» 漢字とkana？yes：ＡＢ１ 한국 🙂")).toBe(
+    ["Don", "t", "panic", "42", "cafés", "v1", "2", "ok", "über", "漢", "字", "と", "kana", "yes", "ＡＢ１", "한", "국"]
+      .length,
   );
 });
 
 test("the densest text of one event stays below CHUNKS_PER_EVENT_MAX", () => {
   const alternating = `${"b ".repeat(CHUNK_TOKENS_MAX / 2)}. A. `;
-  for (const unit of ["a ", "a中", "A. ", "中", alternating]) {
+  const bound = EVENT_BYTES_MAX / CHUNK_TOKENS_MAX;
+  expect(bound).toBeLessThanOrEqual(CHUNKS_PER_EVENT_MAX);
+  const marked = `！${"a中".repeat(CHUNK_TOKENS_MAX / 2)}`;
+  for (const unit of ["a ", "a中", "A. ", "中", alternating, marked]) {
     const text = unit.repeat(Math.floor(EVENT_BYTES_MAX / new TextEncoder().encode(unit).length));
     const chunks = chunkText(text).length;
     expect(chunks).toBeGreaterThan(100);
-    expect(chunks).toBeLessThanOrEqual(CHUNKS_PER_EVENT_MAX);
+    expect(chunks).toBeLessThanOrEqual(bound);
   }
 });
