@@ -91,7 +91,6 @@ export class EntityIndex {
       error,
       handedOutMs,
       sealed: attempts > WORK_ATTEMPTS_MAX,
-      WORK_FORGIVEN_MAX,
     };
     this.#save({ attempted });
     return attempted;
