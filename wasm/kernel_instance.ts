@@ -102,9 +102,9 @@ export interface KernelExports {
   searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
   unpackKeys(keys: number, count: number, ids: number, scores: number): void;
-  fusionBegin(at: number): void;
+  fusionBegin(at: number, table: number, slots: number): void;
   fusionAdd(keys: number, count: number, weight: number, k: number): void;
-  fusionEnd(): number;
+  fusionEnd(limit: number): number;
   checksumOf(at: number, bytes: number): bigint;
 }
 

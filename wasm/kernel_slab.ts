@@ -15,7 +15,7 @@ import type {
 import { createKernelInstance, type KernelInstance, statusText } from "./kernel_instance.ts";
 import { putTerms } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
-import { createSlabParts, type HeldPart } from "./slab_parts.ts";
+import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
 
 const KEY_BYTES = 8;
 const STATISTICS_BYTES = 16;
@@ -178,7 +178,8 @@ function fuse(
   const { kernel } = instance;
   const keyCount = legs.reduce((sum, { keys }) => sum + keys.length, 0);
   const entries = instance.take(keyCount * FUSION_ENTRY_BYTES);
-  kernel.fusionBegin(entries);
+  const slots = fusionSlots(keyCount);
+  kernel.fusionBegin(entries, instance.take(slots * Uint16Array.BYTES_PER_ELEMENT), slots);
   for (const { keys, weight } of legs) {
     const units = weight * WEIGHT_UNITS;
     if (!Number.isInteger(units) || units < 0 || units >= 2 ** 32) throw new Error(`a fusion weight of ${weight}`);
@@ -188,8 +189,7 @@ function fuse(
       kernel.fusionAdd(at, keys.length, units, k);
     });
   }
-  const count = Math.min(kernel.fusionEnd(), limit);
-  return readFused(instance, entries, count);
+  return readFused(instance, entries, kernel.fusionEnd(limit));
 }
 
 function readFused(instance: KernelInstance, entries: number, count: number): FusedRanking {

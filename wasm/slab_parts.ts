@@ -12,11 +12,16 @@ import type { LoadedPart, PartSections } from "../core/ports.ts";
 import { bitsetBytes } from "./bitset_bytes.ts";
 import { type KernelInstance, statusText } from "./kernel_instance.ts";
 
+/** Slots of the table of a fusion of so many keys: a power of two, a fifth of it free. */
+export function fusionSlots(keys: number): number {
+  return 2 ** Math.ceil(Math.log2(1.25 * (keys + 1)));
+}
+
 /**
- * Scratch that depends on no part: the legs of a fusion, keys of 4 bytes and entries of 16. The terms or vector of a query
- * and the keys of its answer take less.
+ * Scratch that depends on no part: the legs of a fusion, keys of 4 bytes, entries of 16 and slots of 2. The terms or
+ * vector of a query and the keys of its answer take less.
  */
-const SCRATCH_BYTES = FUSION_KEYS_MAX * (4 + 16) + 8 * 1024;
+const SCRATCH_BYTES = FUSION_KEYS_MAX * (4 + 16) + fusionSlots(FUSION_KEYS_MAX) * 2 + 8 * 1024;
 /** What aligning each block of a part's scratch may add. */
 const SCRATCH_SLACK_BYTES = 1024;
 /** Bitsets in the kernel at once: two operands and a result. */
