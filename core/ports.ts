@@ -130,9 +130,17 @@ export interface KernelBuilder {
   countTokens(text: string): number;
   /** Document i has text `texts[i]`; an empty string has no terms. */
   textSection(texts: readonly string[]): Uint8Array;
-  /** Document i has `vectors[i]`, or none. Every vector has `dimensions` finite numbers. */
-  vectorSections(vectors: readonly (Float32Array | null)[], dimensions: number, metric: Metric): VectorSections;
+  /** Of the documents of all pieces, in order. Every vector has `dimensions` finite numbers. */
+  vectorSections(pieces: readonly VectorPiece[], dimensions: number, metric: Metric): VectorSections;
 }
+
+/**
+ * Vectors of consecutive documents, null where one has none: as numbers, or as the first `documents` documents of sections
+ * with the same dimensions and metric have them. Taken over or made anew, the same vectors give the same bytes.
+ */
+export type VectorPiece =
+  | { readonly vectors: readonly (Float32Array | null)[] }
+  | { readonly sections: VectorSections; readonly documents: number };
 
 /** Vectors as the kernel searches them. */
 export interface VectorSections {

@@ -3,8 +3,8 @@
  * The instance's memory grows up to BUILDER_BYTES_MAX and is kept; it is zeroed after every call.
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
-import type { KernelBuilder, Metric, QueryTerm, VectorSections } from "../core/ports.ts";
-import { createKernelInstance, KernelCapacityError, type KernelInstance } from "./kernel_instance.ts";
+import type { KernelBuilder, Metric, QueryTerm, VectorPiece, VectorSections } from "../core/ports.ts";
+import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
 const ANALYZER = "en-1";
@@ -16,6 +16,11 @@ const METRIC_CODES: Readonly<Record<Metric, number>> = { cosine: 0, dot: 1, l2: 
 const FIELD_WORD = 1;
 const TERM_HEAD_BYTES = 8;
 const ROW_PADDING_BYTES_MAX = 3;
+/** Of a `codes` section (wasm/assembly/vector_section.ts). */
+const CODES_HEAD_BYTES = 64;
+const CODES_DOCUMENTS_AT = 24;
+const CODES_DIMENSIONS_AT = 32;
+const CODES_METRIC_AT = 36;
 
 /**
  * Throws KernelCapacityError when the input needs more than `bytesMax`, and is good for the next call. Throws on a
@@ -29,8 +34,8 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     analyze: (text) => cleared(instance, () => analyze(instance, text)),
     countTokens: (text) => cleared(instance, () => countTokens(instance, text)),
     textSection: (texts) => cleared(instance, () => textSection(instance, texts)),
-    vectorSections: (vectors, dimensions, metric) =>
-      cleared(instance, () => vectorSections(instance, vectors, dimensions, metric)),
+    vectorSections: (pieces, dimensions, metric) =>
+      cleared(instance, () => vectorSections(instance, pieces, dimensions, metric)),
   };
 }
 
@@ -111,27 +116,124 @@ function expectRoom(fits: boolean): void {
 
 function vectorSections(
   instance: KernelInstance,
-  vectors: readonly (Float32Array | null)[],
+  pieces: readonly VectorPiece[],
   dimensions: number,
   metric: Metric,
 ): VectorSections {
   const { kernel } = instance;
-  const at = instance.take(dimensions * Float32Array.BYTES_PER_ELEMENT);
-  const row = instance.take(dimensions + ROW_PADDING_BYTES_MAX);
-  const indexed = vectors.flatMap((vector, document) =>
-    vector !== null && hasDirection(vector, dimensions, metric) ? [{ vector, document }] : [],
-  );
-  const codes = kernel.codesBegin(vectors.length, indexed.length, dimensions, METRIC_CODES[metric]);
-  const residuals = kernel.residualsBegin(indexed.length, dimensions);
+  const counted = pieces.map((piece) => countVectors(instance, piece, dimensions, metric));
+  const documents = counted.reduce((sum, piece) => sum + piece.documents, 0);
+  const vectors = counted.reduce((sum, piece) => sum + piece.vectors, 0);
+  const codes = kernel.codesBegin(documents, vectors, dimensions, METRIC_CODES[metric]);
+  const residuals = kernel.residualsBegin(vectors, dimensions);
   expectRoom(codes !== 0 && residuals !== 0);
-  indexed.forEach(({ vector, document }, index) => {
-    instance.putF32(at, vector);
-    kernel.vectorPut(codes, residuals, index, document, at, row);
-  });
+  const target: Target = {
+    codes,
+    residuals,
+    index: 0,
+    document: 0,
+    row: instance.take(dimensions + ROW_PADDING_BYTES_MAX),
+  };
+  for (const piece of pieces) {
+    if ("sections" in piece) instance.frame(() => takeOver(instance, piece, dimensions, metric, target));
+    else instance.frame(() => encodeAll(instance, piece.vectors, dimensions, metric, target));
+  }
   return {
     codes: instance.bytes(codes, kernel.codesEnd(codes)),
     residuals: instance.bytes(residuals, kernel.residualsEnd(residuals)),
   };
+}
+
+/** Sections being written, and how far. */
+interface Target {
+  readonly codes: number;
+  readonly residuals: number;
+  index: number;
+  document: number;
+  readonly row: number;
+}
+
+function countVectors(
+  instance: KernelInstance,
+  piece: VectorPiece,
+  dimensions: number,
+  metric: Metric,
+): { readonly documents: number; readonly vectors: number } {
+  if ("vectors" in piece) {
+    const found = piece.vectors.filter((vector) => vector !== null && hasDirection(vector, dimensions, metric));
+    return { documents: piece.vectors.length, vectors: found.length };
+  }
+  const { documents } = piece;
+  return instance.frame(() => ({
+    documents,
+    vectors: instance.kernel.vectorsBefore(putSections(instance, piece.sections, dimensions, metric).codes, documents),
+  }));
+}
+
+function encodeAll(
+  instance: KernelInstance,
+  vectors: readonly (Float32Array | null)[],
+  dimensions: number,
+  metric: Metric,
+  target: Target,
+): void {
+  const at = instance.take(dimensions * Float32Array.BYTES_PER_ELEMENT);
+  for (const vector of vectors) {
+    if (vector !== null && hasDirection(vector, dimensions, metric)) {
+      instance.putF32(at, vector);
+      instance.kernel.vectorPut(target.codes, target.residuals, target.index, target.document, at, target.row);
+      target.index++;
+    }
+    target.document++;
+  }
+}
+
+function takeOver(
+  instance: KernelInstance,
+  { sections, documents }: Extract<VectorPiece, { readonly sections: VectorSections }>,
+  dimensions: number,
+  metric: Metric,
+  target: Target,
+): void {
+  const { kernel } = instance;
+  const from = putSections(instance, sections, dimensions, metric);
+  const inverse = instance.take(from.documents * Uint32Array.BYTES_PER_ELEMENT);
+  if (kernel.vectorsInverse(from.codes, inverse, from.documents) === 0) throw new Error("two vectors of one document");
+  const { codes, residuals, index, document, row } = target;
+  target.index = kernel.vectorsTake(
+    codes,
+    residuals,
+    index,
+    document,
+    from.codes,
+    from.residuals,
+    inverse,
+    documents,
+    row,
+  );
+  target.document += documents;
+}
+
+/** Copies sections in and proves them whole. */
+function putSections(
+  instance: KernelInstance,
+  { codes, residuals }: VectorSections,
+  dimensions: number,
+  metric: Metric,
+): { readonly codes: number; readonly residuals: number; readonly documents: number } {
+  const at = { codes: instance.take(codes.length), residuals: instance.take(residuals.length) };
+  instance.putBytes(at.codes, codes);
+  instance.putBytes(at.residuals, residuals);
+  const status = instance.kernel.vectorsCheck(at.codes, codes.length, at.residuals, residuals.length);
+  if (status !== 0) throw new Error(`vectors to take over, whose section ${statusText(status)}`);
+  const head = instance.view(at.codes, CODES_HEAD_BYTES);
+  const found = {
+    dimensions: head.getUint32(CODES_DIMENSIONS_AT, true),
+    metric: head.getUint32(CODES_METRIC_AT, true),
+  };
+  if (found.dimensions !== dimensions || found.metric !== METRIC_CODES[metric])
+    throw new Error(`vectors to take over of ${found.dimensions} dimensions and another metric`);
+  return { ...at, documents: head.getUint32(CODES_DOCUMENTS_AT, true) };
 }
 
 function hasDirection(vector: Float32Array, dimensions: number, metric: Metric): boolean {

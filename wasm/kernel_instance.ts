@@ -37,6 +37,20 @@ export interface KernelExports {
   residualsBegin(vectors: number, dimensions: number): number;
   vectorIsEncodable(at: number, dimensions: number, metric: number): number;
   vectorPut(codes: number, residuals: number, index: number, document: number, at: number, row: number): void;
+  vectorsCheck(codes: number, codesBytes: number, residuals: number, residualsBytes: number): number;
+  vectorsBefore(codes: number, documents: number): number;
+  vectorsInverse(codes: number, to: number, documents: number): number;
+  vectorsTake(
+    codes: number,
+    residuals: number,
+    index: number,
+    document: number,
+    fromCodes: number,
+    fromResiduals: number,
+    inverse: number,
+    documents: number,
+    row: number,
+  ): number;
   codesEnd(codes: number): number;
   residualsEnd(residuals: number): number;
 

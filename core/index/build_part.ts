@@ -278,7 +278,7 @@ function documentSections(gathered: Gathered): Sections {
 
 function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): Sections {
   const sectionsOf = ({ byDocument, space }: ChosenVectors): VectorSections =>
-    builder.vectorSections(byDocument, space.dimensions, metric);
+    builder.vectorSections([{ vectors: byDocument }], space.dimensions, metric);
   const embedded = vectors.embedded && sectionsOf(vectors.embedded);
   const supplied = vectors.supplied && sectionsOf(vectors.supplied);
   return {

@@ -162,7 +162,7 @@ describe("vectors", () => {
   const embedded = { model: letterEmbedder.id, dimensions: letterEmbedder.dimensions };
   const sectionsOf = (vectors: readonly (readonly number[] | null)[], dimensions = 2): VectorSections =>
     tools.builder.vectorSections(
-      vectors.map((numbers) => numbers && Float32Array.from(numbers)),
+      [{ vectors: vectors.map((numbers) => numbers && Float32Array.from(numbers)) }],
       dimensions,
       "cosine",
     );
@@ -223,7 +223,11 @@ describe("vectors", () => {
   test("are the local embedder's when none were supplied", () => {
     const commits = commitsFrom(1, [[{ text: "some words" }, { text: "123" }]]);
     const { vectors } = opened(buildPart(sourceOf(commits, letterEmbedder.id), letterTools));
-    const sections = tools.builder.vectorSections(letterEmbedder.embed(["some words", "123"]), 6, "cosine");
+    const sections = tools.builder.vectorSections(
+      [{ vectors: letterEmbedder.embed(["some words", "123"]) }],
+      6,
+      "cosine",
+    );
     expect(vectors).toEqual({ supplied: null, embedded: { space: embedded, from: 1, sections } });
   });
 

@@ -18,9 +18,9 @@ describe("the builder", () => {
     expect(small.textSection(fitting)).toEqual(builder.textSection(fitting));
     expect(() => small.textSection(manyWords(200_000))).toThrow(KernelCapacityError);
     expect(() => small.analyze("x1 ".repeat(2 * MIB))).toThrow(KernelCapacityError);
-    expect(() => small.vectorSections(Array(2_000).fill(new Float32Array(1_024).fill(1)), 1_024, "dot")).toThrow(
-      KernelCapacityError,
-    );
+    expect(() =>
+      small.vectorSections([{ vectors: Array(2_000).fill(new Float32Array(1_024).fill(1)) }], 1_024, "dot"),
+    ).toThrow(KernelCapacityError);
     expect(small.textSection(fitting)).toEqual(builder.textSection(fitting));
   });
 

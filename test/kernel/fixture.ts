@@ -32,7 +32,7 @@ export function sectionsOf(corpus: Corpus): PartSections {
     rows,
     rowOfDocument: corpus.rowOfDocument ?? Uint32Array.from(texts, (_, i) => i),
     text: builder.textSection(texts),
-    vectors: vectors === undefined ? null : builder.vectorSections(vectors, dimensions, metric),
+    vectors: vectors === undefined ? null : builder.vectorSections([{ vectors }], dimensions, metric),
     columns: corpus.columns ?? [],
     rowTimes: corpus.rowTimes ?? new Float64Array(rows),
   };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Metric } from "../../core/ports.ts";
+import type { Metric, VectorSections } from "../../core/ports.ts";
 import { anySubset, bestFirst, builder, documentBits, loadOnly, slab } from "./fixture.ts";
 import { quantize, scoreOf } from "./vector_oracle.ts";
 
@@ -146,13 +146,55 @@ describe("vector search", () => {
 
 describe("the vector section", () => {
   test("refuses what no edge lets in", () => {
-    expect(() => builder.vectorSections([Float32Array.of(1, Number.NaN)], 2, "dot")).toThrow("not finite");
-    expect(() => builder.vectorSections([Float32Array.of(Number.POSITIVE_INFINITY)], 1, "dot")).toThrow("not finite");
-    expect(() => builder.vectorSections([Float32Array.of(1, 2)], 3, "dot")).toThrow("dimensions");
+    expect(() => builder.vectorSections([{ vectors: [Float32Array.of(1, Number.NaN)] }], 2, "dot")).toThrow(
+      "not finite",
+    );
+    expect(() => builder.vectorSections([{ vectors: [Float32Array.of(Number.POSITIVE_INFINITY)] }], 1, "dot")).toThrow(
+      "not finite",
+    );
+    expect(() => builder.vectorSections([{ vectors: [Float32Array.of(1, 2)] }], 3, "dot")).toThrow("dimensions");
     const part = loadOnly({ texts: [""], vectors: [Float32Array.of(1, 2)], dimensions: 2 });
     const all = documentBits(part, [0]);
     expect(() => slab.searchVectors(part, Float32Array.of(1), all, 1)).toThrow("dimensions");
     expect(() => slab.searchVectors(part, Float32Array.of(1, Number.NaN), all, 1)).toThrow("not finite");
+  });
+
+  test("has the same bytes whether vectors are given or taken over from other sections", () => {
+    const anyCut = fc.tuple(anyCase, fc.nat(60), fc.nat(60), fc.boolean());
+    fc.assert(
+      fc.property(anyCut, ([{ vectors, dimensions, metric }, first, second, isTaken]) => {
+        const sectionsOf = (some: readonly (Float32Array | null)[]) =>
+          builder.vectorSections([{ vectors: some }], dimensions, metric);
+        const from = Math.min(first, vectors.length);
+        const to = Math.min(from + second, vectors.length);
+        const middle = vectors.slice(from, to);
+        const joined = builder.vectorSections(
+          [
+            // More is there than is taken.
+            { sections: sectionsOf(vectors), documents: from },
+            isTaken ? { sections: sectionsOf(middle), documents: middle.length } : { vectors: middle },
+            { sections: sectionsOf(vectors.slice(to)), documents: vectors.length - to },
+          ],
+          dimensions,
+          metric,
+        );
+        expect(joined).toEqual(sectionsOf(vectors));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("takes nothing over from what is damaged or does not fit", () => {
+    const sections = builder.vectorSections([{ vectors: [Float32Array.of(1, 2)] }], 2, "dot");
+    const take = (from: VectorSections, dimensions: number, metric: Metric) => () =>
+      builder.vectorSections([{ sections: from, documents: 1 }], dimensions, metric);
+    expect(take(sections, 2, "dot")()).toEqual(sections);
+    expect(take({ ...sections, codes: sections.codes.slice(16) }, 2, "dot")).toThrow("another kind");
+    expect(
+      take({ ...sections, residuals: sections.residuals.map((byte, i) => byte ^ Number(i === 70)) }, 2, "dot"),
+    ).toThrow("checksum");
+    expect(take(sections, 3, "dot")).toThrow("dimensions");
+    expect(take(sections, 2, "l2")).toThrow("another metric");
   });
 
   test("may be absent", () => {

@@ -49,10 +49,16 @@ import {
   beginCodes,
   beginResiduals,
   endCodes,
+  checkCodes,
+  checkResiduals,
   endResiduals,
+  inverseOf,
   LAYOUT_BLOCKS,
   putVector,
+  takeVectors,
+  vectorsBefore,
   vectorDimensions,
+  vectorDocumentCount,
   vectorMetric,
 } from "./vector_section";
 import { scanWholes, wholesIndexed } from "./wholes";
@@ -142,9 +148,18 @@ export function codesBegin(documents: u32, vectors: u32, dimensions: u32, metric
   return beginCodes(documents, vectors, dimensions, metric, LAYOUT_BLOCKS);
 }
 
+/** Proves sections whole before vectors are taken from them. */
+export function vectorsCheck(codes: usize, codesBytes: u32, residuals: usize, residualsBytes: u32): i32 {
+  const status = checkCodes(codes, codesBytes, vectorDocumentCount(codes));
+  return status == OK ? checkResiduals(residuals, residualsBytes, codes) : status;
+}
+
 export {
   beginResiduals as residualsBegin,
   putVector as vectorPut,
+  inverseOf as vectorsInverse,
+  takeVectors as vectorsTake,
+  vectorsBefore,
   endCodes as codesEnd,
   endResiduals as residualsEnd,
 };

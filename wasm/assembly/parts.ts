@@ -14,8 +14,7 @@ import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
 import { checkText } from "./text_reader";
-import { inverseOf } from "./vector_search";
-import { checkCodes, checkResiduals, LAYOUT_ROWS, vectorLayout } from "./vector_section";
+import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
 const ROWS: usize = 4;

@@ -96,8 +96,26 @@ export function encodeVector(vector: usize, dimensions: u32, metric: u32, codes:
     residualSquares += <f64>(residual * residual);
   }
   encodedScale = scaleOf(metric);
+  encodedSlack = slackOf(residualSquares);
+}
+
+function slackOf(residualSquares: f64): f32 {
   const bound = sqrt<f64>(residualSquares) + ROUNDING * sqrt<f64>(quantizedSquares);
-  encodedSlack = <f32>min<f64>(<f64>encodedScale * bound * BOUND_SLACK + ROUNDING_LEAST, <f64>f32.MAX_VALUE);
+  return <f32>min<f64>(<f64>encodedScale * bound * BOUND_SLACK + ROUNDING_LEAST, <f64>f32.MAX_VALUE);
+}
+
+/** What `encodeVector` found out of a vector, from its rows and its scale. */
+export function measureRows(codes: usize, residuals: usize, dimensions: u32, scale: f32): void {
+  let residualSquares: f64 = 0;
+  quantizedSquares = 0;
+  for (let i: u32 = 0; i < dimensions; i++) {
+    const residual = <i32>load<u8>(residuals + i) - PLANE_OFFSET;
+    const q = (<i32>load<u8>(codes + i) - PLANE_OFFSET) * CODE_STEP + residual;
+    quantizedSquares += <f64>q * <f64>q;
+    residualSquares += <f64>(residual * residual);
+  }
+  encodedScale = scale;
+  encodedSlack = slackOf(residualSquares);
 }
 
 // --- Queries --------------------------------------------------------------------------------

@@ -107,14 +107,3 @@ function vectorOf(document: u32): i32 {
   }
   return low < vectorCount(codes) && documentOf(codes, low) == document ? <i32>low : BAD_ARGUMENT;
 }
-
-/** Fills `inverse`. False when two vectors are of one document. */
-export function inverseOf(codesAt: usize, to: usize, documentCount: u32): bool {
-  memory.fill(to, 0, (<usize>documentCount) << 2);
-  for (let i: u32 = 0; i < vectorCount(codesAt); i++) {
-    const slot = to + ((<usize>documentOf(codesAt, i)) << 2);
-    if (load<u32>(slot) != 0) return false;
-    store<u32>(slot, i + 1);
-  }
-  return true;
-}

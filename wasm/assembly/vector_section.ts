@@ -25,6 +25,7 @@ import {
   encodedScale,
   encodedSlack,
   encodeVector,
+  measureRows,
   METRIC_L2,
   PLANE_OFFSET,
   quantizedSquares,
@@ -51,6 +52,11 @@ const METRIC: usize = 36;
 const LAYOUT: usize = 40;
 const RESIDUAL_VECTORS: usize = 24;
 const RESIDUAL_DIMENSIONS: usize = 28;
+
+@inline
+export function vectorDocumentCount(codes: usize): u32 {
+  return load<u32>(codes, DOCUMENTS);
+}
 
 @inline
 export function vectorCount(codes: usize): u32 {
@@ -211,15 +217,69 @@ export function putVector(
   vector: usize,
   row: usize,
 ): void {
-  const bytes = rowBytes(vectorDimensions(codes));
-  store<u32>(row + bytes - 4, 0x80808080);
+  store<u32>(row + rowBytes(vectorDimensions(codes)) - 4, 0x80808080);
   encodeVector(vector, vectorDimensions(codes), vectorMetric(codes), row, residualRow(residuals, index));
+  putRow(codes, index, document, row);
+}
+
+/** Of the vector that was encoded or measured last. */
+function putRow(codes: usize, index: u32, document: u32, row: usize): void {
+  const bytes = rowBytes(vectorDimensions(codes));
   let to = blockRow(codes, index);
   for (let at: u32 = 0; at < bytes; at += 4) {
     store<u32>(to, load<u32>(row + at));
     to += BLOCK_VECTORS * 4;
   }
   putNumbers(codes, index, document, encodedScale, encodedSlack, quantizedSquares);
+}
+
+/** Writes u32 a document: one more than its vector, or 0. False when two vectors are of one document. */
+export function inverseOf(codesAt: usize, to: usize, documentCount: u32): bool {
+  memory.fill(to, 0, (<usize>documentCount) << 2);
+  for (let i: u32 = 0; i < vectorCount(codesAt); i++) {
+    const slot = to + ((<usize>documentOf(codesAt, i)) << 2);
+    if (load<u32>(slot) != 0) return false;
+    store<u32>(slot, i + 1);
+  }
+  return true;
+}
+
+/**
+ * Puts the vectors that other sections have for their first `documents` documents, which are documents `document` and
+ * following here: from vector `index` on. `inverse` is theirs (`inverseOf`). Answers the index behind the last.
+ */
+export function takeVectors(
+  codes: usize,
+  residuals: usize,
+  index: u32,
+  document: u32,
+  fromCodes: usize,
+  fromResiduals: usize,
+  inverse: usize,
+  documents: u32,
+  row: usize,
+): u32 {
+  const dimensions = vectorDimensions(codes);
+  for (let i: u32 = 0; i < documents; i++) {
+    const found = load<u32>(inverse + ((<usize>i) << 2));
+    if (found == 0) continue;
+    const from = found - 1;
+    if (vectorLayout(fromCodes) == LAYOUT_ROWS) memory.copy(row, codeRow(fromCodes, from), rowBytes(dimensions));
+    else readBlockRow(fromCodes, from, row);
+    const residual = residualRow(residuals, index);
+    memory.copy(residual, residualRow(fromResiduals, from), rowBytes(dimensions));
+    measureRows(row, residual, dimensions, load<f32>(vectorScales(fromCodes) + ((<usize>from) << 2)));
+    putRow(codes, index, document + i, row);
+    index += 1;
+  }
+  return index;
+}
+
+/** How many vectors the first `documents` documents have. */
+export function vectorsBefore(codes: usize, documents: u32): u32 {
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < vectorCount(codes); i++) count += <u32>(documentOf(codes, i) < documents);
+  return count;
 }
 
 /** What is kept of a vector beside its planes. */
