@@ -99,8 +99,8 @@ export const SHARD_SECTIONS_MAX = 256;
 export const CHECKSUM_PIECE_BYTES = 64 * KIB;
 /** A shard up to this is read whole: one larger request costs less than a second wave. */
 export const SHARD_WHOLE_READ_BYTES = 4 * MIB;
-/** Ranges that one wave reads of one shard: as many as may wait for the store at once. */
-export const SHARD_RANGES_MAX = STORE_CONCURRENCY_MAX;
+/** Ranges that one wave reads of one shard: no more than may wait for the store at once. */
+export const SHARD_RANGES_MAX = 6;
 /** Ranges with less than this between them are read as one: the bytes cost less than the request. */
 export const SHARD_RANGE_GAP_BYTES = 64 * KIB;
 /** Attribute names of one part that get a column. Values under further names are read from the lines: slow, but right. */

@@ -43,7 +43,7 @@ export class LinesWriter {
 
   #flush(): void {
     if (this.#buffered === 0) return;
-    this.#frames.push(this.#compression.zstd(this.#buffer.slice(0, this.#buffered)));
+    this.#frames.push(this.#compression.zstd(this.#buffer.subarray(0, this.#buffered)));
     this.#rawBytes += this.#buffered;
     this.#frameRawOffsets.push(this.#rawBytes);
     this.#buffered = 0;

@@ -50,7 +50,7 @@ const contentOf = (file: Uint8Array, directory: ShardDirectory, type: number): U
   return file.subarray(offset, offset + length);
 };
 
-const sample = write([section(11, "hot bytes", { hot: true }), section(12, ""), section(13, "x".repeat(200))]);
+const sample = write([section(11, "hot bytes", { hot: true }), section(12, "y"), section(13, "x".repeat(200))]);
 
 describe("a shard file", () => {
   test("gives back its identity and sections, each aligned, the hot ones first", () => {
@@ -109,6 +109,21 @@ describe("a shard file", () => {
     later[6] = 9;
     resealHeader(later);
     expect(read(later).ok).toBe(true);
+  });
+
+  /** Four sections: alpha and the page checksums are hot. An entry takes 32 bytes from 128 on. */
+  test.each([
+    ["a file of another length", 48, 64, "shard file (length)"],
+    ["a hot area of another length", 56, 64, "shard header (length of the hot area)"],
+    ["a hot section behind a cold one", 128 + 3 * 32 + 5, 2, "gamma (hot after cold)"],
+    ["a section elsewhere", 128 + 2 * 32 + 8, 64, "beta (range)"],
+    ["a section longer than the file", 128 + 3 * 32 + 18, 1, "gamma (range)"],
+    ["a section twice", 128 + 3 * 32, 1, "beta (twice)"],
+  ])("whose directory says %s is refused, though its checksum fits", (_, at, flip, what) => {
+    const forged = new Uint8Array(sample);
+    forged[at] = (forged[at] ?? 0) ^ flip;
+    resealHeader(forged);
+    expect(read(forged)).toMatchObject({ ok: false, failure: { reason: "corrupt", what } });
   });
 
   test("names the section that was damaged", () => {
