@@ -93,16 +93,20 @@ class SectionReader {
     return place === undefined ? null : this.#bytes.at(place.offset + offset, length);
   }
 
-  /** The whole section. */
+  /** The whole section; null when it was not read. */
+  whole(name: SectionName): Uint8Array | null {
+    return this.piece(name, 0, this.length(name));
+  }
+
+  /** The whole section, which was read. */
   of(name: SectionName): Uint8Array {
-    const bytes = this.piece(name, 0, this.length(name));
-    if (bytes === null) throw notRead(name);
-    return bytes;
+    return required(this.whole(name), name);
   }
 }
 
-function notRead(what: string): RangeError {
-  return new RangeError(`${what} was not read`);
+function required<T>(table: T | null, what: string): T {
+  if (table === null) throw new RangeError(`${what} was not read`);
+  return table;
 }
 
 /** `directory` is verified, and so are `bytes`. */
@@ -115,7 +119,7 @@ export function assemblePart(
   const sections = new SectionReader(directory, bytes);
   const absent = SECTION_NAMES.find((name) => !sections.has(name) && !MAY_BE_ABSENT.has(name));
   if (absent !== undefined) return fail(corrupt(`${absent} (absent)`));
-  const cold = HOT_SECTIONS.find((name) => sections.piece(name, 0, sections.length(name)) === null);
+  const cold = HOT_SECTIONS.find((name) => sections.whole(name) === null);
   if (cold !== undefined) return fail(corrupt(`${cold} (not in the hot area)`));
   const summary = readSummary(sections.of("summary"));
   if (!summary.ok) return summary;
@@ -125,6 +129,7 @@ export function assemblePart(
   if (!tables.ok) return tables;
   const { rows, documents, times } = summary.value;
   const { rowTimes, ids, lines, ...hot } = tables.value;
+  const text = sections.whole("text");
   const part: Part = {
     ...identity,
     ...hot,
@@ -135,7 +140,7 @@ export function assemblePart(
     bytes: fileBytes,
     hotBytes,
     get text() {
-      return sections.of("text");
+      return required(text, "text");
     },
     get rowTimes() {
       return required(rowTimes, "rowTimes");
@@ -151,11 +156,6 @@ export function assemblePart(
     lineOfRow: (row) => required(lines, "lines").at(row),
   };
   return ok({ part, lines });
-}
-
-function required<T>(table: T | null, what: string): T {
-  if (table === null) throw notRead(what);
-  return table;
 }
 
 interface Tables extends Pick<Part, "commits" | "withdrawals" | "columns" | "mayHaveId">, Documents {
@@ -238,10 +238,11 @@ function withSection(
 ): PartVectors | null | undefined {
   if (summary === null) return sections.has(name) ? undefined : null;
   if (!sections.has(name) || summary.from < from || summary.from > to) return undefined;
+  const section = sections.whole(name);
   return {
     ...summary,
     get section() {
-      return sections.of(name);
+      return required(section, name);
     },
   };
 }

@@ -113,7 +113,7 @@ describe("a shard file", () => {
 
   /** Four sections: alpha and the page checksums are hot. An entry takes 32 bytes from 128 on. */
   test.each([
-    ["a file of another length", 48, 64, "shard file (length)"],
+    ["a file of another length", 49, 64, "shard file (length)"],
     ["a hot area of another length", 56, 64, "shard header (length of the hot area)"],
     ["a hot section behind a cold one", 128 + 3 * 32 + 5, 2, "gamma (hot after cold)"],
     ["a section elsewhere", 128 + 2 * 32 + 8, 64, "beta (range)"],
