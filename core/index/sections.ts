@@ -5,7 +5,7 @@
 import { PAGE_CHECKSUMS, type SectionKinds } from "./shard_file.ts";
 
 /** Values of all columns up to this many bytes are read with what plans a search; more of them only when asked for. */
-const HOT_COLUMN_VALUES_BYTES_MAX = 64 * 1024;
+export const HOT_COLUMN_VALUES_BYTES_MAX = 64 * 1024;
 
 export const SECTION = {
   /** JSON, `partSummarySchema`. */

@@ -44,7 +44,11 @@ function entriesOf(count: number, bodyCharacters: number, random: () => number):
     ts: index * 1_000,
     kind: index % 3 === 0 ? "note" : "message",
     text: Array.from({ length: 30 }, () => words[Math.floor(random() ** 2 * words.length)]).join(" "),
-    attributes: { stage: ["won", "lost", "open"][index % 3] ?? "", owner: `owner ${index % 40}` },
+    attributes: {
+      stage: ["won", "lost", "open"][index % 3] ?? "",
+      owner: `owner ${index % 40}`,
+      serial: `${index}`.padStart(40, "serial "),
+    },
     vector: Array.from({ length: DIMENSIONS }, () => Math.round((random() - 0.5) * 100)),
     body: { noise: noise(bodyCharacters, random) },
   }));
@@ -158,6 +162,8 @@ describe("a large shard", () => {
     ]);
     expect(part.commits.map(({ segment }) => segment)).toEqual(large.commits.map(({ segment }) => segment));
     expect([part.mayHaveId("event 7"), part.mayHaveId("no event 1")]).toEqual([true, false]);
+    expect(part.columns.has("kind")).toBe(true);
+    expect(() => part.columns.get("kind")).toThrow("kind was not read");
   });
 
   test("gives the hits of the whole one, after one wave of few ranges, and their lines after another", async () => {
@@ -216,7 +222,7 @@ describe("a large shard", () => {
 
   test("gives of each kind of need what the whole one has", async () => {
     const { store } = await countingStore(large.bytes);
-    const names = ["attributes.owner", "kind"];
+    const names = ["attributes.owner", "attributes.serial", "kind"];
     const { part } = sound(await read(store, large, { ...hybridNeeds(large.part), columns: names }));
     expect(part.text).toEqual(large.part.text);
     expect(part.vectors.supplied?.section).toEqual(large.part.vectors.supplied?.section);
