@@ -30,25 +30,27 @@ function tagged(tag: number, content: Uint8Array): Uint8Array {
   return bytes;
 }
 
-export function isValue(bytes: Uint8Array): boolean {
-  switch (bytes[0]) {
+/** Whether bytes [from, to) are a value. */
+export function isValue(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from === to) return false;
+  switch (bytes[from]) {
     case TAG.text:
       return true;
     case TAG.yes:
     case TAG.no:
-      return bytes.length === 1;
+      return to - from === 1;
     case TAG.number:
-      return bytes.length === NUMBER_BYTES && hasFiniteExponent(bytes);
+      return to - from === NUMBER_BYTES && hasFiniteExponent(bytes[to - 1] ?? 0, bytes[to - 2] ?? 0);
     case TAG.list:
-      return readStringTable(bytes.subarray(1)) !== null;
+      return readStringTable(bytes.subarray(from + 1, to)) !== null;
     default:
       return false;
   }
 }
 
-/** Not all ones, which stand for infinities and NaN: told from two bytes, since every value of a shard is looked at. */
-function hasFiniteExponent(bytes: Uint8Array): boolean {
-  return ((bytes[NUMBER_BYTES - 1] ?? 0) & 0x7f) !== 0x7f || ((bytes[NUMBER_BYTES - 2] ?? 0) & 0xf0) !== 0xf0;
+/** Not all ones, which stand for infinities and NaN: told from the two highest bytes of a number. */
+function hasFiniteExponent(highest: number, next: number): boolean {
+  return (highest & 0x7f) !== 0x7f || (next & 0xf0) !== 0xf0;
 }
 
 /** `bytes` are a value (`isValue`). */

@@ -240,8 +240,7 @@ function areRows(pairRows: Uint32Array, rows: number): boolean {
 function areValues(values: StringTable, places: readonly ColumnPlace[]): boolean {
   const last = places.at(-1);
   if (values.count !== (last === undefined ? 0 : last.firstValue + last.valueCount)) return false;
-  for (let index = 0; index < values.count; index++) if (!isValue(values.bytesAt(index))) return false;
-  return true;
+  return values.every(isValue);
 }
 
 /**

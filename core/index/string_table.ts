@@ -8,8 +8,10 @@ const OFFSET_BYTES = 4;
 export interface StringTable {
   readonly count: number;
   at(index: number): string;
-  /** The entry's UTF-8, as a view. */
+  /** The bytes of an entry, as a view. */
   bytesAt(index: number): Uint8Array;
+  /** Whether all entries are accepted, each bytes [from, to) of the table: a view of each would cost more than its look. */
+  every(accept: (table: Uint8Array, from: number, to: number) => boolean): boolean;
 }
 
 const encoder = new TextEncoder();
@@ -52,7 +54,16 @@ export function readStringTable(bytes: Uint8Array): StringTable | null {
     if (index < 0 || index >= count) throw new RangeError(`string ${index} of ${count}`);
     return bytes.subarray(start + offsetAt(index), start + offsetAt(index + 1));
   };
-  return { count, bytesAt, at: (index) => decoder.decode(bytesAt(index)) };
+  return {
+    count,
+    bytesAt,
+    at: (index) => decoder.decode(bytesAt(index)),
+    every(accept) {
+      for (let index = 0; index < count; index++)
+        if (!accept(bytes, start + offsetAt(index), start + offsetAt(index + 1))) return false;
+      return true;
+    },
+  };
 }
 
 /** The index of `text` in a table in ascending byte order, or -1. */
