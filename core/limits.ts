@@ -95,6 +95,14 @@ export const MERGE_BYTES_MAX = 6 * MIB;
 export const SHARD_SMALL_BYTES = 256 * KIB;
 /** Entries in a shard's directory. The format has some twenty sections; more is damage. */
 export const SHARD_SECTIONS_MAX = 256;
+/** Bytes whose checksum is worked out in one go, through a scratch of this size. */
+export const CHECKSUM_PIECE_BYTES = 64 * KIB;
+/** A shard up to this is read whole: one larger request costs less than a second wave. */
+export const SHARD_WHOLE_READ_BYTES = 4 * MIB;
+/** Ranges that one wave reads of one shard: no more than may wait for the store at once. */
+export const SHARD_RANGES_MAX = 6;
+/** Ranges with less than this between them are read as one: the bytes cost less than the request. */
+export const SHARD_RANGE_GAP_BYTES = 64 * KIB;
 /** Attribute names of one part that get a column. Values under further names are read from the lines: slow, but right. */
 export const PART_COLUMNS_MAX = 1_024;
 /** Decoded columns that one opened part keeps. */

@@ -33,6 +33,15 @@ export interface Digest {
   sha256(bytes: Uint8Array): Uint8Array;
 }
 
+/** Tells whether the bytes of a shard are those that were written. */
+export interface Checksum {
+  /**
+   * Unsigned 64 bits of at most CHECKSUM_PIECE_BYTES bytes, a multiple of eight of them; the same on every engine. A
+   * change of one byte always changes it.
+   */
+  of(bytes: Uint8Array): bigint;
+}
+
 // --- Object store ---------------------------------------------------------------------------
 
 export interface StoredObject {

@@ -7,11 +7,12 @@ import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts
 import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
 import { r2Store } from "../adapters/storage/r2_store.ts";
 import { CHUNKER } from "../core/index/chunker.ts";
-import type { Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
+import type { Checksum, Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
 import { SlabResidency } from "../core/retrieval/residency.ts";
 import type { EntityScope } from "../core/rpc.ts";
 import kernelModule from "../wasm/build/kernel.wasm";
 import { createKernelBuilder } from "../wasm/kernel.ts";
+import { createKernelChecksum } from "../wasm/kernel_checksum.ts";
 import { createSlabPool } from "../wasm/slab_pool.ts";
 import { Entity } from "./entity/entity.ts";
 import type { Registry } from "./entity/ports.ts";
@@ -24,6 +25,7 @@ import { durableAlarm, durableSql } from "./sql.ts";
 
 interface Shared {
   readonly builder: KernelBuilder;
+  readonly checksum: Checksum;
   readonly slabs: SlabPool;
   readonly residency: SlabResidency;
   readonly cache: PartCache;
@@ -38,6 +40,7 @@ function sharedOf(env: Env): Shared {
   const slabs = createSlabPool(kernelModule);
   shared = {
     builder,
+    checksum: createKernelChecksum(kernelModule),
     slabs,
     residency: new SlabResidency(slabs),
     cache: new PartCache(),
@@ -47,7 +50,7 @@ function sharedOf(env: Env): Shared {
 }
 
 export function composeEntity(context: DurableObjectState, env: Env, scope: EntityScope): Entity {
-  const { builder, slabs, residency, cache, embedder } = sharedOf(env);
+  const { builder, checksum, slabs, residency, cache, embedder } = sharedOf(env);
   const ports = {
     scope,
     tables: new EntityTables(durableSql(context.storage)),
@@ -57,6 +60,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     timer: systemTimer,
     compression: nodeCompression,
     digest: nodeDigest,
+    checksum,
     registry: registryOf(env, scope.tenant),
     queue: { send: async (nudge: EntityScope) => void (await env.INDEX_QUEUE.send(nudge)) },
     builder,

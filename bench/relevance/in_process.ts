@@ -13,7 +13,7 @@ import { openPart } from "../../core/index/open_part.ts";
 import type { Part } from "../../core/index/part.ts";
 import { segmentKey } from "../../core/log/keys.ts";
 import { prepareLine } from "../../core/log/line.ts";
-import type { KernelBuilder, LocalEmbedder, SlabPool } from "../../core/ports.ts";
+import type { Checksum, KernelBuilder, LocalEmbedder, SlabPool } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import { resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
@@ -21,6 +21,7 @@ import { spaceOfView, type View } from "../../core/retrieval/view.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { searchBodySchema } from "../../core/schema/search.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { createSlabPool } from "../../wasm/slab_pool.ts";
 
 const ENTITY = "kb:relevance";
@@ -28,6 +29,7 @@ const KERNEL = join(import.meta.dirname, "..", "..", "wasm", "build", "kernel.wa
 
 export interface InProcess {
   readonly builder: KernelBuilder;
+  readonly checksum: Checksum;
   readonly embedder: LocalEmbedder;
   readonly pool: SlabPool;
 }
@@ -49,7 +51,12 @@ export function openInProcess(): InProcess {
   // The types of Workers know no constructor: there a module can only be imported.
   const module: WebAssembly.Module = Reflect.construct(WebAssembly.Module, [readFileSync(KERNEL)]);
   const builder = createKernelBuilder(module);
-  return { builder, embedder: embeddedEmbedder(builder.analyze), pool: createSlabPool(module) };
+  return {
+    builder,
+    checksum: createKernelChecksum(module),
+    embedder: embeddedEmbedder(builder.analyze),
+    pool: createSlabPool(module),
+  };
 }
 
 /** Indexes the events as one commit. */
@@ -80,7 +87,7 @@ export function indexScope(kernel: InProcess, events: readonly EventInput[]): Sc
   };
 }
 
-function partOf({ builder, embedder }: InProcess, events: readonly EventInput[]): Part {
+function partOf({ builder, checksum, embedder }: InProcess, events: readonly EventInput[]): Part {
   const lines = events.map((event) => prepareLine(event, 0, nodeDigest).line);
   const bytes = buildPart(
     {
@@ -89,9 +96,9 @@ function partOf({ builder, embedder }: InProcess, events: readonly EventInput[])
       commits: [{ commit: 1, segment: segmentKey(ENTITY, 0, 1, 1), arrivalMs: 0, lines }],
       recorded: null,
     },
-    { builder, compression: nodeCompression, digest: nodeDigest, embedder },
+    { builder, compression: nodeCompression, digest: nodeDigest, checksum, embedder },
   );
-  return expectOk(openPart(bytes, { compression: nodeCompression, digest: nodeDigest }));
+  return expectOk(openPart(bytes, { compression: nodeCompression, digest: nodeDigest, checksum }));
 }
 
 function expectOk<T>(result: Result<T>): T {

@@ -15,16 +15,18 @@
  * Vectors of other dimensions than the first of their space do not count. Embedded vectors of n+2 and later would never
  * be searched: whoever sees these commits searches the supplied ones.
  */
-import { idHash } from "../log/event_id.ts";
+import { type IdHash, idHash } from "../log/event_id.ts";
 import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
-import type { Compression, Digest, KernelBuilder, LocalEmbedder, Metric, VectorSections } from "../ports.ts";
+import type { Checksum, Compression, Digest, KernelBuilder, LocalEmbedder, Metric, VectorSections } from "../ports.ts";
 import type { StoredEvent } from "../schema/event.ts";
 import { type Chunk, chunkText } from "./chunker.ts";
 import { ColumnsWriter } from "./columns.ts";
+import { writeIdFilter } from "./id_filter.ts";
+import { HASH_WORDS } from "./id_hashes.ts";
 import type { CommitLines, PartSource } from "./part.ts";
 import { type VectorsSummary, writeSummary } from "./part_summary.ts";
 import { revisionOf } from "./revision.ts";
-import { COLD_SECTIONS, HOT_SECTIONS, SECTION, type SectionName } from "./sections.ts";
+import { fileOrder, SECTION, type SectionName } from "./sections.ts";
 import { templateKeys } from "./segment_templates.ts";
 import { type ShardSection, writeShardFile } from "./shard_file.ts";
 import { LinesWriter } from "./stored_lines.ts";
@@ -38,6 +40,7 @@ export interface BuildTools {
   readonly builder: KernelBuilder;
   readonly compression: Compression;
   readonly digest: Digest;
+  readonly checksum: Checksum;
   /** The revision's embedder when it is local; null otherwise. */
   readonly embedder: LocalEmbedder | null;
 }
@@ -68,7 +71,8 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
   };
   const { from, to } = rangeOf(source.commits);
   const revision = revisionOf(source.revision, tools.digest);
-  return writeShardFile({ incarnation: source.incarnation, from, to, revision }, inFileOrder(sections));
+  const identity = { incarnation: source.incarnation, from, to, revision };
+  return writeShardFile(identity, inFileOrder(sections), tools.checksum);
 }
 
 /** Texts of the documents of `commits`, in document order: what a remote embedder is asked to embed. */
@@ -288,21 +292,32 @@ function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelB
 }
 
 function idSections(ids: readonly string[], digest: Digest): Sections {
-  const sorted = ids
-    .map((id, row) => ({ hash: idHash(id, digest), row }))
-    .sort((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.row - b.row));
+  const sorted = ids.map((id, row) => ({ hash: idHash(id, digest), row })).sort(byHashThenRow);
+  const hashes = new Uint32Array(sorted.length * HASH_WORDS);
+  sorted.forEach(({ hash }, index) => {
+    hashes[index * HASH_WORDS] = hash.low;
+    hashes[index * HASH_WORDS + 1] = hash.high;
+  });
   return {
-    idHashes: bytesOf(BigUint64Array.from(sorted, ({ hash }) => hash)),
+    idHashes: bytesOf(hashes),
     idRows: bytesOf(Uint32Array.from(sorted, ({ row }) => row)),
     ids: writeStringTable(ids),
+    idFilter: writeIdFilter(hashes),
   };
 }
 
+function byHashThenRow(a: HashedRow, b: HashedRow): number {
+  return a.hash.high - b.hash.high || a.hash.low - b.hash.low || a.row - b.row;
+}
+
+interface HashedRow {
+  readonly hash: IdHash;
+  readonly row: number;
+}
+
 function inFileOrder(sections: Sections): readonly ShardSection[] {
-  const inOrder = (names: readonly SectionName[], hot: boolean): readonly ShardSection[] =>
-    names.flatMap((name) => {
-      const bytes = sections[name];
-      return bytes === undefined ? [] : [{ type: SECTION[name], hot, required: true, bytes }];
-    });
-  return [...inOrder(HOT_SECTIONS, true), ...inOrder(COLD_SECTIONS, false)];
+  return fileOrder(sections.columnValues?.length ?? 0).flatMap(({ name, hot }) => {
+    const bytes = sections[name];
+    return bytes === undefined ? [] : [{ type: SECTION[name], hot, required: true, bytes }];
+  });
 }

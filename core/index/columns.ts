@@ -5,13 +5,22 @@
  *   - a field that most rows lack is kept as pairs of row and code: bytes follow what the events hold, not rows × names;
  *   - only the first PART_COLUMNS_MAX names of a part are stored; a column of another name is made from the lines when
  *     it is asked for, so the answer is the same;
- *   - a reader decodes a column when it is asked for, and keeps PART_COLUMN_BYTES_MAX of them.
+ *   - a reader decodes a column when it is asked for, its values only when those are, and keeps PART_COLUMN_BYTES_MAX
+ *     of them.
  */
 import { PART_COLUMN_BYTES_MAX, PART_COLUMNS_MAX } from "../limits.ts";
 import type { AttributeValue, StoredEvent } from "../schema/event.ts";
+import { decodeValue, encodeValue, isValue } from "./column_value.ts";
 import type { Column } from "./part.ts";
-import { compareBytes, findString, readStringTable, type StringTable, writeStringTable } from "./string_table.ts";
-import { bytesOf, uint32View } from "./typed_section.ts";
+import {
+  compareBytes,
+  findString,
+  readStringTable,
+  type StringTable,
+  writeBytesTable,
+  writeStringTable,
+} from "./string_table.ts";
+import { bytesOf, uint32View, within } from "./typed_section.ts";
 
 const ATTRIBUTE_COLUMN_PREFIX = "attributes.";
 const FIELD_COLUMNS = ["actor", "agent", "kind", "session", "source"] as const;
@@ -22,8 +31,9 @@ const ENTRY_NUMBERS = 3;
 /** In the place of `pairs`: one code a row. */
 const DENSE = 0xffffffff;
 
-export const COLUMN_SECTIONS = ["columnNames", "columnEntries", "columnValues", "columnCodes"] as const;
-type ColumnSections = Readonly<Record<(typeof COLUMN_SECTIONS)[number], Uint8Array>>;
+const CODE_BYTES = Uint32Array.BYTES_PER_ELEMENT;
+
+type ColumnSections = Readonly<Record<"columnNames" | "columnEntries" | "columnValues" | "columnCodes", Uint8Array>>;
 
 // --- Writing --------------------------------------------------------------------------------
 
@@ -91,7 +101,7 @@ export class ColumnsWriter {
     return {
       columnNames: writeStringTable(sorted.map(({ name }) => name)),
       columnEntries: bytesOf(entries),
-      columnValues: writeStringTable(sorted.map(({ column }) => JSON.stringify(column.values))),
+      columnValues: writeBytesTable(sorted.flatMap(({ column }) => column.values.map(encodeValue))),
       columnCodes: bytesOf(codes),
     };
   }
@@ -126,13 +136,34 @@ function storedNumbers(column: GrowingColumn, rows: number): number {
 
 // --- Reading --------------------------------------------------------------------------------
 
+/** The sections of the columns, or what was read of them. */
+export interface ColumnSource {
+  readonly names: Uint8Array;
+  readonly entries: Uint8Array;
+  /** null when they were not read: no column can then be asked for its values. */
+  readonly values: Uint8Array | null;
+  /** Bytes of the section `columnCodes`. */
+  readonly codesBytes: number;
+  /** A piece of that section; null when it was not read: its column cannot then be asked for. */
+  codes(offset: number, length: number): Uint8Array | null;
+}
+
 /** Tables that agree with each other; the values and codes they point at are checked too. */
 interface ColumnTables {
   readonly names: StringTable;
-  readonly entries: Uint32Array;
-  readonly values: StringTable;
-  readonly codes: Uint32Array;
+  readonly columns: readonly PlacedColumn[];
+  readonly values: StringTable | null;
   readonly rows: number;
+}
+
+interface PlacedColumn {
+  /** Rows and codes of a sparse column, or one code a row; null when they were not read. */
+  readonly numbers: Uint32Array | null;
+  /** DENSE, or how many pairs. */
+  readonly pairs: number;
+  /** Its values in the table of all. */
+  readonly firstValue: number;
+  readonly valueCount: number;
 }
 
 /** The event of a row, for columns that are not stored. */
@@ -142,63 +173,89 @@ type EventOfRow = (row: number) => StoredEvent;
  * null when the sections do not fit each other: a code without a value, a row that is not there, names out of order.
  * @param eventOfRow null when every name has its column
  */
-export function readColumns(sections: ColumnSections, rows: number, eventOfRow: EventOfRow | null): PartColumns | null {
-  const names = readStringTable(sections.columnNames);
-  const entries = uint32View(sections.columnEntries);
-  const values = readStringTable(sections.columnValues);
-  const codes = uint32View(sections.columnCodes);
-  if (names === null || entries === null || values === null || codes === null) return null;
-  const tables = { names, entries, values, codes, rows };
-  return areSound(tables) ? new PartColumns(tables, eventOfRow) : null;
+export function readColumns(source: ColumnSource, rows: number, eventOfRow: EventOfRow | null): PartColumns | null {
+  const names = readStringTable(source.names);
+  const values = source.values && readStringTable(source.values);
+  if (names === null || (values === null && source.values !== null) || !haveOrder(names)) return null;
+  const places = placesOf(source.entries, names.count, rows, source.codesBytes);
+  const columns = places?.map((place) => readColumn(place, source, rows));
+  if (columns === undefined || columns.includes(null)) return null;
+  if (values !== null && !areValues(values, places ?? [])) return null;
+  const read = columns.filter((column) => column !== null);
+  return new PartColumns({ names, columns: read, values, rows }, eventOfRow);
 }
 
-function areSound(tables: ColumnTables): boolean {
-  const { names, entries, values, codes, rows } = tables;
-  if (entries.length !== names.count * ENTRY_NUMBERS || values.count !== names.count) return false;
+function haveOrder(names: StringTable): boolean {
+  for (let index = 1; index < names.count; index++)
+    if (compareBytes(names.bytesAt(index - 1), names.bytesAt(index)) >= 0) return false;
+  return true;
+}
+
+/** Where a column's numbers lie in `columnCodes`, in bytes, and its values among those of all columns. */
+interface ColumnPlace {
+  readonly offset: number;
+  readonly length: number;
+  readonly pairs: number;
+  readonly firstValue: number;
+  readonly valueCount: number;
+}
+
+/** null unless the columns lie end to end and fill `codesBytes`. */
+function placesOf(entries: Uint8Array, count: number, rows: number, codesBytes: number): readonly ColumnPlace[] | null {
+  const numbers = uint32View(entries);
+  if (numbers === null || numbers.length !== count * ENTRY_NUMBERS) return null;
+  const places: ColumnPlace[] = [];
   let end = 0;
-  for (let index = 0; index < names.count; index++) {
-    const { offset, pairs, valueCount } = entryAt(entries, index);
-    const length = pairs === DENSE ? rows : pairs * 2;
-    if (offset !== end || length > codes.length - offset) return false;
+  let firstValue = 0;
+  for (let at = 0; at < numbers.length; at += ENTRY_NUMBERS) {
+    const offset = (numbers[at + COLUMN_ENTRY.offset] ?? 0) * CODE_BYTES;
+    const pairs = numbers[at + COLUMN_ENTRY.pairs] ?? 0;
+    const valueCount = numbers[at + COLUMN_ENTRY.values] ?? 0;
+    const length = (pairs === DENSE ? rows : pairs * 2) * CODE_BYTES;
+    if (offset !== end || length > codesBytes - offset) return null;
+    places.push({ offset, length, pairs, firstValue, valueCount });
     end = offset + length;
-    const rowsEnd = pairs === DENSE ? offset : offset + pairs;
-    if (!areRows(codes.subarray(offset, rowsEnd), rows) || !areCodes(codes.subarray(rowsEnd, end), valueCount))
-      return false;
-    if (parseValues(values.at(index))?.length !== valueCount) return false;
-    if (index > 0 && compareBytes(names.bytesAt(index - 1), names.bytesAt(index)) >= 0) return false;
+    firstValue += valueCount;
   }
-  return end === codes.length;
+  return end === codesBytes ? places : null;
+}
+
+/** null when rows or codes are not what they can be. */
+function readColumn(place: ColumnPlace, source: ColumnSource, rows: number): PlacedColumn | null {
+  const { offset, length, pairs, firstValue, valueCount } = place;
+  const bytes = source.codes(offset, length);
+  const numbers = bytes && uint32View(bytes);
+  if (numbers !== null) {
+    const rowsEnd = pairs === DENSE ? 0 : pairs;
+    if (!areRows(numbers.subarray(0, rowsEnd), rows) || !within(numbers.subarray(rowsEnd), valueCount + 1)) return null;
+  }
+  return { numbers, pairs, firstValue, valueCount };
 }
 
 function areRows(pairRows: Uint32Array, rows: number): boolean {
-  return pairRows.every((row, at) => row < rows && (at === 0 || row > (pairRows[at - 1] ?? 0)));
+  for (let at = 1; at < pairRows.length; at++) if ((pairRows[at] ?? 0) <= (pairRows[at - 1] ?? 0)) return false;
+  return within(pairRows, rows);
 }
 
-function areCodes(codes: Uint32Array, valueCount: number): boolean {
-  return codes.every((code) => code <= valueCount);
+function areValues(values: StringTable, places: readonly ColumnPlace[]): boolean {
+  const last = places.at(-1);
+  if (values.count !== (last === undefined ? 0 : last.firstValue + last.valueCount)) return false;
+  return values.every(isValue);
 }
 
-function entryAt(entries: Uint32Array, index: number): { offset: number; pairs: number; valueCount: number } {
-  const at = index * ENTRY_NUMBERS;
-  return {
-    offset: entries[at + COLUMN_ENTRY.offset] ?? 0,
-    pairs: entries[at + COLUMN_ENTRY.pairs] ?? 0,
-    valueCount: entries[at + COLUMN_ENTRY.values] ?? 0,
-  };
-}
-
-function parseValues(json: string): readonly AttributeValue[] | null {
-  try {
-    const values: unknown = JSON.parse(json);
-    return Array.isArray(values) && values.every(isAttributeValue) ? values : null;
-  } catch {
-    return null;
-  }
-}
-
-function isAttributeValue(value: unknown): value is AttributeValue {
-  if (Array.isArray(value)) return value.every((item) => typeof item === "string");
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+/**
+ * The pieces of `columnCodes` that hold the columns of these names, those that are stored; null when the tables do not
+ * fit each other.
+ */
+export function placesOfColumns(
+  source: Pick<ColumnSource, "names" | "entries" | "codesBytes">,
+  rows: number,
+  wanted: readonly string[],
+): readonly { readonly offset: number; readonly length: number }[] | null {
+  const names = readStringTable(source.names);
+  const places = names && placesOf(source.entries, names.count, rows, source.codesBytes);
+  if (names === null || places === null || !haveOrder(names)) return null;
+  return wanted.flatMap((name) => places[findString(names, name)] ?? []);
 }
 
 /** A map of columns that decodes what is asked for. It lists the columns that are stored; `get` finds all. */
@@ -227,8 +284,9 @@ class PartColumns implements ReadonlyMap<string, Column> {
     const kept = this.#kept.get(name);
     if (kept !== undefined) return kept.column;
     const index = findString(this.#tables.names, name);
-    const column = index === -1 ? this.#scan(name) : decodeColumn(this.#tables, index);
-    if (column !== undefined) this.#keep(name, column);
+    if (index === -1) return this.#scan(name);
+    const column = new StoredColumn(this.#tables, index);
+    this.#keep(name, column, column.bytes);
     return column;
   }
 
@@ -236,20 +294,20 @@ class PartColumns implements ReadonlyMap<string, Column> {
     const { rows } = this.#tables;
     if (this.#eventOfRow === null || !name.startsWith(ATTRIBUTE_COLUMN_PREFIX)) return undefined;
     const attribute = name.slice(ATTRIBUTE_COLUMN_PREFIX.length);
-    const column = new GrowingColumn();
+    const grown = new GrowingColumn();
     for (let row = 0; row < rows; row++) {
       const attributes = this.#eventOfRow(row).attributes ?? {};
       const value = Object.hasOwn(attributes, attribute) ? attributes[attribute] : undefined;
-      if (value !== undefined) column.add(row, value);
+      if (value !== undefined) grown.add(row, value);
     }
-    if (column.values.length === 0) return undefined;
-    const codes = new Uint32Array(rows);
-    writeDense(column, codes);
-    return { codes, values: column.values };
+    if (grown.values.length === 0) return undefined;
+    const column = { codes: new Uint32Array(rows), values: grown.values };
+    writeDense(grown, column.codes);
+    this.#keep(name, column, column.codes.byteLength + JSON.stringify(column.values).length);
+    return column;
   }
 
-  #keep(name: string, column: Column): void {
-    const bytes = column.codes.byteLength + JSON.stringify(column.values).length;
+  #keep(name: string, column: Column, bytes: number): void {
     this.#kept.set(name, { column, bytes });
     this.#keptBytes += bytes;
     for (const [oldest, { bytes: freed }] of this.#kept) {
@@ -283,13 +341,50 @@ class PartColumns implements ReadonlyMap<string, Column> {
   }
 }
 
-function decodeColumn(tables: ColumnTables, index: number): Column {
-  const { offset, pairs } = entryAt(tables.entries, index);
-  const values = parseValues(tables.values.at(index)) ?? [];
-  if (pairs === DENSE) return { codes: tables.codes.subarray(offset, offset + tables.rows), values };
-  const codes = new Uint32Array(tables.rows);
-  for (let pair = 0; pair < pairs; pair++) {
-    codes[tables.codes[offset + pair] ?? 0] = tables.codes[offset + pairs + pair] ?? 0;
+/** A column of the file. A codes array that is dense there is a view of it. */
+class StoredColumn implements Column {
+  readonly codes: Uint32Array;
+  /** About what it takes, values included. */
+  readonly bytes: number;
+  readonly #tables: ColumnTables;
+  readonly #place: PlacedColumn;
+  #values: readonly AttributeValue[] | null = null;
+
+  constructor(tables: ColumnTables, index: number) {
+    const place = tables.columns[index];
+    if (place?.numbers === undefined || place.numbers === null) throw notRead(tables.names.at(index));
+    this.#tables = tables;
+    this.#place = place;
+    this.codes = place.pairs === DENSE ? place.numbers : denseCodes(place.numbers, place.pairs, tables.rows);
+    this.bytes = this.codes.byteLength + bytesOfValues(tables.values, place);
   }
-  return { codes, values };
+
+  get values(): readonly AttributeValue[] {
+    this.#values ??= this.#decode();
+    return this.#values;
+  }
+
+  #decode(): readonly AttributeValue[] {
+    const { values } = this.#tables;
+    if (values === null) throw notRead("columnValues");
+    const { firstValue, valueCount } = this.#place;
+    return Array.from({ length: valueCount }, (_, index) => decodeValue(values.bytesAt(firstValue + index)));
+  }
+}
+
+/** Values of one column lie together. */
+function bytesOfValues(values: StringTable | null, { firstValue, valueCount }: PlacedColumn): number {
+  if (values === null || valueCount === 0) return 0;
+  const last = values.bytesAt(firstValue + valueCount - 1);
+  return last.byteOffset + last.length - values.bytesAt(firstValue).byteOffset;
+}
+
+function denseCodes(numbers: Uint32Array, pairs: number, rows: number): Uint32Array {
+  const codes = new Uint32Array(rows);
+  for (let pair = 0; pair < pairs; pair++) codes[numbers[pair] ?? 0] = numbers[pairs + pair] ?? 0;
+  return codes;
+}
+
+function notRead(what: string): RangeError {
+  return new RangeError(`${what} was not read`);
 }

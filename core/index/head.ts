@@ -25,6 +25,7 @@ export function shardEntry(part: Part, sha256: string): ShardEntry {
     to: part.to,
     sha256,
     bytes: part.bytes,
+    hotBytes: part.hotBytes,
     events: part.rows,
     chunks: part.documents,
     minTs: part.times?.min ?? null,

@@ -1,80 +1,43 @@
 /**
- * Opens the bytes of a part. Every checksum and every structure is verified first: a part that opens answers without
- * failing, and a damaged one is refused by the name of the section that is wrong. Arrays are views of the bytes, which
- * must not change afterwards.
+ * Opens the bytes of a part: all of them (`openPart`), or the pieces that a search reads (`assemblePart`, used by
+ * read_shard.ts). Every checksum and every structure is verified first, so a part that opens answers without failing,
+ * and a damaged one is refused by the name of the section that is wrong. Only the kernel's own sections are left to
+ * the kernel, which proves them whole when it loads them. Arrays are views of the bytes, which must not change
+ * afterwards; what would cost much and is often not asked for (values of columns, lines, keys of segments) is decoded
+ * when it is.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
-import type { Compression, Digest } from "../ports.ts";
-import { COLUMN_SECTIONS, readColumns } from "./columns.ts";
+import type { Checksum, Compression, Digest } from "../ports.ts";
+import { type ColumnSource, readColumns } from "./columns.ts";
+import { readIdFilter } from "./id_filter.ts";
+import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
 import type { CommitLines, Part, PartCommit, PartVectors, Withdrawal } from "./part.ts";
 import { type PartSummary, readSummary, type VectorsSummary } from "./part_summary.ts";
-import { MAY_BE_ABSENT, SECTION, SECTION_NAMES, type SectionName } from "./sections.ts";
-import { keyOf, parseTemplate } from "./segment_templates.ts";
-import { corrupt, readShardFile, type ShardIdentity } from "./shard_file.ts";
-import { LINE_SECTIONS, readLines } from "./stored_lines.ts";
+import { HOT_SECTIONS, MAY_BE_ABSENT, SECTION, SECTION_KINDS, SECTION_NAMES, type SectionName } from "./sections.ts";
+import { keyOf, parseTemplate, type SegmentTemplate } from "./segment_templates.ts";
+import { corrupt, readShardFile, type ShardDirectory, type ShardIdentity } from "./shard_file.ts";
+import { type LineSource, readLines, type StoredLines } from "./stored_lines.ts";
 import { readStringTable } from "./string_table.ts";
-import { float64View, uint32View, uint64View } from "./typed_section.ts";
+import { areIntegers, ascends, float64View, uint32View, within } from "./typed_section.ts";
 
-interface OpenTools {
+export interface OpenTools {
   readonly compression: Compression;
   readonly digest: Digest;
+  readonly checksum: Checksum;
 }
-
-type SectionOf = (name: SectionName) => Uint8Array;
 
 export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
-  const file = readShardFile(bytes, SECTION_NAMES);
-  if (!file.ok) return file;
-  const { identity, sections } = file.value;
-  const absent = [...SECTION_NAMES.values()].find((name) => !sections.has(SECTION[name]) && !MAY_BE_ABSENT.has(name));
-  if (absent !== undefined) return fail(corrupt(`${absent} (absent)`));
-  const sectionOf: SectionOf = (name) => sections.get(SECTION[name]) ?? NO_BYTES;
-  const summary = readSummary(sectionOf("summary"));
-  if (!summary.ok) return summary;
-  const vectors = readVectors(sections, identity, summary.value);
-  if (vectors === null) return fail(corrupt("vectors"));
-  const tables = readTables(sectionOf, identity, summary.value, tools);
-  if (!tables.ok) return tables;
-  const { rows, documents, times } = summary.value;
-  const said = { ...identity, rows, documents, times, bytes: bytes.length };
-  return ok({ ...said, ...tables.value, text: sectionOf("text"), vectors });
+  const directory = readShardFile(bytes, SECTION_KINDS, tools.checksum);
+  if (!directory.ok) return directory;
+  const part = assemblePart(
+    directory.value,
+    { at: (offset, length) => bytes.subarray(offset, offset + length), isRead: () => true },
+    tools,
+  );
+  return part.ok ? ok(part.value.part) : part;
 }
-
-type Tables = Omit<Part, keyof ShardIdentity | keyof PartSummary | "text" | "vectors" | "bytes">;
-
-function readTables(
-  sectionOf: SectionOf,
-  identity: ShardIdentity,
-  summary: PartSummary,
-  tools: OpenTools,
-): Result<Tables> {
-  const { rows, documents } = summary;
-  const commits = readCommits(sectionOf, identity, rows);
-  if (commits === null) return fail(corrupt("commits"));
-  const rowTimes = float64View(sectionOf("rowTimes"));
-  if (rowTimes === null || rowTimes.length !== rows || !rowTimes.every(Number.isInteger))
-    return fail(corrupt("rowTimes"));
-  const withdrawals = readWithdrawals(sectionOf, rows);
-  if (withdrawals === null) return fail(corrupt("withdrawals"));
-  const documentTable = readDocuments(sectionOf, rows, documents);
-  if (documentTable === null) return fail(corrupt("documents"));
-  const ids = readIds(sectionOf, rows, tools.digest);
-  if (ids === null) return fail(corrupt("ids"));
-  const lines = readLines(pick(sectionOf, LINE_SECTIONS), rows, tools.compression);
-  if (lines === null) return fail(corrupt("lines"));
-  const eventOfRow = summary.columnsComplete ? null : (row: number) => parseLine(lines.at(row));
-  const columns = readColumns(pick(sectionOf, COLUMN_SECTIONS), rows, eventOfRow);
-  if (columns === null) return fail(corrupt("columns"));
-  return ok({ commits, rowTimes, withdrawals, columns, ...documentTable, ...ids, lineOfRow: (row) => lines.at(row) });
-}
-
-function pick<Name extends SectionName>(sectionOf: SectionOf, names: readonly Name[]): Record<Name, Uint8Array> {
-  return Object.fromEntries(names.map((name) => [name, sectionOf(name)])) as Record<Name, Uint8Array>;
-}
-
-const NO_BYTES = new Uint8Array(0);
 
 /** The commits of a part as the log holds them: what a merge builds from instead of segments. */
 export function commitsOf(part: Part): readonly CommitLines[] {
@@ -85,19 +48,182 @@ export function commitsOf(part: Part): readonly CommitLines[] {
   });
 }
 
+// --- What was read --------------------------------------------------------------------------
+
+/** The bytes of a shard file that a reader has, verified. */
+export interface FileBytes {
+  /** A view of bytes of the file; null when they were not read. */
+  at(offset: number, length: number): Uint8Array | null;
+  /** Whether a section was asked for. One that was asked for in part has those parts. */
+  isRead(name: SectionName): boolean;
+}
+
+/** A part over the bytes that were read. Asking it for what was not read is a bug, and throws a RangeError. */
+export interface AssembledPart {
+  readonly part: Part;
+  /** null when they were not read. */
+  readonly lines: StoredLines | null;
+}
+
+/** Sections of a file by name. */
+class SectionReader {
+  readonly #directory: ShardDirectory;
+  readonly #bytes: FileBytes;
+
+  constructor(directory: ShardDirectory, bytes: FileBytes) {
+    this.#directory = directory;
+    this.#bytes = bytes;
+  }
+
+  has(name: SectionName): boolean {
+    return this.#directory.places.has(SECTION[name]);
+  }
+
+  isRead(name: SectionName): boolean {
+    return this.#bytes.isRead(name);
+  }
+
+  length(name: SectionName): number {
+    return this.#directory.places.get(SECTION[name])?.length ?? 0;
+  }
+
+  /** null when it was not read. */
+  piece(name: SectionName, offset: number, length: number): Uint8Array | null {
+    const place = this.#directory.places.get(SECTION[name]);
+    return place === undefined ? null : this.#bytes.at(place.offset + offset, length);
+  }
+
+  /** The whole section; null when it was not read. */
+  whole(name: SectionName): Uint8Array | null {
+    return this.piece(name, 0, this.length(name));
+  }
+
+  /** The whole section, which was read. */
+  of(name: SectionName): Uint8Array {
+    return required(this.whole(name), name);
+  }
+}
+
+function required<T>(table: T | null, what: string): T {
+  if (table === null) throw new RangeError(`${what} was not read`);
+  return table;
+}
+
+/** `directory` is verified, and so are `bytes`. */
+export function assemblePart(
+  directory: ShardDirectory,
+  bytes: FileBytes,
+  tools: Pick<OpenTools, "compression" | "digest">,
+): Result<AssembledPart> {
+  const { identity, fileBytes, hotBytes } = directory;
+  const sections = new SectionReader(directory, bytes);
+  const absent = SECTION_NAMES.find((name) => !sections.has(name) && !MAY_BE_ABSENT.has(name));
+  if (absent !== undefined) return fail(corrupt(`${absent} (absent)`));
+  const cold = HOT_SECTIONS.find((name) => sections.whole(name) === null);
+  if (cold !== undefined) return fail(corrupt(`${cold} (not in the hot area)`));
+  const summary = readSummary(sections.of("summary"));
+  if (!summary.ok) return summary;
+  const vectors = readVectors(sections, identity, summary.value);
+  if (vectors === null) return fail(corrupt("vectors"));
+  const tables = readTables(sections, identity, summary.value, tools);
+  if (!tables.ok) return tables;
+  const { rows, documents, times } = summary.value;
+  const { rowTimes, ids, lines, ...hot } = tables.value;
+  const text = sections.whole("text");
+  const part: Part = {
+    ...identity,
+    ...hot,
+    rows,
+    documents,
+    times,
+    vectors,
+    bytes: fileBytes,
+    hotBytes,
+    get text() {
+      return required(text, "text");
+    },
+    get rowTimes() {
+      return required(rowTimes, "rowTimes");
+    },
+    get idHashes() {
+      return required(ids, "ids").idHashes;
+    },
+    get idRows() {
+      return required(ids, "ids").idRows;
+    },
+    idOfRow: (row) => required(ids, "ids").idOfRow(row),
+    rowOfId: (id) => required(ids, "ids").rowOfId(id),
+    lineOfRow: (row) => required(lines, "lines").at(row),
+  };
+  return ok({ part, lines });
+}
+
+interface Tables extends Pick<Part, "commits" | "withdrawals" | "columns" | "mayHaveId">, Documents {
+  readonly rowTimes: Float64Array | null;
+  readonly ids: Ids | null;
+  readonly lines: StoredLines | null;
+}
+
+function readTables(
+  sections: SectionReader,
+  identity: ShardIdentity,
+  summary: PartSummary,
+  { digest, compression }: Pick<OpenTools, "compression" | "digest">,
+): Result<Tables> {
+  const { rows, documents } = summary;
+  const commits = readCommits(sections, identity, rows);
+  if (commits === null) return fail(corrupt("commits"));
+  const withdrawals = readWithdrawals(sections, rows);
+  if (withdrawals === null) return fail(corrupt("withdrawals"));
+  const documentTable = readDocuments(sections, rows, documents);
+  if (documentTable === null) return fail(corrupt("documents"));
+  const filterWords = uint32View(sections.of("idFilter"));
+  const idFilter = filterWords && readIdFilter(filterWords);
+  if (idFilter === null) return fail(corrupt("idFilter"));
+  const rowTimes = sections.isRead("rowTimes") ? float64View(sections.of("rowTimes")) : null;
+  if (sections.isRead("rowTimes") && (rowTimes?.length !== rows || !areIntegers(rowTimes)))
+    return fail(corrupt("rowTimes"));
+  const ids = sections.isRead("ids") ? readIds(sections, rows, digest) : null;
+  if (sections.isRead("ids") && ids === null) return fail(corrupt("ids"));
+  const lines = sections.isRead("lineOffsets") ? readLines(lineSource(sections), rows, compression) : null;
+  if (sections.isRead("lineOffsets") && lines === null) return fail(corrupt("lines"));
+  const eventOfRow = (row: number) => parseLine(required(lines, "lines").at(row));
+  const columns = readColumns(columnSource(sections), rows, summary.columnsComplete ? null : eventOfRow);
+  if (columns === null) return fail(corrupt("columns"));
+  const mayHaveId = (id: string): boolean => idFilter.mayHave(idHash(id, digest));
+  return ok({ commits, withdrawals, ...documentTable, mayHaveId, rowTimes, ids, lines, columns });
+}
+
+function lineSource(sections: SectionReader): LineSource {
+  return {
+    lineOffsets: sections.of("lineOffsets"),
+    frameRawOffsets: sections.of("frameRawOffsets"),
+    frameOffsets: sections.of("frameOffsets"),
+    framesBytes: sections.length("frames"),
+    frames: (offset, length) => sections.piece("frames", offset, length),
+  };
+}
+
+function columnSource(sections: SectionReader): ColumnSource {
+  return {
+    names: sections.of("columnNames"),
+    entries: sections.of("columnEntries"),
+    values: sections.isRead("columnValues") ? sections.of("columnValues") : null,
+    codesBytes: sections.length("columnCodes"),
+    codes: (offset, length) => sections.piece("columnCodes", offset, length),
+  };
+}
+
 // --- Vectors --------------------------------------------------------------------------------
 
 /** null when summary and sections do not agree. What is inside a section is checked by the kernel that loads it. */
 function readVectors(
-  sections: ReadonlyMap<number, Uint8Array>,
+  sections: SectionReader,
   identity: ShardIdentity,
   { vectors }: PartSummary,
 ): Part["vectors"] | null {
-  const sectionsOf = (codes: number, residuals: number) => [sections.get(codes), sections.get(residuals)] as const;
-  const ofSupplied = sectionsOf(SECTION.suppliedCodes, SECTION.suppliedResiduals);
-  const ofEmbedded = sectionsOf(SECTION.embeddedCodes, SECTION.embeddedResiduals);
-  const supplied = withSections(vectors.supplied, ofSupplied, identity);
-  const embedded = withSections(vectors.embedded, ofEmbedded, identity);
+  const supplied = withSections(vectors.supplied, ["suppliedCodes", "suppliedResiduals"], sections, identity);
+  const embedded = withSections(vectors.embedded, ["embeddedCodes", "embeddedResiduals"], sections, identity);
   if (supplied === undefined || embedded === undefined) return null;
   const overlap = supplied !== null && embedded !== null && embedded.from >= supplied.from;
   return overlap ? null : { supplied, embedded };
@@ -106,113 +232,130 @@ function readVectors(
 /** undefined when one of them is there without the others, or the vectors begin outside of the part. */
 function withSections(
   summary: VectorsSummary | null,
-  [codes, residuals]: readonly [Uint8Array | undefined, Uint8Array | undefined],
+  names: readonly [SectionName, SectionName],
+  sections: SectionReader,
   { from, to }: ShardIdentity,
 ): PartVectors | null | undefined {
-  if (summary === null) return codes === undefined && residuals === undefined ? null : undefined;
-  if (codes === undefined || residuals === undefined || summary.from < from || summary.from > to) return undefined;
-  return { ...summary, sections: { codes, residuals } };
+  if (summary === null) return names.some((name) => sections.has(name)) ? undefined : null;
+  if (!names.every((name) => sections.has(name)) || summary.from < from || summary.from > to) return undefined;
+  const [codes, residuals] = names.map((name) => sections.whole(name));
+  return {
+    ...summary,
+    sections: {
+      get codes() {
+        return required(codes ?? null, names[0]);
+      },
+      get residuals() {
+        return required(residuals ?? null, names[1]);
+      },
+    },
+  };
 }
 
 // --- Tables ---------------------------------------------------------------------------------
 
-function readCommits(sectionOf: SectionOf, { from, to }: ShardIdentity, rows: number): readonly PartCommit[] | null {
-  const firstRows = uint32View(sectionOf("commitFirstRows"));
-  const arrivals = float64View(sectionOf("commitArrivals"));
-  const templateIndexes = uint32View(sectionOf("commitTemplates"));
-  const templates = readTemplates(sectionOf("segmentTemplates"));
+function readCommits(sections: SectionReader, { from, to }: ShardIdentity, rows: number): readonly PartCommit[] | null {
+  const firstRows = uint32View(sections.of("commitFirstRows"));
+  const arrivals = float64View(sections.of("commitArrivals"));
+  const templateIndexes = uint32View(sections.of("commitTemplates"));
+  const templates = readTemplates(sections.of("segmentTemplates"));
   if (firstRows === null || arrivals === null || templateIndexes === null || templates === null) return null;
   const count = to - from + 1;
   if (firstRows.length !== count || arrivals.length !== count || templateIndexes.length !== count) return null;
   if (firstRows[0] !== 0 || !ascends(firstRows) || !within(firstRows, rows + 1)) return null;
-  if (!within(templateIndexes, templates.length) || !arrivals.every(Number.isInteger)) return null;
+  if (!within(templateIndexes, templates.length) || !areIntegers(arrivals)) return null;
   return Array.from({ length: count }, (_, index) => {
-    const commit = from + index;
     const template = templates[templateIndexes[index] ?? 0] ?? [""];
-    const segment = keyOf(template, commit);
-    return { commit, segment, arrivalMs: arrivals[index] ?? 0, firstRow: firstRows[index] ?? 0 };
+    return new StoredCommit(from + index, template, arrivals[index] ?? 0, firstRows[index] ?? 0);
   });
 }
 
-function readTemplates(bytes: Uint8Array): readonly (readonly [string, string] | readonly [string])[] | null {
+/** Its segment's key is spelled when it is asked for: a part may have thousands of commits. */
+class StoredCommit implements PartCommit {
+  readonly commit: number;
+  readonly arrivalMs: number;
+  readonly firstRow: number;
+  readonly #template: SegmentTemplate;
+
+  constructor(commit: number, template: SegmentTemplate, arrivalMs: number, firstRow: number) {
+    this.commit = commit;
+    this.arrivalMs = arrivalMs;
+    this.firstRow = firstRow;
+    this.#template = template;
+  }
+
+  get segment(): string {
+    return keyOf(this.#template, this.commit);
+  }
+}
+
+function readTemplates(bytes: Uint8Array): readonly SegmentTemplate[] | null {
   const table = readStringTable(bytes);
   if (table === null) return null;
   const templates = Array.from({ length: table.count }, (_, index) => parseTemplate(table.at(index)));
   return templates.every((template) => template !== null) ? templates : null;
 }
 
-function readWithdrawals(sectionOf: SectionOf, rows: number): readonly Withdrawal[] | null {
-  const tombstones = uint32View(sectionOf("withdrawalRows"));
-  const targets = readStringTable(sectionOf("withdrawalTargets"));
+function readWithdrawals(sections: SectionReader, rows: number): readonly Withdrawal[] | null {
+  const tombstones = uint32View(sections.of("withdrawalRows"));
+  const targets = readStringTable(sections.of("withdrawalTargets"));
   if (tombstones === null || targets === null || tombstones.length !== targets.count) return null;
   if (!ascends(tombstones) || !within(tombstones, rows)) return null;
   return Array.from(tombstones, (row, index) => ({ row, target: targets.at(index) }));
 }
 
-function readDocuments(
-  sectionOf: SectionOf,
-  rows: number,
-  documents: number,
-): Pick<Part, "rowOfDocument" | "chunkOfDocument" | "chunkFrom" | "chunkTo"> | null {
-  const rowOfDocument = uint32View(sectionOf("documentRows"));
-  const chunkOfDocument = uint32View(sectionOf("documentChunks"));
-  const chunkFrom = uint32View(sectionOf("documentFroms"));
-  const chunkTo = uint32View(sectionOf("documentTos"));
+type Documents = Pick<Part, "rowOfDocument" | "chunkOfDocument" | "chunkFrom" | "chunkTo">;
+
+function readDocuments(sections: SectionReader, rows: number, documents: number): Documents | null {
+  const rowOfDocument = uint32View(sections.of("documentRows"));
+  const chunkOfDocument = uint32View(sections.of("documentChunks"));
+  const chunkFrom = uint32View(sections.of("documentFroms"));
+  const chunkTo = uint32View(sections.of("documentTos"));
   if (rowOfDocument === null || chunkOfDocument === null || chunkFrom === null || chunkTo === null) return null;
   const lengths = [rowOfDocument, chunkOfDocument, chunkFrom, chunkTo].map(({ length }) => length);
   if (lengths.some((length) => length !== documents)) return null;
   if (!ascends(rowOfDocument) || !within(rowOfDocument, rows)) return null;
-  for (let document = 0; document < documents; document++) {
-    const continues = document > 0 && rowOfDocument[document] === rowOfDocument[document - 1];
-    const chunk = continues ? (chunkOfDocument[document - 1] ?? 0) + 1 : 0;
-    const from = chunkFrom[document] ?? 0;
-    const begins = continues ? (chunkTo[document - 1] ?? 0) : 0;
-    if (chunkOfDocument[document] !== chunk || from < begins || from > (chunkTo[document] ?? 0)) return null;
-  }
-  return { rowOfDocument, chunkOfDocument, chunkFrom, chunkTo };
+  const table = { rowOfDocument, chunkOfDocument, chunkFrom, chunkTo };
+  return areChunks(table) ? table : null;
 }
 
-function readIds(
-  sectionOf: SectionOf,
-  rows: number,
-  digest: Digest,
-): Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId"> | null {
-  const idHashes = uint64View(sectionOf("idHashes"));
-  const idRows = uint32View(sectionOf("idRows"));
-  const ids = readStringTable(sectionOf("ids"));
+/** The chunks of a row are counted from 0, and none begins before the one before has ended. */
+function areChunks({ rowOfDocument, chunkOfDocument, chunkFrom, chunkTo }: Documents): boolean {
+  let row = -1;
+  let chunk = 0;
+  let end = 0;
+  for (let document = 0; document < rowOfDocument.length; document++) {
+    const continues = rowOfDocument[document] === row;
+    chunk = continues ? chunk + 1 : 0;
+    const from = chunkFrom[document] ?? 0;
+    if (chunkOfDocument[document] !== chunk || from < (continues ? end : 0)) return false;
+    row = rowOfDocument[document] ?? 0;
+    end = chunkTo[document] ?? 0;
+    if (from > end) return false;
+  }
+  return true;
+}
+
+type Ids = Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId">;
+
+function readIds(sections: SectionReader, rows: number, digest: Digest): Ids | null {
+  const idHashes = uint32View(sections.of("idHashes"));
+  const idRows = uint32View(sections.of("idRows"));
+  const ids = readStringTable(sections.of("ids"));
   if (idHashes === null || idRows === null || ids === null) return null;
-  if (ids.count !== rows || idHashes.length !== rows || idRows.length !== rows || !within(idRows, rows)) return null;
+  if (ids.count !== rows || idHashes.length !== rows * HASH_WORDS || idRows.length !== rows) return null;
+  if (!within(idRows, rows)) return null;
   for (let index = 1; index < rows; index++) {
-    const [before, hash] = [idHashes[index - 1] ?? 0n, idHashes[index] ?? 0n];
-    if (before > hash || (before === hash && (idRows[index - 1] ?? 0) >= (idRows[index] ?? 0))) return null;
+    const order = compareHashes(idHashes, index - 1, idHashes, index);
+    if (order > 0 || (order === 0 && (idRows[index - 1] ?? 0) >= (idRows[index] ?? 0))) return null;
   }
   const rowOfId = (id: string): number => {
     const hash = idHash(id, digest);
-    for (let index = lowerBound(idHashes, hash); idHashes[index] === hash; index++) {
+    for (let index = firstHashFrom(idHashes, hash); isHashAt(idHashes, index, hash); index++) {
       const row = idRows[index] ?? 0;
       if (ids.at(row) === id) return row;
     }
     return -1;
   };
   return { idHashes, idRows, idOfRow: (row) => ids.at(row), rowOfId };
-}
-
-/** The first index whose hash is not below `hash`. */
-function lowerBound(hashes: BigUint64Array, hash: bigint): number {
-  let low = 0;
-  let high = hashes.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((hashes[middle] ?? 0n) < hash) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function ascends(numbers: Uint32Array): boolean {
-  return numbers.every((number, index) => index === 0 || number >= (numbers[index - 1] ?? 0));
-}
-
-function within(numbers: Uint32Array, end: number): boolean {
-  return numbers.every((number) => number < end);
 }

@@ -109,13 +109,16 @@ export interface Part {
     /** The embedder's, of the documents of the commits before `supplied.from`; of all where none were supplied. */
     readonly embedded: PartVectors | null;
   };
-  /** Bytes of the whole part. */
+  /** Bytes of the whole part, and of its start that plans a search. */
   readonly bytes: number;
+  readonly hotBytes: number;
   idOfRow(row: number): string;
   /** The first row with this event id, or -1. */
   rowOfId(id: string): number;
-  /** Ascending 64-bit hashes of the ids, for duplicate checks across parts, and the row of each. */
-  readonly idHashes: BigUint64Array;
+  /** False only when no row has this event id. Needs no more than the start of the part. */
+  mayHaveId(id: string): boolean;
+  /** Ascending 64-bit hashes of the ids (id_hashes.ts), for duplicate checks across parts, and the row of each. */
+  readonly idHashes: Uint32Array;
   readonly idRows: Uint32Array;
   /** The canonical JSON line of a row. Decompresses one frame. */
   lineOfRow(row: number): string;

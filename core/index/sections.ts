@@ -2,10 +2,16 @@
  * What the sections of a shard file hold. Numbers are permanent: a section is added under a new one, never given
  * another meaning. `Uint32`, `Float64`, `Uint64` are arrays; `strings` is a string table.
  */
+import { PAGE_CHECKSUMS, type SectionKinds } from "./shard_file.ts";
+
+/** Values of all columns up to this many bytes are read with what plans a search; more of them only when asked for. */
+export const HOT_COLUMN_VALUES_BYTES_MAX = 64 * 1024;
 
 export const SECTION = {
   /** JSON, `partSummarySchema`. */
   summary: 1,
+  /** The container's: Uint64 a page of the cold area, its checksum. */
+  pageChecksums: PAGE_CHECKSUMS,
   /** Uint32 a commit: its first row. */
   commitFirstRows: 10,
   /** Float64 a commit: arrival, epoch milliseconds. */
@@ -31,7 +37,7 @@ export const SECTION = {
   columnNames: 40,
   /** Uint32, COLUMN_ENTRY a column. */
   columnEntries: 41,
-  /** strings, a column: JSON list of its distinct values. */
+  /** strings: the distinct values of all columns, as `encodeValue` writes them. */
   columnValues: 42,
   /** Uint32: codes of all columns. */
   columnCodes: 43,
@@ -41,6 +47,8 @@ export const SECTION = {
   idRows: 51,
   /** strings, a row: its event id. */
   ids: 52,
+  /** Says of most ids that are not there that they are not (id_filter.ts). */
+  idFilter: 53,
   /** The kernel's text section over the documents. */
   text: 60,
   /** The kernel's codes of the documents' vectors: the embedder's. Absent when there are none. */
@@ -50,6 +58,8 @@ export const SECTION = {
   /** The residuals that belong to each. */
   embeddedResiduals: 64,
   suppliedResiduals: 65,
+  /** The kernel's postings of the terms of `text`, where those lie apart from it. */
+  postings: 63,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -62,7 +72,7 @@ export const SECTION = {
 
 export type SectionName = keyof typeof SECTION;
 
-/** Read before a search can be planned: they stand first in the file. */
+/** Read before a search can be planned: they stand first in the file, `pageChecksums` last among them. */
 export const HOT_SECTIONS: readonly SectionName[] = [
   "summary",
   "commitFirstRows",
@@ -75,22 +85,20 @@ export const HOT_SECTIONS: readonly SectionName[] = [
   "documentChunks",
   "documentFroms",
   "documentTos",
+  "idFilter",
   "columnNames",
   "columnEntries",
 ];
 
-/**
- * In the order in which they stand in the file: what is read together lies together. A search reads the text and one
- * kind of vectors.
- */
-export const COLD_SECTIONS: readonly SectionName[] = [
+/** In the order in which they stand in the file: what is read together lies together. */
+const COLD_SECTIONS: readonly SectionName[] = [
+  "text",
+  "postings",
   "embeddedCodes",
   "embeddedResiduals",
-  "text",
   "suppliedCodes",
   "suppliedResiduals",
   "rowTimes",
-  "columnValues",
   "columnCodes",
   "idHashes",
   "idRows",
@@ -101,15 +109,48 @@ export const COLD_SECTIONS: readonly SectionName[] = [
   "frames",
 ];
 
+/** Hot when it is small, else between `rowTimes` and `columnCodes`. */
+const EITHER: SectionName = "columnValues";
+
+/** The sections of a file in their order, and which of them are hot. */
+export function fileOrder(columnValuesBytes: number): readonly { readonly name: SectionName; readonly hot: boolean }[] {
+  const valuesAreHot = columnValuesBytes <= HOT_COLUMN_VALUES_BYTES_MAX;
+  const hot = valuesAreHot ? [...HOT_SECTIONS, EITHER] : HOT_SECTIONS;
+  const cold = valuesAreHot
+    ? COLD_SECTIONS
+    : COLD_SECTIONS.flatMap((name): SectionName[] => (name === "columnCodes" ? [EITHER, name] : [name]));
+  return [...hot.map((name) => ({ name, hot: true })), ...cold.map((name) => ({ name, hot: false }))];
+}
+
 /** A part without vectors of a kind has no section for them. */
 export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
+  "postings",
   "embeddedCodes",
   "embeddedResiduals",
   "suppliedCodes",
   "suppliedResiduals",
 ]);
 
-/** What a failure calls the section of a type. */
-export const SECTION_NAMES: ReadonlyMap<number, SectionName> = new Map(
-  [...HOT_SECTIONS, ...COLD_SECTIONS].map((name) => [SECTION[name], name]),
-);
+/** What a search by vectors reads of each kind. The graph is only read by searches that follow it. */
+export const VECTOR_SECTIONS: Readonly<
+  Record<"embedded" | "supplied", { readonly scan: readonly SectionName[]; readonly graph: readonly SectionName[] }>
+> = {
+  embedded: { scan: ["embeddedCodes", "embeddedResiduals"], graph: [] },
+  supplied: { scan: ["suppliedCodes", "suppliedResiduals"], graph: [] },
+};
+
+/** The kernel's: it proves them whole, checksum included, when it loads them. */
+const PROVED_BY_KERNEL: readonly SectionName[] = [
+  "text",
+  "postings",
+  ...VECTOR_SECTIONS.embedded.scan,
+  ...VECTOR_SECTIONS.supplied.scan,
+];
+
+/** All that this version reads. */
+export const SECTION_NAMES: readonly SectionName[] = [...HOT_SECTIONS, "pageChecksums", EITHER, ...COLD_SECTIONS];
+
+export const SECTION_KINDS: SectionKinds = {
+  names: new Map(SECTION_NAMES.map((name) => [SECTION[name], name])),
+  provedLater: new Set(PROVED_BY_KERNEL.map((name) => SECTION[name])),
+};

@@ -3,6 +3,9 @@
  * which the commit number stands in decimal, or `[key]` for a key without it.
  */
 
+/** What stands before and after the commit number of a key, or the whole key. */
+export type SegmentTemplate = readonly [string, string] | readonly [string];
+
 interface TemplatedKeys {
   /** Distinct templates in order of first appearance. */
   readonly templates: readonly string[];
@@ -31,8 +34,8 @@ function templateOf(key: string, commit: number): string {
   return JSON.stringify(at === -1 ? [key] : [key.slice(0, at), key.slice(at + digits.length)]);
 }
 
-/** Head and tail of a stored template, or the whole key; null when it is neither. */
-export function parseTemplate(json: string): readonly [string, string] | readonly [string] | null {
+/** null when it is none. */
+export function parseTemplate(json: string): SegmentTemplate | null {
   try {
     const parts: unknown = JSON.parse(json);
     if (!Array.isArray(parts) || !parts.every((part) => typeof part === "string")) return null;
@@ -44,6 +47,6 @@ export function parseTemplate(json: string): readonly [string, string] | readonl
   }
 }
 
-export function keyOf(template: readonly [string, string] | readonly [string], commit: number): string {
+export function keyOf(template: SegmentTemplate, commit: number): string {
   return template.length === 1 ? template[0] : `${template[0]}${commit}${template[1]}`;
 }

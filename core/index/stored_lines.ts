@@ -7,12 +7,11 @@
  */
 import { FRAME_RAW_BYTES_MAX, PART_FRAMES_KEPT_MAX } from "../limits.ts";
 import type { Compression } from "../ports.ts";
-import { bytesOf, uint32View } from "./typed_section.ts";
+import { areOffsets, bytesOf, uint32View } from "./typed_section.ts";
 
 const LINE_FEED = 0x0a;
 
-export const LINE_SECTIONS = ["lineOffsets", "frameRawOffsets", "frameOffsets", "frames"] as const;
-type LineSections = Readonly<Record<(typeof LINE_SECTIONS)[number], Uint8Array>>;
+type LineSections = Readonly<Record<"lineOffsets" | "frameRawOffsets" | "frameOffsets" | "frames", Uint8Array>>;
 
 // --- Writing --------------------------------------------------------------------------------
 
@@ -44,7 +43,7 @@ export class LinesWriter {
 
   #flush(): void {
     if (this.#buffered === 0) return;
-    this.#frames.push(this.#compression.zstd(this.#buffer.slice(0, this.#buffered)));
+    this.#frames.push(this.#compression.zstd(this.#buffer.subarray(0, this.#buffered)));
     this.#rawBytes += this.#buffered;
     this.#frameRawOffsets.push(this.#rawBytes);
     this.#buffered = 0;
@@ -73,64 +72,80 @@ export class LinesWriter {
 
 // --- Reading --------------------------------------------------------------------------------
 
+/** The tables of the lines, and the frames or what was read of them. */
+export interface LineSource extends Omit<LineSections, "frames"> {
+  /** Bytes of the section `frames`. */
+  readonly framesBytes: number;
+  /** A piece of that section; null when it was not read. */
+  frames(offset: number, length: number): Uint8Array | null;
+}
+
 /** null when the offsets do not fit each other or the frames. */
-export function readLines(sections: LineSections, rows: number, compression: Compression): StoredLines | null {
-  const lineOffsets = uint32View(sections.lineOffsets);
-  const frameRawOffsets = uint32View(sections.frameRawOffsets);
-  const frameOffsets = uint32View(sections.frameOffsets);
+export function readLines(source: LineSource, rows: number, compression: Compression): StoredLines | null {
+  const lineOffsets = uint32View(source.lineOffsets);
+  const frameRawOffsets = uint32View(source.frameRawOffsets);
+  const frameOffsets = uint32View(source.frameOffsets);
   if (lineOffsets === null || frameRawOffsets === null || frameOffsets === null) return null;
-  const rawBytes = lineOffsets.at(-1);
   const sound =
     lineOffsets.length === rows + 1 &&
     frameOffsets.length === frameRawOffsets.length &&
-    frameRawOffsets.at(-1) === rawBytes &&
-    frameOffsets.at(-1) === sections.frames.length &&
-    ascends(lineOffsets) &&
-    ascends(frameOffsets) &&
-    ascends(frameRawOffsets) &&
+    frameRawOffsets.at(-1) === lineOffsets.at(-1) &&
+    frameOffsets.at(-1) === source.framesBytes &&
+    areOffsets(lineOffsets) &&
+    areOffsets(frameOffsets) &&
+    areOffsets(frameRawOffsets) &&
     frameRawOffsets.every(
       (offset, index) => index === 0 || offset - (frameRawOffsets[index - 1] ?? 0) <= FRAME_RAW_BYTES_MAX,
     );
-  return sound ? new StoredLines(lineOffsets, frameRawOffsets, frameOffsets, sections.frames, compression) : null;
+  return sound ? new StoredLines({ lineOffsets, frameRawOffsets, frameOffsets }, source, compression) : null;
 }
 
-/** From 0, strictly. */
-function ascends(offsets: Uint32Array): boolean {
-  return offsets.every((offset, index) => (index === 0 ? offset === 0 : offset > (offsets[index - 1] ?? 0)));
+interface LineTables {
+  readonly lineOffsets: Uint32Array;
+  readonly frameRawOffsets: Uint32Array;
+  readonly frameOffsets: Uint32Array;
 }
 
-class StoredLines {
+export class StoredLines {
   readonly #lineOffsets: Uint32Array;
   readonly #frameRawOffsets: Uint32Array;
   readonly #frameOffsets: Uint32Array;
-  readonly #frames: Uint8Array;
+  readonly #source: LineSource;
   readonly #compression: Compression;
   readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   /** Oldest first. The hits of a search lie near each other more often than not. */
   readonly #kept = new Map<number, Uint8Array>();
 
-  constructor(
-    lineOffsets: Uint32Array,
-    frameRawOffsets: Uint32Array,
-    frameOffsets: Uint32Array,
-    frames: Uint8Array,
-    compression: Compression,
-  ) {
-    this.#lineOffsets = lineOffsets;
-    this.#frameRawOffsets = frameRawOffsets;
-    this.#frameOffsets = frameOffsets;
-    this.#frames = frames;
+  constructor(tables: LineTables, source: LineSource, compression: Compression) {
+    this.#lineOffsets = tables.lineOffsets;
+    this.#frameRawOffsets = tables.frameRawOffsets;
+    this.#frameOffsets = tables.frameOffsets;
+    this.#source = source;
     this.#compression = compression;
+  }
+
+  /** Where the frames that hold these rows lie in the section `frames`. */
+  framePlaces(rows: readonly number[]): readonly { readonly offset: number; readonly length: number }[] {
+    return rows.map((row) => {
+      const [from, to] = this.#rawRange(row);
+      const offset = this.#frameOffsets[this.#frameAt(from)] ?? 0;
+      return { offset, length: (this.#frameOffsets[this.#frameAt(to - 1) + 1] ?? 0) - offset };
+    });
   }
 
   /** The checksums have been verified: a frame that is not what it says was written by a bug, and throws. */
   at(row: number): string {
-    const from = this.#lineOffsets[row];
-    const to = this.#lineOffsets[row + 1];
-    if (from === undefined || to === undefined) throw new RangeError(`row ${row} of ${this.#lineOffsets.length - 1}`);
+    const [from, to] = this.#rawRange(row);
     const line = this.#raw(from, to);
     if (line.at(-1) !== LINE_FEED) throw new Error(`the line of row ${row} has no end`);
     return this.#decoder.decode(line.subarray(0, -1));
+  }
+
+  #rawRange(row: number): readonly [number, number] {
+    const from = this.#lineOffsets[row];
+    const to = this.#lineOffsets[row + 1];
+    if (from === undefined || to === undefined) throw new RangeError(`row ${row} of ${this.#lineOffsets.length - 1}`);
+    return [from, to];
   }
 
   #raw(from: number, to: number): Uint8Array {
@@ -165,7 +180,9 @@ class StoredLines {
   #frame(index: number): Uint8Array {
     const kept = this.#kept.get(index);
     if (kept !== undefined) return kept;
-    const compressed = this.#frames.subarray(this.#frameOffsets[index], this.#frameOffsets[index + 1]);
+    const offset = this.#frameOffsets[index] ?? 0;
+    const compressed = this.#source.frames(offset, (this.#frameOffsets[index + 1] ?? 0) - offset);
+    if (compressed === null) throw new RangeError(`frame ${index} was not read`);
     const raw = this.#compression.unzstd(compressed, FRAME_RAW_BYTES_MAX);
     const expected = (this.#frameRawOffsets[index + 1] ?? 0) - (this.#frameRawOffsets[index] ?? 0);
     if (!raw.ok || raw.value.length !== expected) throw new Error(`frame ${index} does not hold ${expected} bytes`);

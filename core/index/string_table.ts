@@ -8,25 +8,30 @@ const OFFSET_BYTES = 4;
 export interface StringTable {
   readonly count: number;
   at(index: number): string;
-  /** The entry's UTF-8, as a view. */
+  /** The bytes of an entry, as a view. */
   bytesAt(index: number): Uint8Array;
+  /** Whether all entries are accepted, each bytes [from, to) of the table: a view of each would cost more than its look. */
+  every(accept: (table: Uint8Array, from: number, to: number) => boolean): boolean;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 export function writeStringTable(strings: readonly string[]): Uint8Array {
-  const encoded = strings.map((text) => encoder.encode(text));
-  const total = encoded.reduce((sum, bytes) => sum + bytes.length, 0);
-  const start = OFFSET_BYTES * (strings.length + 2);
-  const table = new Uint8Array(start + total);
+  return writeBytesTable(strings.map((text) => encoder.encode(text)));
+}
+
+/** A table whose entries need not be UTF-8. */
+export function writeBytesTable(entries: readonly Uint8Array[]): Uint8Array {
+  const start = OFFSET_BYTES * (entries.length + 2);
+  const table = new Uint8Array(entries.reduce((sum, { length }) => sum + length, start));
   const view = new DataView(table.buffer);
-  view.setUint32(0, strings.length, true);
-  let offset = 0;
-  encoded.forEach((bytes, index) => {
-    table.set(bytes, start + offset);
-    offset += bytes.length;
-    view.setUint32(OFFSET_BYTES * (index + 2), offset, true);
+  view.setUint32(0, entries.length, true);
+  let end = start;
+  entries.forEach((bytes, index) => {
+    table.set(bytes, end);
+    end += bytes.length;
+    view.setUint32(OFFSET_BYTES * (index + 2), end - start, true);
   });
   return table;
 }
@@ -40,12 +45,25 @@ export function readStringTable(bytes: Uint8Array): StringTable | null {
   if (start > bytes.length) return null;
   const offsetAt = (index: number): number => view.getUint32(OFFSET_BYTES * (index + 1), true);
   if (offsetAt(0) !== 0 || offsetAt(count) !== bytes.length - start) return null;
-  for (let index = 0; index < count; index++) if (offsetAt(index) > offsetAt(index + 1)) return null;
+  for (let index = 0, before = 0; index < count; index++) {
+    const offset = offsetAt(index + 1);
+    if (offset < before) return null;
+    before = offset;
+  }
   const bytesAt = (index: number): Uint8Array => {
     if (index < 0 || index >= count) throw new RangeError(`string ${index} of ${count}`);
     return bytes.subarray(start + offsetAt(index), start + offsetAt(index + 1));
   };
-  return { count, bytesAt, at: (index) => decoder.decode(bytesAt(index)) };
+  return {
+    count,
+    bytesAt,
+    at: (index) => decoder.decode(bytesAt(index)),
+    every(accept) {
+      for (let index = 0; index < count; index++)
+        if (!accept(bytes, start + offsetAt(index), start + offsetAt(index + 1))) return false;
+      return true;
+    },
+  };
 }
 
 /** The index of `text` in a table in ascending byte order, or -1. */

@@ -31,10 +31,17 @@ export function isTombstoneId(id: string): boolean {
   return id.startsWith(TOMBSTONE_PREFIX);
 }
 
+/** 64 bits as two words, each unsigned: many of them are compared, and a BigInt costs an allocation. */
+export interface IdHash {
+  readonly high: number;
+  readonly low: number;
+}
+
 /** The first 64 bits of SHA-256 of an id, big-endian: what parts sort and filter ids by. Verify a match by the id. */
-export function idHash(id: string, digest: Digest): bigint {
+export function idHash(id: string, digest: Digest): IdHash {
   const sum = digest.sha256(encoder.encode(id));
-  return new DataView(sum.buffer, sum.byteOffset, sum.byteLength).getBigUint64(0);
+  const view = new DataView(sum.buffer, sum.byteOffset, sum.byteLength);
+  return { high: view.getUint32(0), low: view.getUint32(4) };
 }
 
 function contentId(domain: string, content: string, digest: Digest): string {

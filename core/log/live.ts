@@ -12,6 +12,7 @@
  * What is void does not depend on s but for being cut at it, and what is true of a part depends on earlier parts only.
  * So `livenessOf` works a part once, reuses what it knew of the same parts before, and `liveRowsAt` is a cut of it.
  */
+import { compareHashes, hashCount } from "../index/id_hashes.ts";
 import type { Part } from "../index/part.ts";
 import { type LiveRows, rowsThrough, type View } from "../retrieval/view.ts";
 
@@ -85,9 +86,9 @@ function voidRowsOf(part: Part, before: readonly Part[]): Uint32Array {
 function duplicatesWithin(part: Part): number[] {
   const { idHashes, idRows } = part;
   const rows: number[] = [];
-  for (let at = 1; at < idHashes.length; at++) {
+  for (let at = 1; at < idRows.length; at++) {
     const row = idRows[at] ?? 0;
-    for (let other = at - 1; other >= 0 && idHashes[other] === idHashes[at]; other--) {
+    for (let other = at - 1; other >= 0 && compareHashes(idHashes, other, idHashes, at) === 0; other--) {
       if (part.idOfRow(idRows[other] ?? 0) !== part.idOfRow(row)) continue;
       rows.push(row);
       break;
@@ -99,12 +100,12 @@ function duplicatesWithin(part: Part): number[] {
 /** Rows of `part` whose id `earlier` has. Walks the smaller list of hashes and gallops through the larger. */
 function duplicatesOf(part: Part, earlier: Part): number[] {
   const rows: number[] = [];
-  const [small, large] = part.idHashes.length <= earlier.idHashes.length ? [part, earlier] : [earlier, part];
+  const [small, large] = part.idRows.length <= earlier.idRows.length ? [part, earlier] : [earlier, part];
+  const end = hashCount(large.idHashes);
   let from = 0;
-  for (let at = 0; at < small.idHashes.length; at++) {
-    const hash = small.idHashes[at] ?? 0n;
-    from = gallop(large.idHashes, hash, from);
-    for (let match = from; large.idHashes[match] === hash; match++) {
+  for (let at = 0; at < small.idRows.length; at++) {
+    from = gallop(large.idHashes, small.idHashes, at, from);
+    for (let match = from; match < end && compareHashes(large.idHashes, match, small.idHashes, at) === 0; match++) {
       const [ours, theirs] = small === part ? [at, match] : [match, at];
       const row = part.idRows[ours] ?? 0;
       if (earlier.idOfRow(earlier.idRows[theirs] ?? 0) === part.idOfRow(row)) rows.push(row);
@@ -113,18 +114,22 @@ function duplicatesOf(part: Part, earlier: Part): number[] {
   return rows;
 }
 
-/** The first index, from `from` on, whose hash is not below `hash`. Steps double, so near matches are cheap. */
-function gallop(hashes: BigUint64Array, hash: bigint, from: number): number {
+/**
+ * The first index of `hashes`, from `from` on, whose hash is not below the one at `at` of `wanted`. Steps double, so
+ * near matches are cheap.
+ */
+function gallop(hashes: Uint32Array, wanted: Uint32Array, at: number, from: number): number {
+  const count = hashCount(hashes);
   let step = 1;
   let low = from;
-  while (low + step < hashes.length && (hashes[low + step] ?? 0n) < hash) {
+  while (low + step < count && compareHashes(hashes, low + step, wanted, at) < 0) {
     low += step;
     step *= 2;
   }
-  let high = Math.min(low + step, hashes.length);
+  let high = Math.min(low + step, count);
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((hashes[middle] ?? 0n) < hash) low = middle + 1;
+    if (compareHashes(hashes, middle, wanted, at) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

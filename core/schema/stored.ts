@@ -105,6 +105,8 @@ export interface ShardEntry {
   readonly to: number;
   readonly sha256: string;
   readonly bytes: number;
+  /** Of its start, which plans a search: what the first wave of range reads fetches. */
+  readonly hotBytes: number;
   /** Rows, and documents cut from them. */
   readonly events: number;
   readonly chunks: number;
@@ -127,12 +129,20 @@ const shardEntrySchema = z
     to: ordinalSchema,
     sha256: sha256Schema,
     bytes: ordinalSchema,
+    hot_bytes: ordinalSchema,
     events: countSchema,
     chunks: countSchema,
     min_ts: timeSchema.nullable(),
     max_ts: timeSchema.nullable(),
   })
-  .transform(({ min_ts, max_ts, ...entry }): ShardEntry => ({ ...entry, minTs: min_ts, maxTs: max_ts }));
+  .transform(
+    ({ hot_bytes, min_ts, max_ts, ...entry }): ShardEntry => ({
+      ...entry,
+      hotBytes: hot_bytes,
+      minTs: min_ts,
+      maxTs: max_ts,
+    }),
+  );
 
 export const headSchema = z
   .strictObject({
@@ -171,8 +181,9 @@ export function storedHead(head: Head): Json {
     i: head.incarnation,
     r: head.revision,
     c: head.covered,
-    shards: head.shards.map(({ minTs, maxTs, ...entry }) => ({
+    shards: head.shards.map(({ hotBytes, minTs, maxTs, ...entry }) => ({
       ...entry,
+      hot_bytes: hotBytes,
       min_ts: timeOrNull(minTs),
       max_ts: timeOrNull(maxTs),
     })),

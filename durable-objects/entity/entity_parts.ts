@@ -4,10 +4,11 @@
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
+import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
 import { STORE_CONCURRENCY_MAX, TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
-import { idHash } from "../../core/log/event_id.ts";
+import { type IdHash, idHash } from "../../core/log/event_id.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { Embedder } from "../../core/ports.ts";
@@ -34,7 +35,7 @@ export class EntityParts {
   readonly #revision: Revision;
   readonly #loading = new Map<string, Promise<Result<null>>>();
   /** Ascending id hashes of the head's shards: 8 bytes an event, so that a new id costs no look into a shard. */
-  readonly #ids = new Map<string, BigUint64Array>();
+  readonly #ids = new Map<string, Uint32Array>();
   #tailParts: TailPart[] = [];
   #opened = 0;
 
@@ -172,11 +173,11 @@ export class EntityParts {
     return ok(null);
   }
 
-  #idHashes(sha256: string): BigUint64Array {
+  #idHashes(sha256: string): Uint32Array {
     const known = this.#ids.get(sha256);
     if (known !== undefined) return known;
     const bytes = this.#ports.tables.shardIds(sha256).slice();
-    const hashes = new BigUint64Array(bytes.buffer, 0, bytes.length / BigUint64Array.BYTES_PER_ELEMENT);
+    const hashes = new Uint32Array(bytes.buffer, 0, bytes.length / Uint32Array.BYTES_PER_ELEMENT);
     this.#ids.set(sha256, hashes);
     return hashes;
   }
@@ -189,15 +190,8 @@ export class EntityParts {
 }
 
 /** `hashes` ascend. */
-function holds(hashes: BigUint64Array, wanted: bigint): boolean {
-  let low = 0;
-  let high = hashes.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((hashes[middle] ?? 0n) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return hashes[low] === wanted;
+function holds(hashes: Uint32Array, wanted: IdHash): boolean {
+  return isHashAt(hashes, firstHashFrom(hashes, wanted), wanted);
 }
 
 /** A remote embedder's vectors come from recorded outputs only, so the tail has none of them. */

@@ -4,6 +4,7 @@
  */
 import type { Result } from "../../core/errors.ts";
 import type {
+  Checksum,
   Clock,
   Compression,
   Digest,
@@ -51,6 +52,7 @@ export interface EntityPorts {
   readonly timer: Timer;
   readonly compression: Compression;
   readonly digest: Digest;
+  readonly checksum: Checksum;
   readonly registry: Registry;
   readonly queue: NudgeQueue;
   readonly builder: KernelBuilder;

@@ -10,6 +10,7 @@ import { prepareLine, tombstoneLine } from "../../core/log/line.ts";
 import type { LocalEmbedder } from "../../core/ports.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { loadKernel } from "../kernel/load_kernel.ts";
 
 const DAY_MS = Date.UTC(2026, 0, 5);
@@ -19,6 +20,7 @@ export const tools: BuildTools = {
   builder: createKernelBuilder(await loadKernel()),
   compression: nodeCompression,
   digest: nodeDigest,
+  checksum: createKernelChecksum(await loadKernel()),
   embedder: null,
 };
 

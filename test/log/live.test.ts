@@ -86,9 +86,11 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
     text: new Uint8Array(0),
     vectors: { supplied: null, embedded: null },
     bytes: 0,
+    hotBytes: 0,
     idOfRow: (row) => lines[row]?.id ?? "",
     rowOfId: (id) => lines.findIndex((line) => line.id === id),
-    idHashes: BigUint64Array.from(sorted, (entry) => entry.hash),
+    mayHaveId: (id) => lines.some((line) => line.id === id),
+    idHashes: new Uint32Array(BigUint64Array.from(sorted, (entry) => entry.hash).buffer),
     idRows: Uint32Array.from(sorted, (entry) => entry.row),
     lineOfRow: () => "",
   };

@@ -29,6 +29,7 @@ import { EntityTables } from "../../durable-objects/entity/state.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
 import type { Sql, SqlValue } from "../../durable-objects/sql.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { createSlabPool } from "../../wasm/slab_pool.ts";
 import { buildShard } from "../../workers/indexer/build_shard.ts";
 import type { BuildPorts } from "../../workers/indexer/ports.ts";
@@ -39,6 +40,7 @@ import { type StoreCalls, watchedStore } from "./store_calls.ts";
 
 const kernelModule = await loadKernel();
 const builder = createKernelBuilder(kernelModule);
+const checksum = createKernelChecksum(kernelModule);
 const slabs = createSlabPool(kernelModule);
 
 /** What happens to the next create-only puts. `lost`: it took effect, and the answer never came. */
@@ -224,6 +226,7 @@ export class EntityFixture {
       store: this.#faultyStore(),
       clock: { now: () => this.nowMs },
       timer: this.#timer(),
+      checksum,
       compression: nodeCompression,
       digest: nodeDigest,
       registry: {
@@ -313,6 +316,7 @@ export class EntityFixture {
 
   #buildPorts(): BuildPorts {
     return {
+      checksum,
       compression: nodeCompression,
       digest: nodeDigest,
       store: this.objects,

@@ -12,12 +12,16 @@ import { parseLine, prepareLine, tombstoneLine, withdrawalTarget } from "../../c
 import type { KernelBuilder, LocalEmbedder, Metric } from "../../core/ports.ts";
 import type { LiveRows, View } from "../../core/retrieval/view.ts";
 import type { EventInput, StoredEvent } from "../../core/schema/event.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
+import { loadKernel } from "../kernel/load_kernel.ts";
 
 /** What one commit holds: events, and ids that it withdraws. */
 export interface CommitPlan {
   readonly events: readonly EventInput[];
   readonly withdraw: readonly string[];
 }
+
+const checksum = createKernelChecksum(await loadKernel());
 
 export function segmentName(commit: number): string {
   return `entities/e/segments/${commit}.jsonl.zst`;
@@ -68,7 +72,7 @@ export function viewOf(commits: readonly CommitLines[], cutting: Cutting, tools:
 function partOf(commits: readonly CommitLines[], { builder, metric, embedder, remote }: CorpusTools): Part {
   const model = embedder?.id ?? remote?.id ?? "none";
   const revision: Revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: model, metric };
-  const tools: BuildTools = { builder, compression: nodeCompression, digest: nodeDigest, embedder };
+  const tools: BuildTools = { builder, compression: nodeCompression, digest: nodeDigest, checksum, embedder };
   const isRecorded = remote !== undefined && (commits.at(-1)?.commit ?? 0) <= remote.covered;
   const recorded = isRecorded ? remote.embed(chunkTexts(commits)) : null;
   const opened = openPart(buildPart({ incarnation: 1, revision, commits, recorded }, tools), tools);

@@ -38,6 +38,7 @@ const anyShards: fc.Arbitrary<ShardEntry[]> = fc
       length: ordinal,
       sha256,
       bytes: ordinal,
+      hotBytes: ordinal,
       events: count,
       chunks: count,
       minTs: option(time),
@@ -201,7 +202,7 @@ describe("a head's shards", () => {
   });
 
   it("that do not tile are refused", () => {
-    const entry = { sha256: "ab".repeat(32), bytes: 1, events: 1, chunks: 1, minTs: null, maxTs: null };
+    const entry = { sha256: "ab".repeat(32), bytes: 1, hotBytes: 1, events: 1, chunks: 1, minTs: null, maxTs: null };
     const head = {
       version: 1,
       incarnation: 1,

@@ -1,11 +1,12 @@
 /** What the indexer is built from. */
-import type { Clock, Compression, Digest, Embedder, KernelBuilder, ObjectStore } from "../../core/ports.ts";
+import type { Checksum, Clock, Compression, Digest, Embedder, KernelBuilder, ObjectStore } from "../../core/ports.ts";
 import type { EntityIndexApi, EntityScope, TenantIndexApi } from "../../core/rpc.ts";
 
 /** What a build needs. */
 export interface BuildPorts {
   readonly compression: Compression;
   readonly digest: Digest;
+  readonly checksum: Checksum;
   readonly store: ObjectStore;
   readonly builder: KernelBuilder;
   readonly embedder: Embedder | null;

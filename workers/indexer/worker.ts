@@ -10,6 +10,7 @@ import { problemOf } from "../../core/errors.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import kernelModule from "../../wasm/build/kernel.wasm";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { consumeDeadLetters, consumeNudges } from "./consume.ts";
 import type { Env } from "./env.ts";
 import { operationsRouter, sweep } from "./operations.ts";
@@ -32,6 +33,7 @@ function compose(env: Env): IndexerPorts {
     clock: systemClock,
     compression: nodeCompression,
     digest: nodeDigest,
+    checksum: createKernelChecksum(kernelModule),
     store: r2Store(env.BUCKET),
     builder,
     embedder: embedder.value,
