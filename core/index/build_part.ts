@@ -28,7 +28,7 @@ import { type VectorsSummary, writeSummary } from "./part_summary.ts";
 import { revisionOf } from "./revision.ts";
 import { fileOrder, SECTION, type SectionName } from "./sections.ts";
 import { templateKeys } from "./segment_templates.ts";
-import { type ShardSection, writeShardFile } from "./shard_file.ts";
+import { type ShardIdentity, type ShardSection, writeShardFile } from "./shard_file.ts";
 import { LinesWriter } from "./stored_lines.ts";
 import { writeStringTable } from "./string_table.ts";
 import { bytesOf } from "./typed_section.ts";
@@ -47,7 +47,23 @@ export interface BuildTools {
 
 type Sections = Partial<Record<SectionName, Uint8Array>>;
 
+/** The vectors of a part by kind, as the kernel searches them. */
+export type VectorsByKind = Readonly<Record<"embedded" | "supplied", VectorSections | null>>;
+
+/** A part but for its vectors, which may yet be given graphs. */
+export interface PartDraft {
+  readonly identity: ShardIdentity;
+  readonly sections: Readonly<Sections>;
+  readonly vectors: VectorsByKind;
+}
+
+/** A part without graphs: every search of it is exact. */
 export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
+  const draft = draftPart(source, tools);
+  return finishPart(draft, draft.vectors, tools.checksum);
+}
+
+export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
   assertSource(source, tools);
   const gathered = gather(source, tools.compression);
   const documents = gathered.documentTexts.length;
@@ -66,13 +82,26 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
     ...idSections(gathered.ids, tools.digest),
     ...gathered.columns.finish(gathered.ids.length),
     ...gathered.lines.finish(),
-    ...vectorSections(vectors, source.revision.metric, tools.builder),
     text: tools.builder.textSection(gathered.documentTexts),
   };
   const { from, to } = rangeOf(source.commits);
   const revision = revisionOf(source.revision, tools.digest);
-  const identity = { incarnation: source.incarnation, from, to, revision };
-  return writeShardFile(identity, inFileOrder(sections), tools.checksum);
+  return {
+    identity: { incarnation: source.incarnation, from, to, revision },
+    sections,
+    vectors: vectorSections(vectors, source.revision.metric, tools.builder),
+  };
+}
+
+/** `vectors` are the draft's, or the same with graphs. */
+export function finishPart(draft: PartDraft, vectors: VectorsByKind, checksum: Checksum): Uint8Array {
+  const { embedded, supplied } = vectors;
+  const sections: Sections = {
+    ...draft.sections,
+    ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
+    ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
+  };
+  return writeShardFile(draft.identity, inFileOrder(sections), checksum);
 }
 
 /** Texts of the documents of `commits`, in document order: what a remote embedder is asked to embed. */
@@ -280,15 +309,10 @@ function documentSections(gathered: Gathered): Sections {
   };
 }
 
-function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): Sections {
-  const sectionsOf = ({ byDocument, space }: ChosenVectors): VectorSections =>
-    builder.vectorSections([{ vectors: byDocument }], space.dimensions, metric);
-  const embedded = vectors.embedded && sectionsOf(vectors.embedded);
-  const supplied = vectors.supplied && sectionsOf(vectors.supplied);
-  return {
-    ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
-    ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
-  };
+function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): VectorsByKind {
+  const sectionsOf = (chosen: ChosenVectors | null): VectorSections | null =>
+    chosen && builder.vectorSections([{ vectors: chosen.byDocument }], chosen.space.dimensions, metric);
+  return { embedded: sectionsOf(vectors.embedded), supplied: sectionsOf(vectors.supplied) };
 }
 
 function idSections(ids: readonly string[], digest: Digest): Sections {
