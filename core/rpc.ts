@@ -103,7 +103,7 @@ export interface SearchHit {
   readonly explain?: HitExplanation;
 }
 
-export type Plan = "exact" | "filtered_exact";
+export type Plan = "exact" | "filtered_exact" | "hnsw";
 export type CacheTier = "memory" | "ssd" | "cold";
 
 export interface SearchAnswer {
@@ -232,8 +232,11 @@ export interface EntityIndexApi {
   proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
   /** Work that begins at `from` could not be done. `deferred`: it waits for something else, which is not its fault. */
   workFailed(scope: EntityScope, from: number, error: string, deferred: boolean): Promise<Result<null>>;
-  /** Whether this incarnation still stands: asked before anything of it is written that only the indexer knows of. */
-  stands(scope: EntityScope, incarnation: number): Promise<Result<boolean>>;
+  /**
+   * Whether this incarnation still stands: asked before anything of it is written that only the indexer knows of. Whoever
+   * asks is at the work that begins at `from`: its lease begins anew.
+   */
+  stands(scope: EntityScope, incarnation: number, from: number): Promise<Result<boolean>>;
   /** Why index work last failed; null when it has not since it last succeeded. */
   lastFailure(scope: EntityScope): Promise<Result<string | null>>;
   unseal(scope: EntityScope): Promise<Result<null>>;

@@ -78,8 +78,8 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     });
   }
 
-  stands(scope: EntityScope, incarnation: number) {
-    return this.#serve(scope, async (entity) => ok(entity.stands(incarnation)));
+  stands(scope: EntityScope, incarnation: number, from: number) {
+    return this.#serve(scope, async (entity) => ok(entity.stands(incarnation, from)));
   }
 
   lastFailure(scope: EntityScope) {

@@ -221,9 +221,11 @@ export class Entity {
     this.#index.failed(from, error, deferred);
   }
 
-  stands(incarnation: number): boolean {
+  stands(incarnation: number, from: number): boolean {
     const { state } = this.#now();
-    return state.incarnation === incarnation && state.erasing === null;
+    const stands = state.incarnation === incarnation && state.erasing === null;
+    if (stands) this.#index.renew(from);
+    return stands;
   }
 
   lastFailure(): string | null {

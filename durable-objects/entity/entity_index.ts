@@ -202,6 +202,13 @@ export class EntityIndex {
     if (this.#host.state().incarnation === incarnation) this.#save({ hint: { version, writtenMs: nowMs } });
   }
 
+  /** Whoever was given the work that begins at `from` is still at it. */
+  renew(from: number): void {
+    const { attempted } = this.#host.state();
+    if (attempted?.from !== from || attempted.handedOutMs === null) return;
+    this.#save({ attempted: { ...attempted, handedOutMs: this.#host.ports.clock.now() } });
+  }
+
   /** An attempt failed. `deferred`: it had to wait for something else, and does not count. */
   failed(from: number, error: string, deferred: boolean): void {
     const { attempted } = this.#host.state();

@@ -323,7 +323,7 @@ export class EntityFixture {
       builder,
       embedder: null,
       entity: () => ({
-        stands: (_scope, incarnation) => this.serve(async (entity) => ok(entity.stands(incarnation))),
+        stands: (_scope, incarnation, from) => this.serve(async (entity) => ok(entity.stands(incarnation, from))),
       }),
     };
   }

@@ -50,6 +50,23 @@ describe("what is handed out", () => {
     expect(await fixture.index()).toBe(1);
   });
 
+  test("work is not handed out again while its worker says that it is at it", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 1);
+    fixture.nowMs += 1_000;
+    expect(await fixture.entity.nextWork()).not.toBeNull();
+    for (let renewal = 0; renewal < 3 * WORK_ATTEMPTS_MAX; renewal += 1) {
+      fixture.nowMs += fixture.settings.nudgeRetryMs - 1;
+      expect(fixture.entity.stands(1, 1)).toBe(true);
+      expect(await fixture.entity.nextWork()).toBeNull();
+    }
+    // Whoever is at other work, or at that of another incarnation, renews nothing.
+    expect(fixture.entity.stands(1, 2)).toBe(true);
+    expect(fixture.entity.stands(2, 1)).toBe(false);
+    fixture.nowMs += fixture.settings.nudgeRetryMs;
+    expect(await fixture.index()).toBe(1);
+  });
+
   test("work that only has to wait is never sealed", async () => {
     const fixture = new EntityFixture();
     await fill(fixture, 0, 1);

@@ -8,10 +8,10 @@ import type { BuildPorts } from "./ports.ts";
 
 export async function whileItStands<T>(
   ports: BuildPorts,
-  { scope, incarnation }: IndexWork,
+  { scope, incarnation, from }: IndexWork,
   put: () => Promise<T>,
 ): Promise<Result<T>> {
-  const stands = await ports.entity(scope).stands(scope, incarnation);
+  const stands = await ports.entity(scope).stands(scope, incarnation, from);
   if (!stands.ok) return stands;
   if (!stands.value)
     return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
