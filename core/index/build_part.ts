@@ -49,6 +49,7 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
   const gathered = gather(source, tools.compression);
   const documents = gathered.documentTexts.length;
   const vectors = vectorsOf(source, gathered, tools.embedder);
+  const { text, postings } = tools.builder.textSections(gathered.documentTexts, null);
   const sections: Sections = {
     summary: writeSummary({
       rows: gathered.ids.length,
@@ -64,7 +65,8 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
     ...gathered.columns.finish(gathered.ids.length),
     ...gathered.lines.finish(),
     ...vectorSections(vectors, source.revision.metric, tools.builder),
-    text: tools.builder.textSection(gathered.documentTexts),
+    text,
+    postings,
   };
   const { from, to } = rangeOf(source.commits);
   const revision = revisionOf(source.revision, tools.digest);

@@ -39,7 +39,7 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
   if (!tables.ok) return tables;
   const { rows, documents, times } = summary.value;
   const said = { ...identity, rows, documents, times, bytes: bytes.length };
-  return ok({ ...said, ...tables.value, text: sectionOf("text"), vectors });
+  return ok({ ...said, ...tables.value, text: { text: sectionOf("text"), postings: sectionOf("postings") }, vectors });
 }
 
 type Tables = Omit<Part, keyof ShardIdentity | keyof PartSummary | "text" | "vectors" | "bytes">;

@@ -41,12 +41,14 @@ export const SECTION = {
   idRows: 51,
   /** strings, a row: its event id. */
   ids: 52,
-  /** The kernel's text section over the documents. */
+  /** The kernel's text section over the documents: lengths and the term dictionary. */
   text: 60,
   /** The kernel's codes of the documents' vectors: the embedder's. Absent when there are none. */
   embeddedCodes: 61,
   /** Likewise, of the vectors that came with events. */
   suppliedCodes: 62,
+  /** The kernel's postings section, of the terms in `text`. */
+  postings: 63,
   /** The residuals that belong to each. */
   embeddedResiduals: 64,
   suppliedResiduals: 65,
@@ -77,16 +79,17 @@ export const HOT_SECTIONS: readonly SectionName[] = [
   "documentTos",
   "columnNames",
   "columnEntries",
+  "text",
 ];
 
 /**
- * In the order in which they stand in the file: what is read together lies together. A search reads the text and one
+ * In the order in which they stand in the file: what is read together lies together. A search reads postings and one
  * kind of vectors.
  */
 export const COLD_SECTIONS: readonly SectionName[] = [
   "embeddedCodes",
   "embeddedResiduals",
-  "text",
+  "postings",
   "suppliedCodes",
   "suppliedResiduals",
   "rowTimes",

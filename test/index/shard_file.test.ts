@@ -10,6 +10,7 @@ import { commitsFrom, letterEmbedder, sourceOf, tools } from "./part_fixture.ts"
 
 const KERNEL_SECTIONS: readonly number[] = [
   SECTION.text,
+  SECTION.postings,
   SECTION.embeddedCodes,
   SECTION.embeddedResiduals,
   SECTION.suppliedCodes,

@@ -30,6 +30,11 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+function sectionDigests(questions: readonly string[] | null): readonly string[] {
+  const { text, postings } = builder.textSections(TEXTS, questions);
+  return [sha256(text), sha256(postings)];
+}
+
 function results() {
   const perMetric = (["cosine", "dot", "l2"] as const).map((metric) => {
     const sections = sectionsOf({ texts: TEXTS, vectors: VECTORS, dimensions: DIMENSIONS, metric });
@@ -48,7 +53,12 @@ function results() {
       weight: slab.idf(statistics.documents, statistics.df[i] ?? 0),
     }));
     const averageLength = statistics.words / statistics.documents;
-    const text = slab.searchText(part, { terms: weighted, k1: 0.9, b: 0.4, averageLength }, all, 4);
+    const text = slab.searchText(
+      part,
+      { terms: weighted, k1: 0.9, b: 0.4, averageLength, averageQuestionLength: 0 },
+      all,
+      4,
+    );
     const fused = slab.fuse(
       [
         { keys: near.documents, weight: 1 },
@@ -68,7 +78,8 @@ function results() {
   });
   return {
     analyzer: builder.analyzer,
-    textSection: sha256(builder.textSection(TEXTS)),
+    textSections: sectionDigests(null),
+    textSectionsWithQuestions: sectionDigests(TEXTS.map((_, i) => (i % 2 === 0 ? `Who owns renewal ${i}?` : ""))),
     terms: TEXTS.map((text) => builder.analyze(text).map(({ field, term, count }) => `${field} ${term} ${count}`)),
     perMetric,
   };

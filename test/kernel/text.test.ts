@@ -32,6 +32,7 @@ function parametersOf({ texts, query, live }: Case, k1: number, b: number): Text
     k1,
     b,
     averageLength: statistics.documents === 0 ? 0 : statistics.words / statistics.documents,
+    averageQuestionLength: 0,
   };
 }
 
@@ -121,7 +122,13 @@ describe("text search", () => {
     texts.forEach((text, document) => {
       const [term] = builder.analyze(text).filter(({ term }) => term.startsWith("word"));
       if (term === undefined) throw new Error("no term");
-      const parameters = { terms: [{ ...term, weight: 1 }], k1: 0.9, b: 0.4, averageLength: 2 };
+      const parameters = {
+        terms: [{ ...term, weight: 1 }],
+        k1: 0.9,
+        b: 0.4,
+        averageLength: 2,
+        averageQuestionLength: 0,
+      };
       expect([...slab.searchText(part, parameters, all, 10).documents]).toEqual([document]);
     });
     const absent = ["", "a", "word", "word500", "zzz", "word1\u0000"].map((term) => ({
@@ -141,7 +148,13 @@ describe("text search", () => {
     );
     const terms = builder.analyze("alpha");
     expect(slab.statistics(part, terms, all).df).toEqual([2_000]);
-    const parameters = { terms: terms.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0, averageLength: 1 };
+    const parameters = {
+      terms: terms.map((term) => ({ ...term, weight: 1 })),
+      k1: 0.9,
+      b: 0,
+      averageLength: 1,
+      averageQuestionLength: 0,
+    };
     const tfOf = (document: number): number | undefined => slab.explainText(part, parameters, document)[0]?.tf;
     expect([0, 1, 3, 198, 5_997].map(tfOf)).toEqual([1, 0, 4, 199, 198]);
   });
@@ -151,9 +164,9 @@ describe("the text section", () => {
   test("is the same bytes for the same texts, whatever was built before", () => {
     fc.assert(
       fc.property(anyTexts, anyTexts, (texts, others) => {
-        const first = builder.textSection(texts);
-        builder.textSection(others);
-        expect(builder.textSection(texts)).toEqual(first);
+        const first = builder.textSections(texts, null);
+        builder.textSections(others, null);
+        expect(builder.textSections(texts, null)).toEqual(first);
       }),
       { numRuns: 30 },
     );

@@ -13,7 +13,7 @@
  */
 import { stem } from "./stemmer";
 import { isStopWord } from "./stop_words";
-import { FIELD_WORD, tableAdd } from "./term_table";
+import { tableAdd } from "./term_table";
 import {
   appendFolded,
   classOf,
@@ -53,13 +53,23 @@ let length: u32 = 0;
 let plain: bool = true;
 let cut: bool = false;
 
-/** Finds the words of a text. With `countOnly` it adds no terms. */
-export function scanWords(at: usize, end: usize, ofDocument: u32, countOnly: bool): void {
+/** Counts the words of a text and adds no terms. */
+export function countWordsOf(at: usize, end: usize): void {
+  counting = true;
+  scan(at, end);
+}
+
+/** Adds the words of a text of `ofDocument` to the term table, in a field. */
+export function scanWords(at: usize, end: usize, ofDocument: u32, field: u32): void {
+  document = ofDocument;
+  counting = false;
+  store<u8>(TERM, field);
+  scan(at, end);
+}
+
+function scan(at: usize, end: usize): void {
   wordsSeen = 0;
   wordsIndexed = 0;
-  document = ofDocument;
-  counting = countOnly;
-  store<u8>(TERM, FIELD_WORD);
   while (at < end) {
     const kind = classOf(decode(at, end));
     if (isAlphanumeric(kind)) at = scanWord(at, end);
