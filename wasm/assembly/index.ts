@@ -72,6 +72,7 @@ import {
   vectorMetric,
 } from "./vector_section";
 import { scanWholes, wholesIndexed } from "./wholes";
+import { wordCacheBegin } from "./word_cache";
 import { countWordsOf, scanWords, wordsIndexed, wordsSeen } from "./words";
 
 // --- Memory ---------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ export function textBegin(documents: u32): i32 {
   memory.fill(wordLengths, 0, ((<usize>documents) << 2) + 16);
   memory.fill(questionLengths, 0, ((<usize>documents) << 2) + 16);
   memory.fill(wholeBits, 0, <usize>bitsetBytes(documents) + 16);
-  return tableBegin();
+  return wordCacheBegin(documents) ? tableBegin() : CAPACITY;
 }
 
 /** Document `document` has the UTF-8 text at `at`. Documents come in ascending order. */

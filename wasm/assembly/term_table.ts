@@ -66,9 +66,12 @@ function hashOf(at: usize, bytes: u32): u32 {
   return hash ^ (hash >> 13);
 }
 
-/** One occurrence of the term in `document`. Documents come in ascending order. */
-export function tableAdd(term: usize, bytes: u32, document: u32): void {
-  if (tableStatus != OK) return;
+/**
+ * One occurrence of the term in `document`. Documents come in ascending order. Answers the term's record, or 0 when there
+ * is no room.
+ */
+export function tableAdd(term: usize, bytes: u32, document: u32): usize {
+  if (tableStatus != OK) return 0;
   const hash = hashOf(term, bytes);
   let slot = hash & (slotCount - 1);
   for (;;) {
@@ -76,20 +79,20 @@ export function tableAdd(term: usize, bytes: u32, document: u32): void {
     if (record == 0) break;
     if (load<u32>(record, RECORD_HASH) == hash && load<u32>(record, RECORD_BYTES) == bytes) {
       if (memory.compare(record + RECORD_TERM, term, bytes) == 0) {
-        count(record, document);
-        return;
+        tableCount(record, document);
+        return record;
       }
     }
     slot = (slot + 1) & (slotCount - 1);
   }
-  insert(term, bytes, hash, slot, document);
+  return insert(term, bytes, hash, slot, document);
 }
 
-function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): void {
+function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): usize {
   const record = arenaTakeSmall(<u32>RECORD_TERM + bytes);
   if (record == 0) {
     tableStatus = CAPACITY;
-    return;
+    return 0;
   }
   memory.fill(record, 0, RECORD_TERM);
   store<u32>(record, hash, RECORD_HASH);
@@ -102,6 +105,7 @@ function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): v
   store<u32>(slots + ((<usize>slot) << 2), <u32>record);
   termCount += 1;
   if (termCount * 2 > slotCount) grow();
+  return record;
 }
 
 function grow(): void {
@@ -123,7 +127,8 @@ function grow(): void {
   slotCount = bigger;
 }
 
-function count(record: usize, document: u32): void {
+/** One more occurrence, in `document`, of a term whose record is known. */
+export function tableCount(record: usize, document: u32): void {
   if (load<u32>(record, RECORD_DOCUMENT) == document) {
     store<u32>(record, load<u32>(record, RECORD_TF) + 1, RECORD_TF);
     return;
