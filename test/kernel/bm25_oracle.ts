@@ -4,7 +4,7 @@ import type { QueryTerm, TermField, TextParameters, TextStatistics, WeightedTerm
 /** What the analyzer sees of each document: its words and whole tokens, and the words of its questions. */
 export type Analyzed = readonly (readonly QueryTerm[])[];
 
-export function lengthOf(terms: readonly QueryTerm[], of: "word" | "question"): number {
+function lengthOf(terms: readonly QueryTerm[], of: "word" | "question"): number {
   return terms.reduce((sum, { field, count }) => (field === of ? sum + count : sum), 0);
 }
 
@@ -26,10 +26,7 @@ function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-export function termFrequency(
-  document: readonly QueryTerm[],
-  { field, term }: Pick<QueryTerm, "field" | "term">,
-): number {
+function termFrequency(document: readonly QueryTerm[], { field, term }: Pick<QueryTerm, "field" | "term">): number {
   return document.find((candidate) => candidate.field === field && candidate.term === term)?.count ?? 0;
 }
 
@@ -54,6 +51,15 @@ function normOf(
   return Math.fround(average > 0 ? k1 * (1 - b + (b * lengthOf(document, field)) / average) : k1);
 }
 
-export function scoreOf(document: readonly QueryTerm[], parameters: TextParameters): number {
+function scoreOf(document: readonly QueryTerm[], parameters: TextParameters): number {
   return parameters.terms.reduce((sum, term) => Math.fround(sum + contributionOf(document, term, parameters).score), 0);
+}
+
+/** The best `limit` of `matches` whose score is above zero: score descending, then document ascending. */
+export function bestOf(corpus: Analyzed, parameters: TextParameters, matches: readonly number[], limit: number) {
+  return matches
+    .map((document) => ({ document, score: scoreOf(corpus[document] ?? [], parameters) }))
+    .filter(({ score }) => score > 0)
+    .sort((a, b) => b.score - a.score || a.document - b.document)
+    .slice(0, limit);
 }

@@ -232,12 +232,20 @@ function checkTail(at: usize, end: usize, before: u32, documents: u32): i32 {
   // One more than the last document.
   let next: u64 = <u64>(before + 1);
   for (let left = termDocuments % BLOCK; left > 0; left--) {
-    const head = readVarint(at, end);
-    if (varintEnd == 0) return BAD_LENGTH;
-    at = varintEnd;
+    if (at >= end) return BAD_LENGTH;
+    let head = <u32>load<u8>(at++);
+    if (head >= 0x80) {
+      head = readVarint(at - 1, end);
+      if (varintEnd == 0) return BAD_LENGTH;
+      at = varintEnd;
+    }
     next += (head >> 1) + 1;
     if ((head & 1) != 0) continue;
-    if (readVarint(at, end) == 0) return varintEnd == 0 ? BAD_LENGTH : BAD_VALUE;
+    if (at >= end) return BAD_LENGTH;
+    const tf = <u32>load<u8>(at++);
+    if (tf == 0) return BAD_VALUE;
+    if (tf < 0x80) continue;
+    if (readVarint(at - 1, end) == 0) return varintEnd == 0 ? BAD_LENGTH : BAD_VALUE;
     at = varintEnd;
   }
   if (next > documents) return BAD_ORDER;
