@@ -146,6 +146,8 @@ export const FUSION_K_MAX = 10_000;
 export const FUSION_WEIGHT_MAX = 1_000;
 export const LIST_LIMIT_DEFAULT = 100;
 export const LIST_LIMIT_MAX = 1_000;
+/** Terms that one look-up by prefix answers: they pass through a slab's scratch. */
+export const PREFIX_TERMS_MAX = 512;
 /** A leg of a hybrid search hands at least this many candidates to the fusion, or 5·top_k if more. */
 export const LEG_CANDIDATES_MIN = 100;
 

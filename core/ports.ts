@@ -119,8 +119,11 @@ export type Embedder = LocalEmbedder | RemoteEmbedder;
 
 export type Metric = "cosine" | "dot" | "l2";
 
-/** `word`: analysed prose, stemmed. `whole`: an identifier, path, address or number, kept verbatim (case-folded). */
-export type TermField = "word" | "whole";
+/**
+ * `word`: analysed prose, stemmed. `whole`: an identifier, path, address or number, kept verbatim (case-folded).
+ * `question`: a word of the questions that a document is said to answer.
+ */
+export type TermField = "word" | "whole" | "question";
 
 export interface QueryTerm {
   readonly field: TermField;
@@ -129,16 +132,27 @@ export interface QueryTerm {
   readonly count: number;
 }
 
+/** What the kernel keeps of the texts of a part. One is of no use without the other, and each says when they differ. */
+export interface TextSections {
+  /** Lengths and the term dictionary: read before a search can be planned. */
+  readonly text: Uint8Array;
+  /** Postings in the order of the dictionary. */
+  readonly postings: Uint8Array;
+}
+
 /** Turns texts and vectors into the kernel's sections. Pure: same input, same bytes, on every engine. */
 export interface KernelBuilder {
   /** Names tokenizer, folding, stemmer and stop list; part of the revision. */
   readonly analyzer: string;
-  /** Distinct terms of a text with their counts, ordered by field, then term bytes. */
+  /** Distinct words and whole tokens of a text with their counts, ordered by field, then term bytes. */
   analyze(text: string): readonly QueryTerm[];
   /** How many words the analyzer sees, stop words included: the unit of CHUNK_TOKENS_MAX. */
   countTokens(text: string): number;
-  /** Document i has text `texts[i]`; an empty string has no terms. */
-  textSection(texts: readonly string[]): Uint8Array;
+  /**
+   * Document i has text `texts[i]` and answers the questions `questions[i]`, which are analysed as one text whose words
+   * alone count; an empty string has no terms. Of questions without a word no byte is kept.
+   */
+  textSections(texts: readonly string[], questions: readonly string[] | null): TextSections;
   /** Of the documents of all pieces, in order. Every vector has `dimensions` finite numbers. */
   vectorSections(pieces: readonly VectorPiece[], dimensions: number, metric: Metric): VectorSections;
 }
@@ -171,7 +185,7 @@ export interface PartSections {
   readonly rows: number;
   /** Ascending: the row that document i was cut from. */
   readonly rowOfDocument: Uint32Array;
-  readonly text: Uint8Array;
+  readonly text: TextSections;
   readonly vectors: VectorSections | null;
   /** One code a row. Code 0 means the row has no value. */
   readonly columns: readonly Uint32Array[];
@@ -186,6 +200,10 @@ export interface TextStatistics {
   readonly words: number;
   /** Live documents with at least one whole token. */
   readonly wholeDocuments: number;
+  /** Live documents whose questions have at least one word. */
+  readonly questionDocuments: number;
+  /** Sum of the lengths of their questions in indexed words. */
+  readonly questionWords: number;
   /** Live documents of each asked term, in order. */
   readonly df: readonly number[];
 }
@@ -203,6 +221,14 @@ export interface TextParameters {
   readonly b: number;
   /** Mean length of live documents, in indexed words. */
   readonly averageLength: number;
+  /** Mean length of the questions of live documents that have any, in indexed words. */
+  readonly averageQuestionLength: number;
+}
+
+export interface DictionaryTerm {
+  readonly term: string;
+  /** Documents of the part that have it, live or not. */
+  readonly df: number;
 }
 
 /** Ordered by score descending, then document ascending. */
@@ -216,7 +242,7 @@ export interface TermExplanation {
   readonly term: string;
   readonly weight: number;
   readonly tf: number;
-  /** k1 · (1 − b + b · length / averageLength); k1 alone for whole tokens. */
+  /** k1 · (1 − b + b · length / averageLength), each of the term's field; k1 alone for whole tokens. */
   readonly norm: number;
   readonly score: number;
 }
@@ -256,6 +282,8 @@ export interface KernelSlab {
 
   // Scores: bitsets over documents.
   statistics(part: LoadedPart, terms: readonly QueryTerm[], live: Bits): TextStatistics;
+  /** The part's terms that begin with `prefix`, in byte order: the first `limit`, and at most PREFIX_TERMS_MAX. */
+  termsWithPrefix(part: LoadedPart, field: TermField, prefix: string, limit: number): readonly DictionaryTerm[];
   /** ln(1 + (documents − df + ½) / (df + ½)) by the kernel's own arithmetic. */
   idf(documents: number, df: number): number;
   searchText(part: LoadedPart, parameters: TextParameters, matches: Bits, limit: number): Ranked;

@@ -5,6 +5,7 @@
  */
 import type { Result } from "./errors.ts";
 import type { Revision } from "./index/part.ts";
+import type { TermField } from "./ports.ts";
 import type { StoredEvent } from "./schema/event.ts";
 import type { Json } from "./schema/scalar.ts";
 import type { SearchRequest } from "./schema/search.ts";
@@ -60,7 +61,7 @@ export interface Citation {
 export interface TextExplanation {
   readonly score: number;
   readonly terms: readonly {
-    readonly field: "word" | "whole";
+    readonly field: TermField;
     readonly term: string;
     readonly idf: number;
     readonly df: number;

@@ -3,7 +3,7 @@
  * The instance's memory grows up to BUILDER_BYTES_MAX and is kept; it is zeroed after every call.
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
-import type { KernelBuilder, Metric, QueryTerm, VectorPiece, VectorSections } from "../core/ports.ts";
+import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
@@ -33,7 +33,7 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     analyzer: ANALYZER,
     analyze: (text) => cleared(instance, () => analyze(instance, text)),
     countTokens: (text) => cleared(instance, () => countTokens(instance, text)),
-    textSection: (texts) => cleared(instance, () => textSection(instance, texts)),
+    textSections: (texts, questions) => cleared(instance, () => textSections(instance, texts, questions)),
     vectorSections: (pieces, dimensions, metric) =>
       cleared(instance, () => vectorSections(instance, pieces, dimensions, metric)),
   };
@@ -83,17 +83,27 @@ function countTokens(instance: KernelInstance, text: string): number {
   return instance.kernel.countWords(at, instance.putText(at, text, room));
 }
 
-function textSection(instance: KernelInstance, texts: readonly string[]): Uint8Array {
+function textSections(
+  instance: KernelInstance,
+  texts: readonly string[],
+  questions: readonly string[] | null,
+): TextSections {
   const { kernel } = instance;
-  const room = texts.reduce((most, text) => Math.max(most, utf8Room(text)), 0);
+  if (questions !== null && questions.length !== texts.length)
+    throw new Error(`questions of ${questions.length} documents, not ${texts.length}`);
+  const room = [...texts, ...(questions ?? [])].reduce((most, text) => Math.max(most, utf8Room(text)), 0);
   const at = instance.take(room);
   expectRoom(kernel.textBegin(texts.length) === 0);
   texts.forEach((text, document) => {
     expectRoom(kernel.textAdd(document, at, instance.putText(at, text, room)) === 0);
+    const asked = questions?.[document] ?? "";
+    if (asked !== "") expectRoom(kernel.questionsAdd(document, at, instance.putText(at, asked, room)) === 0);
   });
-  const section = kernel.textEnd();
-  expectRoom(section !== 0);
-  return instance.bytes(section, kernel.textBytes());
+  expectRoom(kernel.textEnd() === 0);
+  return {
+    text: instance.bytes(kernel.textAt(), kernel.textBytes()),
+    postings: instance.bytes(kernel.postingsAt(), kernel.postingsBytes()),
+  };
 }
 
 /** At least the bytes of `text` as UTF-8. */

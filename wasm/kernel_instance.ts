@@ -29,8 +29,12 @@ export interface KernelExports {
 
   textBegin(documents: number): number;
   textAdd(document: number, at: number, bytes: number): number;
+  questionsAdd(document: number, at: number, bytes: number): number;
   textEnd(): number;
+  textAt(): number;
   textBytes(): number;
+  postingsAt(): number;
+  postingsBytes(): number;
   textTermsOf(): number;
   countWords(at: number, bytes: number): number;
   codesBegin(documents: number, vectors: number, dimensions: number, metric: number): number;
@@ -61,6 +65,7 @@ export interface KernelExports {
     columnBytes: number,
     sectionBytes: number,
     hasGraph: number,
+    hasQuestions: number,
   ): number;
   partReserve(
     documents: number,
@@ -69,6 +74,7 @@ export interface KernelExports {
     columnBytes: number,
     sectionBytes: number,
     hasGraph: number,
+    hasQuestions: number,
   ): number;
   partPlaceColumn(part: number, column: number, width: number): number;
   partPlaceSection(part: number, section: number, bytes: number): number;
@@ -92,27 +98,11 @@ export interface KernelExports {
   statistics(part: number, terms: number, count: number, live: number, out: number): void;
   idf(documents: number, df: number): number;
   logarithm(x: number): number;
-  searchText(
-    part: number,
-    terms: number,
-    count: number,
-    k1: number,
-    b: number,
-    averageLength: number,
-    matches: number,
-    limit: number,
-    out: number,
-  ): number;
-  explainText(
-    part: number,
-    terms: number,
-    count: number,
-    k1: number,
-    b: number,
-    averageLength: number,
-    document: number,
-    out: number,
-  ): void;
+  textParameters(k1: number, b: number, averageLength: number, averageQuestionLength: number): void;
+  searchText(part: number, terms: number, count: number, matches: number, limit: number, out: number): number;
+  explainText(part: number, terms: number, count: number, document: number, out: number): void;
+  prefixTerms(part: number, prefix: number, bytes: number, limit: number, out: number): number;
+  prefixTermBytes(): number;
   searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
   unpackKeys(keys: number, count: number, ids: number, scores: number): void;

@@ -2,24 +2,28 @@
  * A slab: one kernel instance of fixed size that holds the parts of one scope and searches them.
  * What it answers is a copy; nothing it hands out refers to its memory.
  */
+import { PREFIX_TERMS_MAX } from "../core/limits.ts";
 import type {
+  DictionaryTerm,
   FusedRanking,
   KernelSlab,
   LoadedPart,
   QueryTerm,
   Ranked,
   TermExplanation,
+  TermField,
   TextParameters,
   TextStatistics,
 } from "../core/ports.ts";
 import { createKernelInstance, type KernelInstance, statusText } from "./kernel_instance.ts";
-import { putTerms } from "./query_terms.ts";
+import { FIELD_BYTES, putTerms } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
 import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
 
 const KEY_BYTES = 8;
-const STATISTICS_BYTES = 16;
+const STATISTICS_BYTES = 32;
 const EXPLANATION_BYTES = 12;
+const TERM_HEAD_BYTES = 8;
 const FUSION_ENTRY_BYTES = 16;
 /** Weights are multiples of one in so many, fused scores of one in SCORE_UNITS. */
 const WEIGHT_UNITS = 2 ** 16;
@@ -47,6 +51,8 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
     },
     statistics: (part, terms, live) =>
       instance.frame(() => statistics(instance, part, terms, putDocuments(parts.held(part), live))),
+    termsWithPrefix: (part, field, prefix, limit) =>
+      instance.frame(() => termsWithPrefix(instance, parts.held(part), field, prefix, limit)),
     idf: (documents, df) => instance.kernel.idf(documents, df),
     searchText: (part, parameters, matches, limit) =>
       instance.frame(() => {
@@ -98,6 +104,8 @@ function statistics(
     documents: view.getUint32(0, true),
     wholeDocuments: view.getUint32(4, true),
     words: Number(view.getBigUint64(8, true)),
+    questionDocuments: view.getUint32(16, true),
+    questionWords: Number(view.getBigUint64(24, true)),
     df: terms.map((_, index) => view.getUint32(STATISTICS_BYTES + 4 * index, true)),
   };
 }
@@ -105,26 +113,34 @@ function statistics(
 function searchText(
   instance: KernelInstance,
   { part }: HeldPart,
-  { terms, k1, b, averageLength }: TextParameters,
+  parameters: TextParameters,
   matches: number,
   limit: number,
 ): Ranked {
+  const { terms } = parameters;
   const keys = instance.take(limit * KEY_BYTES);
   const at = putTerms(instance, terms);
-  const found = instance.kernel.searchText(part, at, terms.length, k1, b, averageLength, matches, limit, keys);
-  return readRanked(instance, keys, found);
+  setParameters(instance, parameters);
+  return readRanked(instance, keys, instance.kernel.searchText(part, at, terms.length, matches, limit, keys));
+}
+
+function setParameters({ kernel }: KernelInstance, parameters: TextParameters): void {
+  const { k1, b, averageLength, averageQuestionLength } = parameters;
+  kernel.textParameters(k1, b, averageLength, averageQuestionLength);
 }
 
 function explainText(
   instance: KernelInstance,
   { part, documents }: HeldPart,
-  { terms, k1, b, averageLength }: TextParameters,
+  parameters: TextParameters,
   document: number,
 ): readonly TermExplanation[] {
   if (document >= documents) throw new Error(`document ${document} of ${documents}`);
+  const { terms } = parameters;
   const bytes = EXPLANATION_BYTES * terms.length;
   const out = instance.take(bytes);
-  instance.kernel.explainText(part, putTerms(instance, terms), terms.length, k1, b, averageLength, document, out);
+  setParameters(instance, parameters);
+  instance.kernel.explainText(part, putTerms(instance, terms), terms.length, document, out);
   const view = instance.view(out, bytes);
   return terms.map(({ field, term, weight }, index) => ({
     field,
@@ -134,6 +150,30 @@ function explainText(
     norm: view.getFloat32(EXPLANATION_BYTES * index + 4, true),
     score: view.getFloat32(EXPLANATION_BYTES * index + 8, true),
   }));
+}
+
+function termsWithPrefix(
+  instance: KernelInstance,
+  { part }: HeldPart,
+  field: TermField,
+  prefix: string,
+  limit: number,
+): readonly DictionaryTerm[] {
+  const { kernel } = instance;
+  const begins = new Uint8Array([FIELD_BYTES[field], ...new TextEncoder().encode(prefix)]);
+  const at = instance.take(begins.length);
+  instance.putBytes(at, begins);
+  const most = Math.min(limit, PREFIX_TERMS_MAX);
+  const out = instance.take(most * kernel.prefixTermBytes());
+  const decoder = new TextDecoder();
+  let next = out;
+  return Array.from({ length: kernel.prefixTerms(part, at, begins.length, most, out) }, () => {
+    const head = instance.view(next, TERM_HEAD_BYTES);
+    const bytes = head.getUint32(4, true);
+    const term = decoder.decode(instance.bytes(next + TERM_HEAD_BYTES + 1, bytes - 1));
+    next += TERM_HEAD_BYTES + Math.ceil(bytes / 4) * 4;
+    return { term, df: head.getUint32(0, true) };
+  });
 }
 
 // --- Vectors --------------------------------------------------------------------------------

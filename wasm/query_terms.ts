@@ -2,11 +2,11 @@
  * Terms as the kernel reads them: records of 16 bytes (offset u32 · bytes u32 · weight f32 · zero), then the bytes,
  * each term behind its field byte.
  */
-import type { TermField } from "../core/ports.ts";
+import type { QueryTerm, TermField } from "../core/ports.ts";
 import type { KernelInstance } from "./kernel_instance.ts";
 
 const RECORD_BYTES = 16;
-const FIELD_BYTES: Readonly<Record<TermField, number>> = { word: 1, whole: 2 };
+export const FIELD_BYTES: Readonly<Record<TermField, number>> = { word: 1, whole: 2, question: 3 };
 
 interface Term {
   readonly field: TermField;
@@ -15,6 +15,14 @@ interface Term {
 }
 
 const encoder = new TextEncoder();
+
+/**
+ * The terms that a query asks in the documents' questions: its words, each as often as it stands in the query. Whole
+ * tokens are not kept of questions.
+ */
+export function questionTerms(terms: readonly QueryTerm[]): readonly QueryTerm[] {
+  return terms.flatMap(({ field, term, count }) => (field === "word" ? [{ field: "question", term, count }] : []));
+}
 
 /** Answers the offset of the records. Good until the enclosing frame ends. */
 export function putTerms(instance: KernelInstance, terms: readonly Term[]): number {

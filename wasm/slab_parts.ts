@@ -19,7 +19,7 @@ export function fusionSlots(keys: number): number {
 
 /**
  * Scratch that depends on no part: the legs of a fusion, keys of 4 bytes, entries of 16 and slots of 2. The terms or
- * vector of a query and the keys of its answer take less.
+ * vector of a query, the cursors of its terms and the keys of its answer take less.
  */
 const SCRATCH_BYTES = FUSION_KEYS_MAX * (4 + 16) + fusionSlots(FUSION_KEYS_MAX) * 2 + 8 * 1024;
 /** What aligning each block of a part's scratch may add. */
@@ -28,7 +28,9 @@ const SCRATCH_SLACK_BYTES = 1024;
 const BITSETS = 3;
 const BLOCK_BYTES = 64;
 /** As wasm/assembly/parts.ts counts them; behind the last, what is no section. */
-const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "rows"] as const;
+const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "postings section", "rows"] as const;
+/** In the head of a text section: bytes of a question length, 0 when there are no questions (text_section.ts). */
+const QUESTION_LENGTH_BYTES_AT = 61;
 
 export interface HeldPart {
   readonly part: LoadedPart;
@@ -110,6 +112,8 @@ interface PartPlan {
   readonly widths: readonly number[];
   readonly columnBytes: number;
   readonly sectionBytes: number;
+  /** 1 or 0. What the section says is proved when it is loaded. */
+  readonly hasQuestions: number;
   readonly scratchBytes: number;
   /** Of the part and its scratch. */
   readonly bytes: number;
@@ -124,14 +128,23 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
   const scratchBytes = Math.max(instance.kernel.searchScratch(documents), codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
   const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
-  const partBytes = instance.kernel.partSize(documents, rows, columns.length, columnBytes, sectionBytes, 0);
+  const hasQuestions = (sections.text.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
+  const partBytes = instance.kernel.partSize(
+    documents,
+    rows,
+    columns.length,
+    columnBytes,
+    sectionBytes,
+    0,
+    hasQuestions,
+  );
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
-  return { codeCounts, widths, columnBytes, sectionBytes, scratchBytes, bytes };
+  return { codeCounts, widths, columnBytes, sectionBytes, hasQuestions, scratchBytes, bytes };
 }
 
 /** In the order of SECTION_NAMES. */
 function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
-  return [text, vectors?.codes ?? null, vectors?.residuals ?? null];
+  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, text.postings];
 }
 
 function aligned(bytes: number): number {
@@ -146,7 +159,8 @@ function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns 
 function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
   const { kernel } = instance;
   const { documents, rows, columns } = sections;
-  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, plan.sectionBytes, 0);
+  const { columnBytes, sectionBytes, hasQuestions } = plan;
+  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, 0, hasQuestions);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
   instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
   instance.putF64(kernel.partRowTimes(part), sections.rowTimes);

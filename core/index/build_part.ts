@@ -68,6 +68,7 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
   const gathered = gather(source, tools.compression);
   const documents = gathered.documentTexts.length;
   const vectors = vectorsOf(source, gathered, tools.embedder);
+  const { text, postings } = tools.builder.textSections(gathered.documentTexts, null);
   const sections: Sections = {
     summary: writeSummary({
       rows: gathered.ids.length,
@@ -82,7 +83,8 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
     ...idSections(gathered.ids, tools.digest),
     ...gathered.columns.finish(gathered.ids.length),
     ...gathered.lines.finish(),
-    text: tools.builder.textSection(gathered.documentTexts),
+    text,
+    postings,
   };
   const { from, to } = rangeOf(source.commits);
   const revision = revisionOf(source.revision, tools.digest);

@@ -130,6 +130,7 @@ export function assemblePart(
   const { rows, documents, times } = summary.value;
   const { rowTimes, ids, lines, ...hot } = tables.value;
   const text = sections.whole("text");
+  const postings = sections.whole("postings");
   const part: Part = {
     ...identity,
     ...hot,
@@ -139,8 +140,13 @@ export function assemblePart(
     vectors,
     bytes: fileBytes,
     hotBytes,
-    get text() {
-      return required(text, "text");
+    text: {
+      get text() {
+        return required(text, "text");
+      },
+      get postings() {
+        return required(postings, "postings");
+      },
     },
     get rowTimes() {
       return required(rowTimes, "rowTimes");

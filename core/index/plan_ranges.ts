@@ -40,7 +40,7 @@ export interface ShardNeeds {
   readonly lines: boolean;
 }
 
-/** Where the postings of terms lie in the section `postings`: told by the section `text`, where that one is hot. */
+/** Where the postings of terms lie in the section `postings`: told by the section `text`. */
 export interface PostingsDirectory {
   /** null for a term that the shard does not have. */
   postingsPlace(term: Pick<QueryTerm, "field" | "term">): ByteRange | null;
@@ -87,8 +87,6 @@ export function neededBytes(
 export function neededSections(needs: ShardNeeds): readonly SectionName[] {
   const { scan, graph } = VECTOR_SECTIONS[needs.vectors?.kind ?? "supplied"];
   return [
-    // The kernel loads no part without its text section.
-    ...chosen(needs.terms !== null || needs.vectors !== null, ["text"]),
     ...chosen(needs.vectors !== null, scan),
     ...chosen(needs.vectors?.graph === true, graph),
     ...chosen(needs.rowTimes, ["rowTimes"]),
@@ -104,13 +102,14 @@ function chosen(wanted: boolean, names: readonly SectionName[]): readonly Sectio
 
 function postingsOf(
   directory: ShardDirectory,
-  { terms }: ShardNeeds,
+  { terms, vectors }: ShardNeeds,
   postings: PostingsDirectory | null,
 ): readonly ByteRange[] {
   const section = directory.places.get(SECTION.postings);
-  if (section === undefined || terms === null) return [];
+  if (section === undefined || (terms === null && vectors === null)) return [];
+  // The kernel loads no part without its postings.
   if (postings === null) return [{ offset: 0, length: section.length }];
-  return terms.flatMap((term) => postings.postingsPlace(term) ?? []);
+  return (terms ?? []).flatMap((term) => postings.postingsPlace(term) ?? []);
 }
 
 /** Pieces of a section as bytes of the file. */

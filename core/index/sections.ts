@@ -55,11 +55,11 @@ export const SECTION = {
   embeddedCodes: 61,
   /** Likewise, of the vectors that came with events. */
   suppliedCodes: 62,
+  /** The kernel's postings section, of the terms in `text`. */
+  postings: 63,
   /** The residuals that belong to each. */
   embeddedResiduals: 64,
   suppliedResiduals: 65,
-  /** The kernel's postings of the terms of `text`, where those lie apart from it. */
-  postings: 63,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -88,11 +88,11 @@ export const HOT_SECTIONS: readonly SectionName[] = [
   "idFilter",
   "columnNames",
   "columnEntries",
+  "text",
 ];
 
 /** In the order in which they stand in the file: what is read together lies together. */
 const COLD_SECTIONS: readonly SectionName[] = [
-  "text",
   "postings",
   "embeddedCodes",
   "embeddedResiduals",
@@ -124,7 +124,6 @@ export function fileOrder(columnValuesBytes: number): readonly { readonly name: 
 
 /** A part without vectors of a kind has no section for them. */
 export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
-  "postings",
   "embeddedCodes",
   "embeddedResiduals",
   "suppliedCodes",

@@ -48,7 +48,14 @@ export interface RatedTerm {
   readonly weight: number;
 }
 
-export const NO_STATISTICS: TextStatistics = { documents: 0, words: 0, wholeDocuments: 0, df: [] };
+export const NO_STATISTICS: TextStatistics = {
+  documents: 0,
+  words: 0,
+  wholeDocuments: 0,
+  questionDocuments: 0,
+  questionWords: 0,
+  df: [],
+};
 
 /** Integer sums, so the order of the parts does not matter. Both are of the same terms; `NO_STATISTICS` is neutral. */
 export function addStatistics(a: TextStatistics, b: TextStatistics): TextStatistics {
@@ -56,6 +63,8 @@ export function addStatistics(a: TextStatistics, b: TextStatistics): TextStatist
     documents: a.documents + b.documents,
     words: a.words + b.words,
     wholeDocuments: a.wholeDocuments + b.wholeDocuments,
+    questionDocuments: a.questionDocuments + b.questionDocuments,
+    questionWords: a.questionWords + b.questionWords,
     df: b.df.map((df, index) => df + (a.df[index] ?? 0)),
   };
 }
@@ -121,6 +130,11 @@ export function textParameters(
     terms: terms.map(({ field, term, weight }) => ({ field, term, weight })),
     k1: parameters.k1,
     b: parameters.b,
-    averageLength: statistics.documents === 0 ? 0 : statistics.words / statistics.documents,
+    averageLength: mean(statistics.words, statistics.documents),
+    averageQuestionLength: mean(statistics.questionWords, statistics.questionDocuments),
   };
+}
+
+function mean(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count;
 }

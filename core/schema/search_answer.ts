@@ -14,7 +14,7 @@ const textExplanationSchema = z.object({
     .array(
       z
         .object({
-          field: z.enum(["word", "whole"]),
+          field: z.enum(["word", "whole", "question"]),
           term: z.string(),
           idf: z.number(),
           df: z.number().int(),

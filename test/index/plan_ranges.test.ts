@@ -154,12 +154,12 @@ describe("what a search needs", () => {
   });
 
   test("is the sections of what is asked", () => {
-    expect(needed({ terms: [] })).toEqual(whole("text"));
+    expect(needed({ terms: [] })).toEqual(whole("postings"));
     expect(needed({ vectors: { kind: "supplied", graph: true } })).toEqual(
-      whole("text", "suppliedCodes", "suppliedResiduals"),
+      whole("suppliedCodes", "suppliedResiduals", "postings"),
     );
     expect(needed({ vectors: { kind: "embedded", graph: false } })).toEqual(
-      whole("text", "embeddedCodes", "embeddedResiduals"),
+      whole("embeddedCodes", "embeddedResiduals", "postings"),
     );
     expect(needed({ rowTimes: true, ids: true })).toEqual(whole("rowTimes", "idHashes", "idRows", "ids"));
     expect(needed({ lines: true })).toEqual(whole("lineOffsets", "frameRawOffsets", "frameOffsets"));
@@ -183,11 +183,10 @@ describe("what a search needs", () => {
       postingsPlace: ({ term }) => (term === "none" ? null : { offset: term.length, length: 10 }),
     };
     expect(needed({ terms: [word("abc"), word("none"), word("abcdef")] }, apart, places)).toEqual([
-      ...whole("text"),
       { offset: postings.offset + 3, length: 10 },
       { offset: postings.offset + 6, length: 10 },
     ]);
-    expect(needed({ terms: [word("abc")] }, apart)).toEqual([...whole("text"), postings]);
+    expect(needed({ terms: [word("abc")] }, apart)).toEqual([postings]);
     expect(needed({ terms: null }, apart, places)).toEqual([]);
   });
 

@@ -209,7 +209,7 @@ describe("a large shard", () => {
     const { part, readLines } = sound(await read(store, large, { ...NOTHING, columns: ["attributes.stage"] }));
     expect(part.columns.get("attributes.stage")?.values).toEqual(["won", "lost", "open"]);
     const unread = [
-      () => part.text,
+      () => part.text.postings,
       () => part.rowTimes,
       () => part.idHashes,
       () => part.rowOfId("event 1"),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { TermField } from "../../core/ports.ts";
-import { builder } from "./fixture.ts";
+import { builder, documentBits, loadOnly, slab } from "./fixture.ts";
 
 function termsOf(text: string, field: TermField): readonly string[] {
   return builder
@@ -91,6 +91,41 @@ describe("stems", () => {
   test.each(STEMS.trim().split(/\s+/))("%s", (pair) => {
     const [word = "", stem = ""] = pair.split(":");
     expect(termsOf(word, "word")).toEqual([stem]);
+  });
+});
+
+describe("a word that was seen before", () => {
+  /** Full-width letters fold to ASCII ones, but take the way of letters that are no ASCII. */
+  const widened = (text: string): string =>
+    text.replace(/[A-Za-z0-9]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0xfee0));
+  const anyWord = fc.oneof(
+    fc.stringMatching(/^[A-Za-z0-9]{1,20}$/),
+    fc.constantFrom("the", "The", "running", "runs", "agreement", "skies", "news", "it's", "3.14", "a_b", "o'neill"),
+  );
+
+  test("is the same term as one that was not, between any signs", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyWord, fc.constantFrom(" ", ". ", ", ", ".", "-", "; ", "' ", "…"))), (words) => {
+        const text = [...words, ...words].map(([word, sign]) => word + sign).join("");
+        const wordsOf = (of: string) => builder.analyze(of).filter(({ field }) => field === "word");
+        expect(wordsOf(text)).toEqual(wordsOf(widened(text)));
+        expect(builder.countTokens(text)).toBe(builder.countTokens(widened(text)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("counts in each document anew, in its own field", () => {
+    const texts = Array.from({ length: 300 }, (_, i) => `the renewal word${i % 7} ${"risk ".repeat(i % 3)}`);
+    const part = loadOnly({ texts, questions: texts.map((text, i) => (i % 2 === 0 ? text : "")) });
+    const terms = (["word", "question"] as const).flatMap((field) =>
+      ["renew", "risk", "the", "word3"].map((term) => ({ field, term, count: 1 })),
+    );
+    const all = documentBits(
+      part,
+      texts.map((_, i) => i),
+    );
+    expect(slab.statistics(part, terms, all).df).toEqual([300, 200, 0, 43, 150, 100, 0, 21]);
   });
 });
 

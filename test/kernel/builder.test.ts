@@ -15,13 +15,13 @@ describe("the builder", () => {
   test("grows as far as it may, and no further", () => {
     const small = createKernelBuilder(kernelModule, 2 * MIB);
     const fitting = manyWords(5_000);
-    expect(small.textSection(fitting)).toEqual(builder.textSection(fitting));
-    expect(() => small.textSection(manyWords(200_000))).toThrow(KernelCapacityError);
+    expect(small.textSections(fitting, null)).toEqual(builder.textSections(fitting, null));
+    expect(() => small.textSections(manyWords(200_000), null)).toThrow(KernelCapacityError);
     expect(() => small.analyze("x1 ".repeat(2 * MIB))).toThrow(KernelCapacityError);
     expect(() =>
       small.vectorSections([{ vectors: Array(2_000).fill(new Float32Array(1_024).fill(1)) }], 1_024, "dot"),
     ).toThrow(KernelCapacityError);
-    expect(small.textSection(fitting)).toEqual(builder.textSection(fitting));
+    expect(small.textSections(fitting, null)).toEqual(builder.textSections(fitting, null));
   });
 
   test("needs no receiver: its calls can be passed around", () => {

@@ -1,17 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { PartSections } from "../../core/ports.ts";
+import type { PartSections, QueryTerm } from "../../core/ports.ts";
 import { createKernelInstance } from "../../wasm/kernel_instance.ts";
+import { questionTerms } from "../../wasm/query_terms.ts";
 import { builder, kernelModule, sectionsOf, slab } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
 const CHECKSUM_AT = 16;
 const COVERED_FROM = 24;
+const POSTINGS_CHECKSUM_AT = 72;
 
-const TEXTS = Array.from({ length: 40 }, (_, i) => `renewal risk ${"pricing ".repeat(i % 5)} order-${i} customer${i}`);
+/** Enough for full blocks of postings and a tail. */
+const DOCUMENTS = 300;
+const TEXTS = Array.from(
+  { length: DOCUMENTS },
+  (_, i) =>
+    `renewal ${i % 2 === 0 ? "risk" : ""} ${"pricing ".repeat(i % 5)} ${i % 9 === 0 ? `order-${i} customer${i}` : ""}`,
+);
 const DIMENSIONS = 20;
 const sections: PartSections = sectionsOf({
   texts: TEXTS,
+  questions: TEXTS.map((_, i) => (i % 2 === 0 ? `who owns renewal ${i % 20}` : "")),
   vectors: TEXTS.map((_, i) =>
     i % 4 === 0 ? null : Float32Array.from({ length: DIMENSIONS }, (_, j) => Math.sin(i + j)),
   ),
@@ -20,24 +29,38 @@ const sections: PartSections = sectionsOf({
 });
 const instance = createKernelInstance(kernelModule, MIB, MIB);
 
-const NAMES = { text: "text section", codes: "vector codes", residuals: "vector residuals" } as const;
+const NAMES = {
+  text: "text section",
+  postings: "postings section",
+  codes: "vector codes",
+  residuals: "vector residuals",
+} as const;
 type Section = keyof typeof NAMES;
 
 function bytesOf(section: Section): Uint8Array {
-  if (section === "text") return sections.text;
+  if (section === "text" || section === "postings") return sections.text[section];
   if (sections.vectors === null) throw new Error("no section");
   return sections.vectors[section];
 }
 
-function withBytes(section: Section, bytes: Uint8Array): PartSections {
-  if (section === "text") return { ...sections, text: bytes };
+function withBytes(section: Section, bytes: Uint8Array, isForged: boolean): PartSections {
+  if (section === "text") return { ...sections, text: { ...sections.text, text: bytes } };
+  if (section === "postings")
+    return { ...sections, text: { text: isForged ? naming(bytes) : sections.text.text, postings: bytes } };
   if (sections.vectors === null) throw new Error("no section");
   return { ...sections, vectors: { ...sections.vectors, [section]: bytes } };
 }
 
+/** The text section says which postings are its own: a forger makes it say so. */
+function naming(postings: Uint8Array): Uint8Array {
+  const named = sections.text.text.slice();
+  named.set(postings.slice(CHECKSUM_AT, COVERED_FROM), POSTINGS_CHECKSUM_AT);
+  return resealed(named);
+}
+
 /** As one who means harm would: the change is made, and the checksum made right again. */
 function resealed(bytes: Uint8Array): Uint8Array {
-  const covered = bytes.slice(COVERED_FROM, bytes.length - (bytes.length % 8));
+  const covered = bytes.slice(COVERED_FROM);
   const checksum = instance.frame(() => {
     const at = instance.take(covered.length);
     instance.putBytes(at, covered);
@@ -49,23 +72,36 @@ function resealed(bytes: Uint8Array): Uint8Array {
   return out;
 }
 
-function load(section: Section, bytes: Uint8Array) {
+function load(section: Section, bytes: Uint8Array, isForged = false) {
   slab.clear();
-  return slab.load(withBytes(section, bytes));
+  return slab.load(withBytes(section, bytes, isForged));
+}
+
+function searchTerms(query: string): readonly QueryTerm[] {
+  const terms = builder.analyze(query);
+  return [...terms, ...questionTerms(terms)];
 }
 
 /** Whatever was accepted can be searched without leaving its bounds. */
 function searchEverything(section: Section, bytes: Uint8Array): void {
-  const loaded = load(section, bytes);
+  const loaded = load(section, bytes, true);
   if (!loaded.ok) {
     expect(loaded.failure.reason).toBe("corrupt");
     return;
   }
   const part = loaded.value;
   const all = slab.documentsOf(part, slab.allRows(part));
-  const terms = builder.analyze("renewal risk order-7 customer39 absent");
+  const terms = searchTerms("renewal risk order-9 customer18 absent");
   expect(slab.statistics(part, terms, all).df).toHaveLength(terms.length);
-  const parameters = { terms: terms.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0.4, averageLength: 4 };
+  const parameters = {
+    terms: terms.map((term) => ({ ...term, weight: 1 })),
+    k1: 0.9,
+    b: 0.4,
+    averageLength: 4,
+    averageQuestionLength: 3,
+  };
+  expect(slab.termsWithPrefix(part, "word", "r", 10).length).toBeLessThanOrEqual(10);
+  slab.explainText(part, parameters, TEXTS.length - 1);
   const found = slab.searchText(part, parameters, all, 100);
   expect(found.documents.every((document) => document < TEXTS.length)).toBe(true);
   const dimensions = new DataView(bytesOf("codes").slice().buffer).getUint32(32, true);
@@ -78,7 +114,7 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   }
 }
 
-describe.each<Section>(["text", "codes", "residuals"])("the %s section", (section) => {
+describe.each<Section>(["text", "postings", "codes", "residuals"])("the %s section", (section) => {
   test("is refused by name when any byte changed", () => {
     const bytes = bytesOf(section);
     for (let at = 0; at < bytes.length; at++) {
@@ -100,7 +136,7 @@ describe.each<Section>(["text", "codes", "residuals"])("the %s section", (sectio
     const longer = new Uint8Array(bytes.length + 16);
     longer.set(bytes);
     expect(load(section, longer)).toMatchObject({ ok: false });
-    expect(load(section, resealed(bytes.slice(0, bytes.length - 16)))).toMatchObject({ ok: false });
+    expect(load(section, resealed(bytes.slice(0, bytes.length - 16)), true)).toMatchObject({ ok: false });
   });
 
   test("with a checksum made right again is refused or searched within bounds, whatever changed", () => {
@@ -121,7 +157,7 @@ describe.each<Section>(["text", "codes", "residuals"])("the %s section", (sectio
 
   test("of an unknown version or another kind is refused saying so", () => {
     const newer = bytesOf(section).slice();
-    newer[4] = 2;
+    newer[4] = 9;
     expect(load(section, newer)).toMatchObject({
       failure: { what: expect.stringContaining("unknown format version") },
     });
@@ -131,19 +167,27 @@ describe.each<Section>(["text", "codes", "residuals"])("the %s section", (sectio
 });
 
 describe("with its checksum made right again", () => {
-  const LAST_DOCUMENT = TEXTS.length - 1;
+  const LAST_DOCUMENT = DOCUMENTS - 1;
 
   test("a posting of a document that does not exist is refused", () => {
     const withLastPosting = (document: number) => {
-      const bytes = bytesOf("text").slice();
+      const bytes = bytesOf("postings").slice();
       const view = new DataView(bytes.buffer);
-      const postingsBytes = view.getUint32(52, true);
-      // The last term stands in one document: its posting is one byte, gap from document -1 and "tf is 1".
-      bytes[bytes.length - Math.ceil(postingsBytes / 16) * 16 + postingsBytes - 1] = ((document + 1) << 1) | 1;
-      return load("text", resealed(bytes));
+      // The last term, “renew” of the questions, has one block and a tail; each of its gaps is 2, so a byte.
+      const end = 32 + view.getUint32(28, true);
+      bytes[end - 1] = ((document - (LAST_DOCUMENT - 3) - 1) << 1) | 1;
+      return load("postings", resealed(bytes), true);
     };
     expect(withLastPosting(LAST_DOCUMENT).ok).toBe(true);
     expect(withLastPosting(LAST_DOCUMENT + 1)).toMatchObject({ failure: { what: expect.stringContaining("order") } });
+  });
+
+  test("postings of another text are refused", () => {
+    const others = builder.textSections([...TEXTS.slice(1), "renewal"], null);
+    slab.clear();
+    expect(slab.load({ ...sections, text: { ...sections.text, postings: others.postings } })).toMatchObject({
+      failure: { what: expect.stringContaining("postings section") },
+    });
   });
 
   test("a vector of a document that does not exist, or out of order, is refused", () => {
@@ -171,13 +215,13 @@ describe("rows", () => {
   test("that do not agree with each other are refused", () => {
     const wrong: readonly Partial<PartSections>[] = [
       { rowOfDocument: sections.rowOfDocument.slice(1) },
-      { rowOfDocument: sections.rowOfDocument.map((row) => 39 - row) },
-      { rowOfDocument: sections.rowOfDocument.map(() => 40) },
-      { rowTimes: new Float64Array(39) },
-      { rowTimes: new Float64Array(40).fill(Number.NaN) },
-      { columns: [new Uint32Array(39)] },
+      { rowOfDocument: sections.rowOfDocument.map((row) => DOCUMENTS - 1 - row) },
+      { rowOfDocument: sections.rowOfDocument.map(() => DOCUMENTS) },
+      { rowTimes: new Float64Array(DOCUMENTS - 1) },
+      { rowTimes: new Float64Array(DOCUMENTS).fill(Number.NaN) },
+      { columns: [new Uint32Array(DOCUMENTS - 1)] },
       { vectors: { codes: new Uint8Array(), residuals: new Uint8Array() } },
-      { documents: 41, rowOfDocument: new Uint32Array(41) },
+      { documents: DOCUMENTS + 1, rowOfDocument: new Uint32Array(DOCUMENTS + 1) },
     ];
     for (const change of wrong) {
       slab.clear();

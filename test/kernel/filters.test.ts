@@ -109,6 +109,7 @@ describe("filters", () => {
           k1: 1,
           b: 0,
           averageLength: 1,
+          averageQuestionLength: 0,
         };
         const found = slab.searchText(part, parameters, documents, rows.rowOfDocument.length);
         expect([...found.documents]).toEqual(expected);

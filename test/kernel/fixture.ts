@@ -14,6 +14,7 @@ export const slab: KernelSlab = createKernelSlab(kernelModule, SLAB_BYTES);
 
 export interface Corpus {
   readonly texts: readonly string[];
+  readonly questions?: readonly string[];
   readonly vectors?: readonly (Float32Array | null)[];
   readonly dimensions?: number;
   readonly metric?: Metric;
@@ -31,7 +32,7 @@ export function sectionsOf(corpus: Corpus): PartSections {
     documents: texts.length,
     rows,
     rowOfDocument: corpus.rowOfDocument ?? Uint32Array.from(texts, (_, i) => i),
-    text: builder.textSection(texts),
+    text: builder.textSections(texts, corpus.questions ?? null),
     vectors: vectors === undefined ? null : builder.vectorSections([{ vectors }], dimensions, metric),
     columns: corpus.columns ?? [],
     rowTimes: corpus.rowTimes ?? new Float64Array(rows),

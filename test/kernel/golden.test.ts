@@ -30,6 +30,32 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+const PIECES = (
+  "the Renewal risk's don't RUNNING base.rkt v7.2 3.14 1,000.50 snake_case getUserName EMEA-2022-152156 a/b-1 e.g. U.S. " +
+  "naïve café’s Straße 東京都庁 서울시 คน ١٢٣ #tag a:b C:\\temp __init__ ＡＢＣ internationalization A1b2C3 q3 12 ab.Cd .net end. “q” …"
+).split(" ");
+const SIGNS = [" ", " ", " ", "", ",", ".", "'", "_", "-", "\n", "\u0301", "\u00a0", "x", "Y", "7"];
+
+/** Of what the analyzer makes of texts in which everything stands beside everything. */
+function analyzerDigest(): string {
+  let state = 5;
+  const pick = (of: readonly string[]): string => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return of[Math.floor((state / 2 ** 32) * of.length)] ?? "";
+  };
+  const texts = Array.from({ length: 500 }, () =>
+    Array.from({ length: 40 }, () => pick(PIECES) + pick(SIGNS)).join(""),
+  );
+  return sha256(
+    new TextEncoder().encode(JSON.stringify(texts.map((text) => [builder.countTokens(text), builder.analyze(text)]))),
+  );
+}
+
+function sectionDigests(questions: readonly string[] | null): readonly string[] {
+  const { text, postings } = builder.textSections(TEXTS, questions);
+  return [sha256(text), sha256(postings)];
+}
+
 function results() {
   const perMetric = (["cosine", "dot", "l2"] as const).map((metric) => {
     const sections = sectionsOf({ texts: TEXTS, vectors: VECTORS, dimensions: DIMENSIONS, metric });
@@ -48,7 +74,12 @@ function results() {
       weight: slab.idf(statistics.documents, statistics.df[i] ?? 0),
     }));
     const averageLength = statistics.words / statistics.documents;
-    const text = slab.searchText(part, { terms: weighted, k1: 0.9, b: 0.4, averageLength }, all, 4);
+    const text = slab.searchText(
+      part,
+      { terms: weighted, k1: 0.9, b: 0.4, averageLength, averageQuestionLength: 0 },
+      all,
+      4,
+    );
     const fused = slab.fuse(
       [
         { keys: near.documents, weight: 1 },
@@ -68,7 +99,9 @@ function results() {
   });
   return {
     analyzer: builder.analyzer,
-    textSection: sha256(builder.textSection(TEXTS)),
+    analyzed: analyzerDigest(),
+    textSections: sectionDigests(null),
+    textSectionsWithQuestions: sectionDigests(TEXTS.map((_, i) => (i % 2 === 0 ? `Who owns renewal ${i}?` : ""))),
     terms: TEXTS.map((text) => builder.analyze(text).map(({ field, term, count }) => `${field} ${term} ${count}`)),
     perMetric,
   };

@@ -13,7 +13,13 @@ describe("several parts in one slab", () => {
       dimensions: 2,
     }));
     const query = builder.analyze("renewal risk");
-    const parameters = { terms: query.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0.4, averageLength: 2 };
+    const parameters = {
+      terms: query.map((term) => ({ ...term, weight: 1 })),
+      k1: 0.9,
+      b: 0.4,
+      averageLength: 2,
+      averageQuestionLength: 0,
+    };
     const alone = corpora.map((corpus) => searchAll(loadOnly(corpus), corpus.texts.length));
     slab.clear();
     const parts = corpora.map((corpus) => expectOk(slab.load(sectionsOf(corpus))));
@@ -78,7 +84,7 @@ describe("capacity", () => {
     const part = expectOk(small.load(corpusOf(documents)));
     const all = small.documentsOf(part, small.not(part, small.noRows(part)));
     const terms = Array.from({ length: 1_024 }, (_, i) => ({ field: "word" as const, term: `t${i}`, weight: 1 }));
-    const parameters = { terms, k1: 0.9, b: 0.4, averageLength: 1 };
+    const parameters = { terms, k1: 0.9, b: 0.4, averageLength: 1, averageQuestionLength: 0 };
     expect(small.searchText(part, parameters, all, 5_000).documents.length).toBe(Math.min(5_000, documents));
     const query = Float32Array.from({ length: dimensions }, (_, j) => Math.cos(j));
     const found = small.searchVectors(part, query, all, 5_000);

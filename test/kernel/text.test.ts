@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TextParameters } from "../../core/ports.ts";
-import { contributionOf, scoreOf, statisticsOf } from "./bm25_oracle.ts";
-import { anySubset, anyText, anyTexts, bestFirst, builder, documentBits, loadOnly, slab } from "./fixture.ts";
+import type { QueryTerm, TextParameters } from "../../core/ports.ts";
+import { questionTerms } from "../../wasm/query_terms.ts";
+import { type Analyzed, bestOf, contributionOf, statisticsOf } from "./bm25_oracle.ts";
+import { anySubset, anyText, anyTexts, builder, documentBits, loadOnly, slab } from "./fixture.ts";
 import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm_oracle.ts";
 
 interface Case {
   readonly texts: readonly string[];
+  readonly questions: readonly string[];
   readonly query: string;
   readonly live: readonly number[];
   readonly matches: readonly number[];
@@ -16,14 +18,34 @@ const anyCase: fc.Arbitrary<Case> = fc
   .tuple(anyTexts, anyText)
   .chain(([texts, query]) =>
     fc
-      .tuple(anySubset(texts.length), anySubset(texts.length))
-      .map(([live, matches]) => ({ texts, query, live, matches })),
+      .tuple(anyQuestions(texts.length), anySubset(texts.length), anySubset(texts.length))
+      .map(([questions, live, matches]) => ({ texts, questions, query, live, matches })),
   );
 
+/** Often none at all. */
+function anyQuestions(count: number): fc.Arbitrary<readonly string[]> {
+  const some = fc.array(fc.oneof(fc.constant(""), anyText), { minLength: count, maxLength: count });
+  return fc.oneof(fc.constant(Array<string>(count).fill("")), some);
+}
+
+function analyzedOf(text: string, questions: string): readonly QueryTerm[] {
+  return [...builder.analyze(text), ...questionTerms(builder.analyze(questions))];
+}
+
+function corpusOf({ texts, questions }: Case): Analyzed {
+  return texts.map((text, document) => analyzedOf(text, questions[document] ?? ""));
+}
+
+/** Words and whole tokens, and the words once more as they are asked in questions. */
+function queryTerms(query: string): readonly QueryTerm[] {
+  return analyzedOf(query, query);
+}
+
 /** The query's terms weighed by the statistics of `live`, with any k1 and b. */
-function parametersOf({ texts, query, live }: Case, k1: number, b: number): TextParameters {
-  const terms = builder.analyze(query);
-  const statistics = statisticsOf(texts.map(builder.analyze), live, terms);
+function parametersOf(sample: Case, k1: number, b: number): TextParameters {
+  const { query, live } = sample;
+  const terms = queryTerms(query);
+  const statistics = statisticsOf(corpusOf(sample), live, terms);
   return {
     terms: terms.map((term, index) => ({
       ...term,
@@ -32,6 +54,8 @@ function parametersOf({ texts, query, live }: Case, k1: number, b: number): Text
     k1,
     b,
     averageLength: statistics.documents === 0 ? 0 : statistics.words / statistics.documents,
+    averageQuestionLength:
+      statistics.questionDocuments === 0 ? 0 : statistics.questionWords / statistics.questionDocuments,
   };
 }
 
@@ -60,10 +84,11 @@ describe("the logarithm", () => {
 describe("statistics", () => {
   test("are those of the live documents", () => {
     fc.assert(
-      fc.property(anyCase, ({ texts, query, live }) => {
-        const part = loadOnly({ texts });
-        const terms = builder.analyze(query);
-        const expected = statisticsOf(texts.map(builder.analyze), live, terms);
+      fc.property(anyCase, (sample) => {
+        const { texts, questions, query, live } = sample;
+        const part = loadOnly({ texts, questions });
+        const terms = queryTerms(query);
+        const expected = statisticsOf(corpusOf(sample), live, terms);
         expect(slab.statistics(part, terms, documentBits(part, live))).toEqual(expected);
       }),
     );
@@ -76,15 +101,9 @@ describe("text search", () => {
     const b = fc.constantFrom(0, 0.4, 0.75, 1);
     fc.assert(
       fc.property(anyCase, k1, b, fc.integer({ min: 0, max: 80 }), (sample, k1Value, bValue, limit) => {
-        const part = loadOnly({ texts: sample.texts });
+        const part = loadOnly({ texts: sample.texts, questions: sample.questions });
         const parameters = parametersOf(sample, k1Value, bValue);
-        const scored = sample.matches.map((document) => ({
-          document,
-          score: scoreOf(builder.analyze(sample.texts[document] ?? ""), parameters),
-        }));
-        const expected = bestFirst(scored, sample.texts.length)
-          .filter(({ score }) => score > 0)
-          .slice(0, limit);
+        const expected = bestOf(corpusOf(sample), parameters, sample.matches, limit);
         const found = slab.searchText(part, parameters, documentBits(part, sample.matches), limit);
         expect([...found.documents]).toEqual(expected.map(({ document }) => document));
         expect([...found.scores]).toEqual(expected.map(({ score }) => score));
@@ -95,14 +114,14 @@ describe("text search", () => {
   test("is explained by terms that add up to the score", () => {
     fc.assert(
       fc.property(anyCase, (sample) => {
-        const part = loadOnly({ texts: sample.texts });
+        const part = loadOnly({ texts: sample.texts, questions: sample.questions });
         const parameters = parametersOf(sample, 0.9, 0.4);
+        const corpus = corpusOf(sample);
         const found = slab.searchText(part, parameters, documentBits(part, sample.matches), 5);
         found.documents.forEach((document, rank) => {
           const terms = slab.explainText(part, parameters, document);
-          const analyzed = builder.analyze(sample.texts[document] ?? "");
           expect(terms.map(({ tf, norm, score }) => ({ tf, norm, score }))).toEqual(
-            parameters.terms.map((term) => contributionOf(analyzed, term, parameters)),
+            parameters.terms.map((term) => contributionOf(corpus[document] ?? [], term, parameters)),
           );
           expect(terms.reduce((sum, { score }) => Math.fround(sum + score), 0)).toBe(found.scores[rank]);
         });
@@ -121,7 +140,13 @@ describe("text search", () => {
     texts.forEach((text, document) => {
       const [term] = builder.analyze(text).filter(({ term }) => term.startsWith("word"));
       if (term === undefined) throw new Error("no term");
-      const parameters = { terms: [{ ...term, weight: 1 }], k1: 0.9, b: 0.4, averageLength: 2 };
+      const parameters = {
+        terms: [{ ...term, weight: 1 }],
+        k1: 0.9,
+        b: 0.4,
+        averageLength: 2,
+        averageQuestionLength: 0,
+      };
       expect([...slab.searchText(part, parameters, all, 10).documents]).toEqual([document]);
     });
     const absent = ["", "a", "word", "word500", "zzz", "word1\u0000"].map((term) => ({
@@ -141,19 +166,97 @@ describe("text search", () => {
     );
     const terms = builder.analyze("alpha");
     expect(slab.statistics(part, terms, all).df).toEqual([2_000]);
-    const parameters = { terms: terms.map((term) => ({ ...term, weight: 1 })), k1: 0.9, b: 0, averageLength: 1 };
+    const parameters = {
+      terms: terms.map((term) => ({ ...term, weight: 1 })),
+      k1: 0.9,
+      b: 0,
+      averageLength: 1,
+      averageQuestionLength: 0,
+    };
     const tfOf = (document: number): number | undefined => slab.explainText(part, parameters, document)[0]?.tf;
     expect([0, 1, 3, 198, 5_997].map(tfOf)).toEqual([1, 0, 4, 199, 198]);
   });
 });
 
-describe("the text section", () => {
+describe("parameters that change between two searches", () => {
+  test("change the scores of words and of questions at once, and back", () => {
+    const texts = Array.from({ length: 40 }, (_, i) => `renewal ${"pricing ".repeat(i % 7)}`);
+    const questions = texts.map((_, i) => (i % 3 === 0 ? `renewal ${"owner ".repeat(i % 5)}` : ""));
+    const part = loadOnly({ texts, questions });
+    const all = texts.map((_, document) => document);
+    const corpus = corpusOf({ texts, questions, query: "", live: all, matches: all });
+    const terms = queryTerms("renewal pricing owner").map((term) => ({ ...term, weight: 1 }));
+    const first = { terms, k1: 0.9, b: 0.4, averageLength: 3, averageQuestionLength: 2 };
+    const others = [{ b: 0.75 }, { k1: 1.2 }, { averageLength: 4 }, { averageQuestionLength: 5 }, { averageLength: 0 }];
+    for (const change of others) {
+      for (const parameters of [first, { ...first, ...change }]) {
+        const found = slab.searchText(part, parameters, documentBits(part, all), 40);
+        expect([...found.scores]).toEqual(bestOf(corpus, parameters, all, 40).map(({ score }) => score));
+      }
+    }
+  });
+});
+
+describe("terms by prefix", () => {
+  test("are those of the documents, in byte order, with their document counts", () => {
+    fc.assert(
+      fc.property(
+        anyCase,
+        fc.constantFrom("", "r", "re", "renew", "e", "emea-", "東", "zz"),
+        fc.nat(12),
+        (sample, prefix, limit) => {
+          const part = loadOnly(sample);
+          const corpus = corpusOf(sample);
+          for (const field of ["word", "whole", "question"] as const) {
+            const df = new Map<string, number>();
+            for (const terms of corpus)
+              for (const term of terms)
+                if (term.field === field && term.term.startsWith(prefix))
+                  df.set(term.term, (df.get(term.term) ?? 0) + 1);
+            const expected = [...df].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))).slice(0, limit);
+            expect(
+              slab.termsWithPrefix(part, field, prefix, limit).map(({ term, df: count }) => [term, count]),
+            ).toEqual(expected);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("go on over the blocks of a large dictionary", () => {
+    const texts = Array.from({ length: 400 }, (_, i) => `word${i}q`);
+    const part = loadOnly({ texts });
+    const terms = texts.flatMap(builder.analyze).flatMap(({ field, term }) => (field === "word" ? [term] : []));
+    for (const prefix of ["word", "word1", "word39", "word399q", "word4"]) {
+      expect(slab.termsWithPrefix(part, "word", prefix, 500).map(({ term }) => term)).toEqual(
+        terms.filter((term) => term.startsWith(prefix)).sort(),
+      );
+    }
+  });
+});
+
+describe("the text sections", () => {
+  test("keep no byte of questions that have no word", () => {
+    fc.assert(
+      fc.property(anyTexts, (texts) => {
+        const none = builder.textSections(
+          texts,
+          texts.map((_, i) => (i % 2 === 0 ? "" : "the … ?")),
+        );
+        expect(none).toEqual(builder.textSections(texts, null));
+      }),
+      { numRuns: 20 },
+    );
+    expect(() => builder.textSections(["a"], [])).toThrow("questions of 0 documents");
+  });
+
   test("is the same bytes for the same texts, whatever was built before", () => {
     fc.assert(
       fc.property(anyTexts, anyTexts, (texts, others) => {
-        const first = builder.textSection(texts);
-        builder.textSection(others);
-        expect(builder.textSection(texts)).toEqual(first);
+        const first = builder.textSections(texts, null);
+        builder.textSections(others, null);
+        expect(builder.textSections(texts, null)).toEqual(first);
       }),
       { numRuns: 30 },
     );

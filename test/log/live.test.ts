@@ -83,7 +83,7 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
     chunkOfDocument: none,
     chunkFrom: none,
     chunkTo: none,
-    text: new Uint8Array(0),
+    text: { text: new Uint8Array(0), postings: new Uint8Array(0) },
     vectors: { supplied: null, embedded: null },
     bytes: 0,
     hotBytes: 0,

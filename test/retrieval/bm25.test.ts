@@ -8,18 +8,41 @@ const parameters = { k1: 0.9, b: 0.4 };
 const term = (field: "word" | "whole", text: string): QueryTerm => ({ field, term: text, count: 1 });
 
 test("statistics of parts add up to those of the whole, from nothing on", () => {
-  const part: TextStatistics = { documents: 2, words: 7, wholeDocuments: 1, df: [1, 0] };
-  const other: TextStatistics = { documents: 3, words: 4, wholeDocuments: 0, df: [2, 3] };
+  const part: TextStatistics = {
+    ...NO_STATISTICS,
+    documents: 2,
+    words: 7,
+    wholeDocuments: 1,
+    questionDocuments: 1,
+    questionWords: 6,
+    df: [1, 0],
+  };
+  const other: TextStatistics = {
+    ...NO_STATISTICS,
+    documents: 3,
+    words: 4,
+    questionDocuments: 2,
+    questionWords: 3,
+    df: [2, 3],
+  };
   expect([part, other].reduce(addStatistics, NO_STATISTICS)).toEqual({
     documents: 5,
     words: 11,
     wholeDocuments: 1,
+    questionDocuments: 3,
+    questionWords: 9,
     df: [3, 3],
   });
 });
 
 test("a term weighs its count and its idf; left out is what occurs nowhere, and whole tokens that name nothing", () => {
-  const statistics: TextStatistics = { documents: 10, words: 100, wholeDocuments: 2, df: [4, 0, 2, 3, 3] };
+  const statistics: TextStatistics = {
+    ...NO_STATISTICS,
+    documents: 10,
+    words: 100,
+    wholeDocuments: 2,
+    df: [4, 0, 2, 3, 3],
+  };
   const terms = [
     { ...term("word", "renewal"), count: 3 },
     term("word", "absent"),
@@ -45,7 +68,13 @@ test("when only identifiers are asked for, one occurrence outweighs all words an
         term("whole", "user@host.com"),
       ];
       const df = [...words.map((word) => word + pieceDf + extra), pieceDf + extra, pieceDf];
-      const rated = rateTerms(terms, { documents: 40, words: 400, wholeDocuments: 20, df }, idf, parameters, true);
+      const rated = rateTerms(
+        terms,
+        { ...NO_STATISTICS, documents: 40, words: 400, wholeDocuments: 20, df },
+        idf,
+        parameters,
+        true,
+      );
       const weights = rated.map(({ weight }) => weight);
       const whole = weights.pop() ?? 0;
       expect(whole / (1 + parameters.k1)).toBeGreaterThan(weights.reduce((sum, weight) => sum + weight, 0));

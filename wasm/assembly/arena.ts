@@ -62,6 +62,13 @@ export function arenaTakeSmall(bytes: u32): usize {
   return at;
 }
 
+/** Makes `end` the new top: for a block on top of all others, written step by step. False when it does not fit. */
+export function arenaExtend(end: usize): bool {
+  if (!arenaReach(end)) return false;
+  top = end;
+  return true;
+}
+
 function arenaReach(end: u64): bool {
   if (end > limit) return false;
   const have = (<u64>memory.size()) << PAGE_SHIFT;

@@ -5,263 +5,172 @@
  *   norm          = f32(k1 · (1 − b + b · length / averageLength)), computed in f64; f32(k1) for whole tokens
  *   contribution  = f32(weight · f32(tf / f32(tf + norm)))
  *   score         = contributions added in f32, terms in the order given
- * A document is a hit when its score is above zero.
+ * A document is a hit when its score is above zero. text_search.ts finds the best ones; here are the formula, what it
+ * needs to know of a part, and why a document has its score.
+ *
+ * Words and questions each have lengths and an average length of their own.
  *
  * Terms are records of 16 bytes: offset u32 · bytes u32 (field byte first) · weight f32 · zero.
  */
-import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsCount, hasBit } from "./bitset";
-import { CAPACITY } from "./status";
-import { FIELD_WHOLE } from "./term_table";
+import { normOf } from "./norms";
+import { BLOCK } from "./packed";
+import {
+  blockDecode,
+  blockSkip,
+  cursorBegin,
+  cursorTf,
+  decodedDocument,
+  isInBlocks,
+  NO_DOCUMENT,
+  TAIL_DOCUMENT,
+  tailNext,
+} from "./postings";
+import { FIELD_QUESTION, FIELD_WHOLE } from "./term_table";
 import { findTerm, foundDocuments, foundPostings, foundPostingsEnd } from "./text_reader";
 import {
   bitsetBytes,
+  lengthAt,
+  QUESTION_DOCUMENTS,
+  QUESTION_WORDS,
   textDocuments,
+  textLengthBytes,
   textLengths,
+  textQuestionLengthBytes,
+  textQuestionLengths,
   textWholeBits,
-  textWholeDocuments,
-  textWordDocuments,
-  textWords,
+  WHOLE_DOCUMENTS,
+  WORD_DOCUMENTS,
+  WORDS,
 } from "./text_section";
-import { heapBegin, heapIsFull, heapOffer, heapSort, heapWorstScore, keyOf } from "./top_k";
-import { readVarint, varintEnd } from "./varint";
 
-const TERM_SHIFT: usize = 4;
-/** Documents that one step of the selection looks at. */
-const STRIDE: u32 = 16;
+export const TERM_SHIFT: usize = 4;
+const STATISTICS_BYTES: usize = 32;
+const EXPLANATION_BYTES: usize = 12;
 
-let k1: f64 = 0;
-let b: f64 = 0;
-let averageLength: f64 = 0;
+const CURSOR: usize = memory.data(64);
+const DECODED: usize = memory.data(1088);
 
-@inline
-function normOf(length: u32): f32 {
-  if (!(averageLength > 0)) return <f32>k1;
-  return <f32>(k1 * (1.0 - b + (b * <f64>length) / averageLength));
+/** The parameters of the search that runs. */
+export let k1: f64 = 0;
+export let b: f64 = 0;
+export let averageLength: f64 = 0;
+export let averageQuestionLength: f64 = 0;
+
+export function setParameters(saturation: f64, lengthWeight: f64, words: f64, questions: f64): void {
+  k1 = saturation;
+  b = lengthWeight;
+  averageLength = words;
+  averageQuestionLength = questions;
 }
 
 @inline
-function contribution(weight: f32, tf: f32, norm: f32): f32 {
+export function contribution(weight: f32, tf: f32, norm: f32): f32 {
   return weight * (tf / (tf + norm));
 }
 
 @inline
-function lookUp(section: usize, term: usize): bool {
-  return findTerm(section, <usize>load<u32>(term), load<u32>(term, 4));
+export function termWeight(term: usize): f32 {
+  return load<f32>(term, 8);
 }
 
 @inline
-function isWhole(term: usize): bool {
-  return load<u8>(<usize>load<u32>(term)) == FIELD_WHOLE;
+export function termField(term: usize): u32 {
+  return load<u8>(<usize>load<u32>(term));
+}
+
+@inline
+export function lookUp(text: usize, postings: usize, term: usize): bool {
+  return findTerm(text, postings, <usize>load<u32>(term), load<u32>(term, 4));
+}
+
+/** CURSOR before the postings of what `findTerm` found. */
+function beginFound(): void {
+  cursorBegin(CURSOR, foundPostings, foundPostingsEnd, foundDocuments, DECODED);
 }
 
 // --- Statistics -----------------------------------------------------------------------------
 
 /**
- * Of the live documents. Writes to `out`: documents with words u32 · with whole tokens u32 · words u64 · then the
- * documents of each term, u32.
+ * Of the live documents. Writes to `out`: documents with words u32 · with whole tokens u32 · words u64 · documents with
+ * questions u32 · zero u32 · question words u64 · then the documents of each term, u32.
  */
-export function textStatistics(section: usize, terms: usize, termCount: u32, live: usize, out: usize): void {
-  const documents = textDocuments(section);
+export function textStatistics(text: usize, postings: usize, terms: usize, termCount: u32, live: usize, out: usize): void {
+  const documents = textDocuments(text);
   const isAll = bitsCount(live, <usize>bitsetBytes(documents)) == documents;
   if (isAll) {
-    store<u32>(out, textWordDocuments(section));
-    store<u32>(out, textWholeDocuments(section), 4);
-    store<u64>(out, textWords(section), 8);
+    store<u32>(out, load<u32>(text, WORD_DOCUMENTS));
+    store<u32>(out, load<u32>(text, WHOLE_DOCUMENTS), 4);
+    store<u64>(out, load<u64>(text, WORDS), 8);
+    store<u32>(out, load<u32>(text, QUESTION_DOCUMENTS), 16);
+    store<u64>(out, load<u64>(text, QUESTION_WORDS), 24);
   } else {
-    countLive(section, live, out);
+    countLive(textLengths(text), textLengthBytes(text), documents, live, out, out + 8);
+    countLive(textQuestionLengths(text), textQuestionLengthBytes(text), documents, live, out + 16, out + 24);
+    countLiveWholes(text, live, out + 4);
   }
+  store<u32>(out, 0, 20);
   for (let i: u32 = 0; i < termCount; i++) {
     let df: u32 = 0;
-    if (lookUp(section, terms + ((<usize>i) << TERM_SHIFT))) df = isAll ? foundDocuments : liveDocuments(live);
-    store<u32>(out + ((<usize>i) << 2), df, 16);
+    if (lookUp(text, postings, terms + ((<usize>i) << TERM_SHIFT))) df = isAll ? foundDocuments : liveDocuments(live);
+    store<u32>(out + STATISTICS_BYTES + ((<usize>i) << 2), df);
   }
 }
 
-function countLive(section: usize, live: usize, out: usize): void {
-  const documents = textDocuments(section);
-  const lengths = textLengths(section);
-  let words: u64 = 0;
-  let wordDocuments: u32 = 0;
-  let wholeDocuments: u64 = 0;
-  for (let i: u32 = 0; i < documents; i++) {
+/** Live documents of a length above 0, and the sum of the lengths. There are none of 0 bytes. */
+function countLive(lengths: usize, bytes: u32, documents: u32, live: usize, countOut: usize, sumOut: usize): void {
+  let sum: u64 = 0;
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < documents && bytes > 0; i++) {
     if (!hasBit(live, i)) continue;
-    const length = load<u32>(lengths + ((<usize>i) << 2));
-    words += length;
-    if (length > 0) wordDocuments += 1;
+    const length = lengthAt(lengths, bytes, i);
+    sum += length;
+    if (length > 0) count += 1;
   }
-  const bytes = <usize>bitsetBytes(documents);
+  store<u32>(countOut, count);
+  store<u64>(sumOut, sum);
+}
+
+function countLiveWholes(text: usize, live: usize, out: usize): void {
+  const bytes = <usize>bitsetBytes(textDocuments(text));
+  let count: u64 = 0;
   for (let i: usize = 0; i < bytes; i += 8)
-    wholeDocuments += popcnt<u64>(load<u64>(live + i) & load<u64>(textWholeBits(section) + i));
-  store<u32>(out, wordDocuments);
-  store<u32>(out, <u32>wholeDocuments, 4);
-  store<u64>(out, words, 8);
+    count += popcnt<u64>(load<u64>(live + i) & load<u64>(textWholeBits(text) + i));
+  store<u32>(out, <u32>count);
 }
 
 function liveDocuments(live: usize): u32 {
-  const end = foundPostingsEnd;
-  let at = foundPostings;
-  let document: u32 = 0;
   let count: u32 = 0;
-  while (at < end) {
-    const head = readVarint(at, end);
-    at = varintEnd;
-    if ((head & 1) == 0) {
-      readVarint(at, end);
-      at = varintEnd;
-    }
-    document += head >> 1;
-    if (hasBit(live, document - 1)) count += 1;
+  beginFound();
+  for (; isInBlocks(CURSOR); blockSkip(CURSOR)) {
+    const decoded = blockDecode(CURSOR);
+    for (let i: u32 = 0; i < BLOCK; i++) count += <u32>hasBit(live, decodedDocument(decoded, i));
   }
+  for (; load<u32>(CURSOR, TAIL_DOCUMENT) != NO_DOCUMENT; tailNext(CURSOR))
+    count += <u32>hasBit(live, load<u32>(CURSOR, TAIL_DOCUMENT));
   return count;
-}
-
-// --- Search ---------------------------------------------------------------------------------
-
-/** Scratch that `textSearch` takes for a part of `documents`, besides its inputs and keys. */
-export function textSearchBytes(documents: u32): u64 {
-  return (<u64>documents + STRIDE) << 2;
-}
-
-/**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does
- * not fit. `matches` is a bitset over documents.
- */
-export function textSearch(
-  section: usize,
-  terms: usize,
-  termCount: u32,
-  saturation: f64,
-  lengthWeight: f64,
-  mean: f64,
-  matches: usize,
-  limit: u32,
-  out: usize,
-): i32 {
-  k1 = saturation;
-  b = lengthWeight;
-  averageLength = mean;
-  const documents = textDocuments(section);
-  const mark = arenaMark();
-  const slots = (<usize>documents + STRIDE - 1) & ~(<usize>STRIDE - 1);
-  const scores = arenaTake((<u64>slots) << 2);
-  if (scores == 0) return CAPACITY;
-  memory.fill(scores, 0, slots << 2);
-  for (let i: u32 = 0; i < termCount; i++) {
-    const term = terms + ((<usize>i) << TERM_SHIFT);
-    if (!lookUp(section, term)) continue;
-    const weight = load<f32>(term, 8);
-    if (isWhole(term)) addWhole(scores, weight);
-    else addWords(section, scores, weight);
-  }
-  heapBegin(out, min(limit, documents));
-  select(scores, <u32>slots, matches);
-  arenaRelease(mark);
-  return heapSort();
-}
-
-function addWords(section: usize, scores: usize, weight: f32): void {
-  const lengths = textLengths(section);
-  const end = foundPostingsEnd;
-  let at = foundPostings;
-  let document: u32 = 0xffffffff;
-  while (at < end) {
-    const head = readVarint(at, end);
-    at = varintEnd;
-    document += head >> 1;
-    let tf: u32 = 1;
-    if ((head & 1) == 0) {
-      tf = readVarint(at, end);
-      at = varintEnd;
-    }
-    const slot = (<usize>document) << 2;
-    const added = contribution(weight, <f32>tf, normOf(load<u32>(lengths + slot)));
-    store<f32>(scores + slot, load<f32>(scores + slot) + added);
-  }
-}
-
-function addWhole(scores: usize, weight: f32): void {
-  const norm = <f32>k1;
-  const end = foundPostingsEnd;
-  let at = foundPostings;
-  let document: u32 = 0xffffffff;
-  while (at < end) {
-    const head = readVarint(at, end);
-    at = varintEnd;
-    document += head >> 1;
-    let tf: u32 = 1;
-    if ((head & 1) == 0) {
-      tf = readVarint(at, end);
-      at = varintEnd;
-    }
-    const slot = (<usize>document) << 2;
-    store<f32>(scores + slot, load<f32>(scores + slot) + contribution(weight, <f32>tf, norm));
-  }
-}
-
-/** Sixteen documents at a time: only where one beats the worst of a full heap are they looked at. */
-function select(scores: usize, slots: u32, matches: usize): void {
-  if (heapIsFull()) return;
-  let threshold: f32 = 0;
-  for (let first: u32 = 0; first < slots; first += STRIDE) {
-    const at = scores + ((<usize>first) << 2);
-    const bound = f32x4.splat(threshold);
-    const low = v128.or(f32x4.gt(v128.load(at), bound), f32x4.gt(v128.load(at, 16), bound));
-    const high = v128.or(f32x4.gt(v128.load(at, 32), bound), f32x4.gt(v128.load(at, 48), bound));
-    if (!v128.any_true(v128.or(low, high))) continue;
-    let bits = <u32>load<u16>(matches + (first >> 3));
-    while (bits != 0) {
-      const index = first + ctz<u32>(bits);
-      bits &= bits - 1;
-      const score = load<f32>(scores + ((<usize>index) << 2));
-      if (score > threshold) heapOffer(keyOf(score, index));
-      if (heapIsFull()) threshold = heapWorstScore();
-    }
-  }
 }
 
 // --- Explanation ----------------------------------------------------------------------------
 
-/** Writes for each term: tf u32 · norm f32 · contribution f32. */
-export function textExplain(
-  section: usize,
-  terms: usize,
-  termCount: u32,
-  saturation: f64,
-  lengthWeight: f64,
-  mean: f64,
-  document: u32,
-  out: usize,
-): void {
-  k1 = saturation;
-  b = lengthWeight;
-  averageLength = mean;
-  const length = load<u32>(textLengths(section) + ((<usize>document) << 2));
+/** Writes for each term: tf u32 · norm f32 · contribution f32. By the parameters that were set. */
+export function textExplain(text: usize, postings: usize, terms: usize, termCount: u32, document: u32, out: usize): void {
+  const words = normOf(lengthAt(textLengths(text), textLengthBytes(text), document), k1, b, averageLength);
+  const questionBytes = textQuestionLengthBytes(text);
+  const questionLength = questionBytes == 0 ? 0 : lengthAt(textQuestionLengths(text), questionBytes, document);
+  const questions = normOf(questionLength, k1, b, averageQuestionLength);
   for (let i: u32 = 0; i < termCount; i++) {
     const term = terms + ((<usize>i) << TERM_SHIFT);
-    const tf = lookUp(section, term) ? tfOf(document) : 0;
-    const norm = isWhole(term) ? <f32>k1 : normOf(length);
-    const to = out + <usize>i * 12;
+    const field = termField(term);
+    const norm = field == FIELD_WHOLE ? <f32>k1 : field == FIELD_QUESTION ? questions : words;
+    let tf: u32 = 0;
+    if (lookUp(text, postings, term)) {
+      beginFound();
+      tf = cursorTf(CURSOR, document);
+    }
+    const to = out + <usize>i * EXPLANATION_BYTES;
     store<u32>(to, tf);
     store<f32>(to, norm, 4);
-    store<f32>(to, tf == 0 ? 0 : contribution(load<f32>(term, 8), <f32>tf, norm), 8);
+    store<f32>(to, tf == 0 ? 0 : contribution(termWeight(term), <f32>tf, norm), 8);
   }
-}
-
-function tfOf(document: u32): u32 {
-  const end = foundPostingsEnd;
-  let at = foundPostings;
-  let current: u32 = 0xffffffff;
-  while (at < end) {
-    const head = readVarint(at, end);
-    at = varintEnd;
-    current += head >> 1;
-    let tf: u32 = 1;
-    if ((head & 1) == 0) {
-      tf = readVarint(at, end);
-      at = varintEnd;
-    }
-    if (current == document) return tf;
-  }
-  return 0;
 }

@@ -8,7 +8,7 @@
  */
 import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
-import { textExplain, textSearch, textSearchBytes, textStatistics } from "./bm25";
+import { setParameters, textExplain, textStatistics } from "./bm25";
 import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
 import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm";
 import {
@@ -22,6 +22,8 @@ import {
   partDrop,
   partPlaceColumn,
   partPlaceSection,
+  partPostings,
+  partQuestionNorms,
   partReserve,
   partResiduals,
   partRowOfDocument,
@@ -29,10 +31,15 @@ import {
   partRowTimes,
   partText,
   partVectorOfDocument,
+  partWordNorms,
 } from "./parts";
 import { checksum } from "./section";
 import { CAPACITY, OK } from "./status";
 import {
+  ENTRY_RECORD,
+  ENTRY_SHIFT,
+  FIELD_QUESTION,
+  FIELD_WORD,
   recordPendingTf,
   recordTerm,
   recordTermBytes,
@@ -41,7 +48,16 @@ import {
   tableStatus,
   termCount,
 } from "./term_table";
-import { bitsetBytes, writeTextSection, writtenBytes } from "./text_section";
+import { PREFIX_ENTRY_BYTES_MAX, termsWithPrefix } from "./text_reader";
+import { textSearch, textSearchBytes } from "./text_search";
+import { bitsetBytes } from "./text_section";
+import {
+  writeTextSections,
+  writtenPostings,
+  writtenPostingsBytes,
+  writtenText,
+  writtenTextBytes,
+} from "./text_writer";
 import { idOfKey, scoreOfKey } from "./top_k";
 import { isEncodable } from "./vector_codec";
 import { scoreVector as scoreSelected, searchExact, selectVectors, vectorSearchBytes } from "./vector_search";
@@ -62,7 +78,8 @@ import {
   vectorMetric,
 } from "./vector_section";
 import { scanWholes, wholesIndexed } from "./wholes";
-import { scanWords, wordsIndexed, wordsSeen } from "./words";
+import { wordCacheBegin } from "./word_cache";
+import { countWordsOf, scanWords, wordsIndexed, wordsSeen } from "./words";
 
 // --- Memory ---------------------------------------------------------------------------------
 
@@ -75,41 +92,63 @@ export function take(bytes: u32): usize {
 
 // --- Building text --------------------------------------------------------------------------
 
-let lengths: usize = 0;
+let wordLengths: usize = 0;
+let questionLengths: usize = 0;
 let wholeBits: usize = 0;
 let textCount: u32 = 0;
 
 export function textBegin(documents: u32): i32 {
   textCount = documents;
-  lengths = arenaTake(((<u64>documents) << 2) + 16);
+  wordLengths = arenaTake(((<u64>documents) << 2) + 16);
+  questionLengths = arenaTake(((<u64>documents) << 2) + 16);
   wholeBits = arenaTake(bitsetBytes(documents) + 16);
-  if (lengths == 0 || wholeBits == 0) return CAPACITY;
-  memory.fill(lengths, 0, ((<usize>documents) << 2) + 16);
+  if (wordLengths == 0 || questionLengths == 0 || wholeBits == 0) return CAPACITY;
+  memory.fill(wordLengths, 0, ((<usize>documents) << 2) + 16);
+  memory.fill(questionLengths, 0, ((<usize>documents) << 2) + 16);
   memory.fill(wholeBits, 0, <usize>bitsetBytes(documents) + 16);
-  return tableBegin();
+  return wordCacheBegin(documents) ? tableBegin() : CAPACITY;
 }
 
 /** Document `document` has the UTF-8 text at `at`. Documents come in ascending order. */
 export function textAdd(document: u32, at: usize, bytes: u32): i32 {
-  scanWords(at, at + bytes, document, false);
-  store<u32>(lengths + ((<usize>document) << 2), wordsIndexed);
+  scanWords(at, at + bytes, document, FIELD_WORD);
+  store<u32>(wordLengths + ((<usize>document) << 2), wordsIndexed);
   scanWholes(at, at + bytes, document);
   if (wholesIndexed > 0) setBit(wholeBits, document);
   return tableStatus;
 }
 
-/** The section's offset, or 0 when it does not fit. */
-export function textEnd(): usize {
-  return writeTextSection(textCount, lengths, wholeBits);
+/** Document `document`, whose text was added, answers the questions in the UTF-8 text at `at`. */
+export function questionsAdd(document: u32, at: usize, bytes: u32): i32 {
+  scanWords(at, at + bytes, document, FIELD_QUESTION);
+  store<u32>(questionLengths + ((<usize>document) << 2), wordsIndexed);
+  return tableStatus;
 }
 
-/** Of the section that `textEnd` wrote. */
+/** Writes both sections. OK or CAPACITY. */
+export function textEnd(): i32 {
+  return writeTextSections(textCount, wordLengths, questionLengths, wholeBits);
+}
+
+/** Offsets and bytes of the sections that `textEnd` wrote. */
+export function textAt(): usize {
+  return writtenText;
+}
+
 export function textBytes(): u32 {
-  return writtenBytes;
+  return writtenTextBytes;
+}
+
+export function postingsAt(): usize {
+  return writtenPostings;
+}
+
+export function postingsBytes(): u32 {
+  return writtenPostingsBytes;
 }
 
 export function countWords(at: usize, bytes: u32): u32 {
-  scanWords(at, at + bytes, 0, true);
+  countWordsOf(at, at + bytes);
   return wordsSeen;
 }
 
@@ -123,13 +162,13 @@ export function textTermsOf(): usize {
   if (records == 0) return 0;
   let bytes: u64 = 4;
   for (let i: u32 = 0; i < termCount; i++)
-    bytes += 12 + recordTermBytes(<usize>load<u32>(records + ((<usize>i) << 4), 8));
+    bytes += 12 + recordTermBytes(<usize>load<u32>(records + ((<usize>i) << ENTRY_SHIFT), ENTRY_RECORD));
   const out = arenaTake(bytes);
   if (out == 0) return 0;
   store<u32>(out, termCount);
   let at = out + 4;
   for (let i: u32 = 0; i < termCount; i++) {
-    const record = <usize>load<u32>(records + ((<usize>i) << 4), 8);
+    const record = <usize>load<u32>(records + ((<usize>i) << ENTRY_SHIFT), ENTRY_RECORD);
     const length = recordTermBytes(record);
     store<u32>(at, length);
     store<u32>(at, recordPendingTf(record), 4);
@@ -176,8 +215,9 @@ export function partSize(
   columnBytes: f64,
   sectionBytes: f64,
   hasGraph: bool,
+  hasQuestions: bool,
 ): f64 {
-  return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>sectionBytes, hasGraph);
+  return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>sectionBytes, hasGraph, hasQuestions);
 }
 
 /** What the last `partCheck` refused: a section's number, or one more than the last for the rows. */
@@ -227,34 +267,29 @@ export function searchScratch(documents: u32): f64 {
 }
 
 export function statistics(part: usize, terms: usize, count: u32, live: usize, out: usize): void {
-  textStatistics(partText(part), terms, count, live, out);
+  textStatistics(partText(part), partPostings(part), terms, count, live, out);
 }
 
-export function searchText(
-  part: usize,
-  terms: usize,
-  count: u32,
-  k1: f64,
-  b: f64,
-  averageLength: f64,
-  matches: usize,
-  limit: u32,
-  out: usize,
-): i32 {
-  return textSearch(partText(part), terms, count, k1, b, averageLength, matches, limit, out);
+/** The parameters of the calls of `searchText` and `explainText` that follow. */
+export { setParameters as textParameters };
+
+export function searchText(part: usize, terms: usize, count: u32, matches: usize, limit: u32, out: usize): i32 {
+  const text = partText(part);
+  const postings = partPostings(part);
+  return textSearch(text, postings, partWordNorms(part), partQuestionNorms(part), terms, count, matches, limit, out);
 }
 
-export function explainText(
-  part: usize,
-  terms: usize,
-  count: u32,
-  k1: f64,
-  b: f64,
-  averageLength: f64,
-  document: u32,
-  out: usize,
-): void {
-  textExplain(partText(part), terms, count, k1, b, averageLength, document, out);
+export function explainText(part: usize, terms: usize, count: u32, document: u32, out: usize): void {
+  textExplain(partText(part), partPostings(part), terms, count, document, out);
+}
+
+export function prefixTerms(part: usize, prefix: usize, bytes: u32, limit: u32, out: usize): u32 {
+  return termsWithPrefix(partText(part), prefix, bytes, limit, out);
+}
+
+/** What one term that `prefixTerms` writes takes at most. */
+export function prefixTermBytes(): u32 {
+  return PREFIX_ENTRY_BYTES_MAX;
 }
 
 export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, out: usize): i32 {
@@ -285,7 +320,7 @@ export function unpackKeys(keys: usize, count: u32, ids: usize, scores: usize): 
 export { inverseDocumentFrequency as idf, naturalLogarithm as logarithm };
 export { fusionBegin, fusionAdd, fusionEnd };
 
-/** For tests and tools that make or repair sections: the checksum of `bytes` bytes, a multiple of eight. */
+/** For tests and tools that make or repair sections. */
 export function checksumOf(at: usize, bytes: usize): u64 {
   return checksum(at, bytes);
 }

@@ -3,7 +3,7 @@
  *
  *   0 documents u32 · 4 rows u32 · 8 columns u32 · 12 row of document u32 · 16 row times u32 · 20 vector of document u32,
  *   or 0 · 24 first free byte of the columns u32 · 28 their end u32 · 32 first free byte of the sections u32 · 36 end of
- *   part u32
+ *   part u32 · 40 word norms u32 · 44 question norms u32, 0 when there are no questions
  *   64 …   a section (SECTION_…): offset u32, 0 when there is none · bytes u32
  *   128 …  a column: offset u32 · bytes a code u32
  *
@@ -11,9 +11,11 @@
  * them whole. Only then may a part be searched.
  */
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
+import { normsBytes, normsForget } from "./norms";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
-import { checkText } from "./text_reader";
+import { checkText, faultInPostings } from "./text_check";
+import { textQuestionLengthBytes } from "./text_section";
 import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
@@ -26,6 +28,8 @@ const COLUMNS_FREE: usize = 24;
 const COLUMNS_END: usize = 28;
 const SECTIONS_FREE: usize = 32;
 const END: usize = 36;
+const WORD_NORMS: usize = 40;
+const QUESTION_NORMS: usize = 44;
 const SECTIONS: usize = 64;
 const RECORD_BYTES: u64 = 128;
 const SLOT_SHIFT: usize = 3;
@@ -33,7 +37,8 @@ const SLOT_SHIFT: usize = 3;
 const SECTION_TEXT: u32 = 0;
 const SECTION_CODES: u32 = 1;
 const SECTION_RESIDUALS: u32 = 2;
-const SECTION_COUNT: u32 = 3;
+const SECTION_POSTINGS: u32 = 3;
+const SECTION_COUNT: u32 = 4;
 
 @inline
 export function partDocuments(part: usize): u32 {
@@ -58,6 +63,22 @@ function sectionBytes(part: usize, section: u32): u32 {
 @inline
 export function partText(part: usize): usize {
   return sectionAt(part, SECTION_TEXT);
+}
+
+@inline
+export function partPostings(part: usize): usize {
+  return sectionAt(part, SECTION_POSTINGS);
+}
+
+@inline
+export function partWordNorms(part: usize): usize {
+  return <usize>load<u32>(part, WORD_NORMS);
+}
+
+/** 0 when the part has no questions. */
+@inline
+export function partQuestionNorms(part: usize): usize {
+  return <usize>load<u32>(part, QUESTION_NORMS);
 }
 
 /** 0 when the part has no vectors. */
@@ -104,7 +125,7 @@ export function partColumnWidth(part: usize, column: u32): u32 {
 
 /**
  * Bytes that a part takes. `columnBytes`: of all columns, each padded to 16; `sectionBytes`: of all sections, each padded
- * to 64; `hasGraph`: its vectors lie in rows.
+ * to 64; `hasGraph`: its vectors lie in rows; `hasQuestions`: its documents answer questions.
  */
 export function partBytes(
   documents: u32,
@@ -113,11 +134,13 @@ export function partBytes(
   columnBytes: u64,
   sectionBytes: u64,
   hasGraph: bool,
+  hasQuestions: bool,
 ): u64 {
   const fixed = aligned(RECORD_BYTES + ((<u64>columns) << SLOT_SHIFT));
   const documentBytes = aligned((<u64>documents) << 2);
   const perRow = documentBytes + aligned((<u64>rows) << 3) + aligned(columnBytes);
-  return fixed + perRow + sectionBytes + (hasGraph ? documentBytes : 0);
+  const norms = aligned(normsBytes(documents)) << <u64>hasQuestions;
+  return fixed + perRow + norms + sectionBytes + (hasGraph ? documentBytes : 0);
 }
 
 /** Answers the part, or CAPACITY. The arguments of `partBytes`. */
@@ -128,8 +151,9 @@ export function partReserve(
   columnBytes: u32,
   sectionBytes: u32,
   hasGraph: bool,
+  hasQuestions: bool,
 ): i32 {
-  const bytes = partBytes(documents, rows, columns, columnBytes, sectionBytes, hasGraph);
+  const bytes = partBytes(documents, rows, columns, columnBytes, sectionBytes, hasGraph, hasQuestions);
   if (bytes + 64 > arenaFree()) return CAPACITY;
   const part = arenaTake(bytes);
   if (part == 0) return CAPACITY;
@@ -143,6 +167,12 @@ export function partReserve(
   if (hasGraph) {
     store<u32>(part, <u32>at, VECTOR_OF_DOCUMENT);
     at += <usize>aligned((<u64>documents) << 2);
+  }
+  store<u32>(part, <u32>at, WORD_NORMS);
+  at += <usize>aligned(normsBytes(documents));
+  if (hasQuestions) {
+    store<u32>(part, <u32>at, QUESTION_NORMS);
+    at += <usize>aligned(normsBytes(documents));
   }
   store<u32>(part, <u32>at, ROW_TIMES);
   at += <usize>aligned((<u64>rows) << 3);
@@ -188,13 +218,27 @@ export function partCheck(part: usize): i32 {
   const rows = checkRows(part);
   if (rows != OK) return rows;
   checkedSection = SECTION_TEXT;
-  const text = checkText(partText(part), sectionBytes(part, SECTION_TEXT), partDocuments(part));
+  const text = checkTexts(part);
   if (text != OK || partCodes(part) == 0) return text;
   checkedSection = SECTION_CODES;
   const codes = checkVectors(part);
   if (codes != OK) return codes;
   checkedSection = SECTION_RESIDUALS;
   return checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
+}
+
+function checkTexts(part: usize): i32 {
+  const text = partText(part);
+  const bytes = sectionBytes(part, SECTION_TEXT);
+  const postingsBytes = sectionBytes(part, SECTION_POSTINGS);
+  const status = checkText(text, bytes, partPostings(part), postingsBytes, partDocuments(part));
+  if (faultInPostings) checkedSection = SECTION_POSTINGS;
+  if (status != OK) return status;
+  // Room for norms was set aside by what the caller read in the section.
+  if ((textQuestionLengthBytes(text) != 0) != (partQuestionNorms(part) != 0)) return BAD_LENGTH;
+  normsForget(partWordNorms(part));
+  if (partQuestionNorms(part) != 0) normsForget(partQuestionNorms(part));
+  return OK;
 }
 
 function checkVectors(part: usize): i32 {

@@ -5,17 +5,20 @@
  *   record    hash u32 · term bytes u32 · documents u32 · pending document u32 · pending tf u32 ·
  *             written document u32 · first slice u32 · write position u32 · slice end u32 · slice bytes u32 · stream bytes u32 · term
  *   stream    postings as varints in a chain of slices, each twice as long as the last and ending in a pointer
- *   posting   (gap to the last document) · 2 + (1 if tf is 1), then tf if it is not 1
+ *   posting   as in the tail of postings.ts: (gap − 1) · 2 + (1 if tf is 1), then tf if it is not 1
  *
  * The last posting of a term stays pending in its record until the next document has the term; a term that one document
  * has needs no slice. A term's first byte is its field.
  */
 import { arenaTake, arenaTakeSmall } from "./arena";
+import { TF_MAX } from "./postings";
 import { CAPACITY, OK } from "./status";
-import { varintBytes, writeVarint } from "./varint";
+import { termKey } from "./text_section";
+import { readVarint, varintEnd, writeVarint } from "./varint";
 
 export const FIELD_WORD: u32 = 1;
 export const FIELD_WHOLE: u32 = 2;
+export const FIELD_QUESTION: u32 = 3;
 /** Field byte and the term's own bytes. */
 export const TERM_BYTES_MAX: u32 = 257;
 
@@ -63,9 +66,12 @@ function hashOf(at: usize, bytes: u32): u32 {
   return hash ^ (hash >> 13);
 }
 
-/** One occurrence of the term in `document`. Documents come in ascending order. */
-export function tableAdd(term: usize, bytes: u32, document: u32): void {
-  if (tableStatus != OK) return;
+/**
+ * One occurrence of the term in `document`. Documents come in ascending order. Answers the term's record, or 0 when there
+ * is no room.
+ */
+export function tableAdd(term: usize, bytes: u32, document: u32): usize {
+  if (tableStatus != OK) return 0;
   const hash = hashOf(term, bytes);
   let slot = hash & (slotCount - 1);
   for (;;) {
@@ -73,20 +79,20 @@ export function tableAdd(term: usize, bytes: u32, document: u32): void {
     if (record == 0) break;
     if (load<u32>(record, RECORD_HASH) == hash && load<u32>(record, RECORD_BYTES) == bytes) {
       if (memory.compare(record + RECORD_TERM, term, bytes) == 0) {
-        count(record, document);
-        return;
+        tableCount(record, document);
+        return record;
       }
     }
     slot = (slot + 1) & (slotCount - 1);
   }
-  insert(term, bytes, hash, slot, document);
+  return insert(term, bytes, hash, slot, document);
 }
 
-function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): void {
+function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): usize {
   const record = arenaTakeSmall(<u32>RECORD_TERM + bytes);
   if (record == 0) {
     tableStatus = CAPACITY;
-    return;
+    return 0;
   }
   memory.fill(record, 0, RECORD_TERM);
   store<u32>(record, hash, RECORD_HASH);
@@ -99,6 +105,7 @@ function insert(term: usize, bytes: u32, hash: u32, slot: u32, document: u32): v
   store<u32>(slots + ((<usize>slot) << 2), <u32>record);
   termCount += 1;
   if (termCount * 2 > slotCount) grow();
+  return record;
 }
 
 function grow(): void {
@@ -120,7 +127,8 @@ function grow(): void {
   slotCount = bigger;
 }
 
-function count(record: usize, document: u32): void {
+/** One more occurrence, in `document`, of a term whose record is known. */
+export function tableCount(record: usize, document: u32): void {
   if (load<u32>(record, RECORD_DOCUMENT) == document) {
     store<u32>(record, load<u32>(record, RECORD_TF) + 1, RECORD_TF);
     return;
@@ -131,26 +139,31 @@ function count(record: usize, document: u32): void {
   store<u32>(record, 1, RECORD_TF);
 }
 
-function encodePosting(at: usize, document: u32, last: u32, tf: u32): usize {
-  const end = writeVarint(at, ((document - last) << 1) | (tf == 1 ? 1 : 0));
+/** `gap` is less one. */
+function encodePosting(at: usize, gap: u32, tf: u32): usize {
+  const end = writeVarint(at, (gap << 1) | (tf == 1 ? 1 : 0));
   return tf == 1 ? end : writeVarint(end, tf);
 }
 
-function postingBytes(document: u32, last: u32, tf: u32): u32 {
-  return varintBytes(((document - last) << 1) | 1) + (tf == 1 ? 0 : varintBytes(tf));
+@inline
+function pendingGap(record: usize): u32 {
+  return load<u32>(record, RECORD_DOCUMENT) - load<u32>(record, RECORD_WRITTEN) - 1;
+}
+
+@inline
+function pendingTf(record: usize): u32 {
+  return min(load<u32>(record, RECORD_TF), TF_MAX);
 }
 
 /** Moves the pending posting into the stream. A posting never straddles two slices. */
 function writePending(record: usize): void {
-  const document = load<u32>(record, RECORD_DOCUMENT);
-  const written = load<u32>(record, RECORD_WRITTEN);
   if (load<u32>(record, RECORD_WRITE) + POSTING_BYTES_MAX > load<u32>(record, RECORD_SLICE_END) && !nextSlice(record))
     return;
   const from = <usize>load<u32>(record, RECORD_WRITE);
-  const end = encodePosting(from, document, written, load<u32>(record, RECORD_TF));
+  const end = encodePosting(from, pendingGap(record), pendingTf(record));
   store<u32>(record, <u32>end, RECORD_WRITE);
   store<u32>(record, load<u32>(record, RECORD_STREAM_BYTES) + <u32>(end - from), RECORD_STREAM_BYTES);
-  store<u32>(record, document, RECORD_WRITTEN);
+  store<u32>(record, load<u32>(record, RECORD_DOCUMENT), RECORD_WRITTEN);
 }
 
 /** Each slice: bytes used u32 · pointer to the next u32 · data. */
@@ -198,45 +211,75 @@ export function recordPendingTf(record: usize): u32 {
   return load<u32>(record, RECORD_TF);
 }
 
-export function recordPostingsBytes(record: usize): u32 {
-  const tail = postingBytes(
-    load<u32>(record, RECORD_DOCUMENT),
-    load<u32>(record, RECORD_WRITTEN),
-    load<u32>(record, RECORD_TF),
-  );
-  return load<u32>(record, RECORD_STREAM_BYTES) + tail;
+/** At least the bytes that `writePostings` writes. */
+@inline
+export function recordPostingsBytesMax(record: usize): u32 {
+  return load<u32>(record, RECORD_STREAM_BYTES) + POSTING_BYTES_MAX;
 }
 
-/** Writes all postings of the term; answers one past the last byte. */
+/** Writes all postings of the term as a tail of postings.ts; answers one past the last byte. */
 export function writePostings(record: usize, at: usize): usize {
   let slice = <usize>load<u32>(record, RECORD_SLICE);
   while (slice != 0) {
     const next = <usize>load<u32>(slice, 4);
     const data = slice + 2 * POINTER_BYTES;
-    const bytes = next == 0 ? load<u32>(record, RECORD_WRITE) - <u32>data : load<u32>(slice);
+    const bytes = <u32>(sliceEnd(record, slice) - data);
     memory.copy(at, data, bytes);
     at += bytes;
     slice = next;
   }
-  return encodePosting(
-    at,
-    load<u32>(record, RECORD_DOCUMENT),
-    load<u32>(record, RECORD_WRITTEN),
-    load<u32>(record, RECORD_TF),
-  );
+  return encodePosting(at, pendingGap(record), pendingTf(record));
+}
+
+@inline
+function sliceEnd(record: usize, slice: usize): usize {
+  const isLast = load<u32>(slice, 4) == 0;
+  return isLast ? <usize>load<u32>(record, RECORD_WRITE) : slice + 2 * POINTER_BYTES + load<u32>(slice);
+}
+
+// --- Reading a record's postings one by one -------------------------------------------------
+
+let streamRecord: usize = 0;
+let streamSlice: usize = 0;
+let streamAt: usize = 0;
+let streamEnd: usize = 0;
+/** Of the posting that `streamNext` read: its gap less one, and its tf. */
+export let streamGap: u32 = 0;
+export let streamTf: u32 = 0;
+
+export function streamBegin(record: usize): void {
+  streamRecord = record;
+  streamSlice = <usize>load<u32>(record, RECORD_SLICE);
+  streamAt = streamSlice + 2 * POINTER_BYTES;
+  streamEnd = streamSlice == 0 ? streamAt : sliceEnd(record, streamSlice);
+}
+
+/** To be called once for each of the term's documents. */
+export function streamNext(): void {
+  if (streamAt == streamEnd && streamSlice != 0) {
+    streamSlice = <usize>load<u32>(streamSlice, 4);
+    streamAt = streamSlice + 2 * POINTER_BYTES;
+    streamEnd = streamSlice == 0 ? streamAt : sliceEnd(streamRecord, streamSlice);
+  }
+  if (streamSlice == 0) {
+    streamGap = pendingGap(streamRecord);
+    streamTf = pendingTf(streamRecord);
+    return;
+  }
+  const head = readVarint(streamAt, streamEnd);
+  streamAt = varintEnd;
+  streamGap = head >> 1;
+  streamTf = 1;
+  if ((head & 1) != 0) return;
+  streamTf = readVarint(streamAt, streamEnd);
+  streamAt = varintEnd;
 }
 
 // --- Order ----------------------------------------------------------------------------------
 
-const ENTRY_SHIFT: usize = 4;
-
-/** First eight bytes of the term as one number that orders as they do; the record follows. */
-function prefixOf(record: usize): u64 {
-  const bytes = min<u32>(recordTermBytes(record), 8);
-  let prefix: u64 = 0;
-  for (let i: u32 = 0; i < bytes; i++) prefix |= (<u64>load<u8>(record + RECORD_TERM + i)) << (56 - ((<u64>i) << 3));
-  return prefix;
-}
+/** An entry: the term's key u64 · record u32 · zero u32. */
+export const ENTRY_SHIFT: usize = 4;
+export const ENTRY_RECORD: usize = 8;
 
 function isBefore(a: usize, b: usize): bool {
   const left = load<u64>(a);
@@ -253,8 +296,8 @@ function compareTerms(a: usize, b: usize): i32 {
 }
 
 /**
- * All records by field, then term bytes: answers an array of 16-byte entries with the record at byte 8, or 0 when there
- * is no room. Merge sort, bottom up: the same time whatever the terms.
+ * All records by field, then term bytes: answers an array of entries, or 0 when there is no room. Merge sort, bottom up:
+ * the same time whatever the terms.
  */
 export function sortedRecords(): usize {
   const bytes = (<u64>termCount) << ENTRY_SHIFT;
@@ -265,8 +308,8 @@ export function sortedRecords(): usize {
   for (let i: u32 = 0; i < slotCount; i++) {
     const record = <usize>load<u32>(slots + ((<usize>i) << 2));
     if (record == 0) continue;
-    store<u64>(entry, prefixOf(record));
-    store<u64>(entry, record, 8);
+    store<u64>(entry, termKey(recordTerm(record), recordTermBytes(record)));
+    store<u64>(entry, record, ENTRY_RECORD);
     entry += 1 << ENTRY_SHIFT;
   }
   for (let width: u32 = 1; width < termCount; width *= 2) {

@@ -1,55 +1,80 @@
 /**
- * Reading a text section: `checkText` proves it whole once, at loading; after that `findTerm` and the postings loops
- * trust it and never read outside it.
+ * Looking terms up in the dictionary of a text section that text_check.ts proved whole. Nothing here reads outside it.
  */
-import { checkSection } from "./section";
-import { BAD_LENGTH, BAD_ORDER, BAD_VALUE, OK } from "./status";
-import { FIELD_WHOLE, FIELD_WORD, TERM_BYTES_MAX } from "./term_table";
+import { BLOCK } from "./packed";
+import { TERM_BYTES_MAX } from "./term_table";
 import {
-  BLOCK_TERMS,
-  blockCount,
-  TEXT_HEAD_BYTES,
-  TEXT_MAGIC,
+  INDEX_SHIFT,
+  POSTINGS_HEAD_BYTES,
+  TERMS_IN_BLOCK,
+  termBlocks,
+  termKey,
   textDictionary,
   textDictionaryBytes,
-  textDocuments,
   textIndex,
-  textLengths,
-  textPostings,
-  textPostingsBytes,
-  textSectionBytes,
   textTerms,
-  textWholeBits,
-  textWholeDocuments,
-  textWordDocuments,
-  textWords,
 } from "./text_section";
 import { readVarint, varintEnd } from "./varint";
 
 const TERM: usize = memory.data(272);
-const LAST: usize = memory.data(272);
 
-let termBytes: u32 = 0;
-let termDocuments: u32 = 0;
-let termPostingsBytes: u32 = 0;
-
-/** What `findTerm` found. */
+/** What `findTerm` found. The bounds are known from BLOCK documents on; before, they are 0. */
 export let foundDocuments: u32 = 0;
 export let foundPostings: usize = 0;
 export let foundPostingsEnd: usize = 0;
+export let foundTfMost: u32 = 0;
+export let foundLengthLeast: u32 = 0;
 
-/** Takes one dictionary entry, whose shared bytes stand in TERM already. Answers where the next begins, or 0. */
+let entryShared: u32 = 0;
+let entryOther: usize = 0;
+let entryOtherBytes: u32 = 0;
+let entryDocuments: u32 = 0;
+let entryPostingsBytes: u32 = 0;
+let entryTfMost: u32 = 0;
+let entryLengthLeast: u32 = 0;
+
+/** Takes one dictionary entry apart; answers where the next begins. */
 function readEntry(at: usize, end: usize): usize {
-  const shared = readVarint(at, end);
-  if (varintEnd == 0) return 0;
-  const other = readVarint(varintEnd, end);
-  if (varintEnd == 0 || shared > termBytes || other > TERM_BYTES_MAX - shared || varintEnd + other > end) return 0;
-  memory.copy(TERM + shared, varintEnd, other);
-  termBytes = shared + other;
-  termDocuments = readVarint(varintEnd + other, end);
-  if (varintEnd == 0) return 0;
-  termPostingsBytes = readVarint(varintEnd, end);
+  entryShared = readVarint(at, end);
+  entryOtherBytes = readVarint(varintEnd, end);
+  entryOther = varintEnd;
+  entryDocuments = readVarint(entryOther + entryOtherBytes, end);
+  entryPostingsBytes = readVarint(varintEnd, end);
+  entryTfMost = 0;
+  entryLengthLeast = 0;
+  if (entryDocuments < BLOCK) return varintEnd;
+  entryTfMost = readVarint(varintEnd, end);
+  entryLengthLeast = readVarint(varintEnd, end);
   return varintEnd;
+}
+
+/** Looks a term up, field byte first. `postings` is the section. */
+export function findTerm(text: usize, postings: usize, term: usize, bytes: u32): bool {
+  const block = lastBlockNotAfter(text, term, bytes);
+  return block >= 0 && findInBlock(text, postings, <u32>block, term, bytes);
+}
+
+/** The last block whose first term is not after the one asked; −1 when there is none. */
+function lastBlockNotAfter(text: usize, term: usize, bytes: u32): i32 {
+  const index = textIndex(text);
+  const key = termKey(term, bytes);
+  let low: u32 = 0;
+  let high = termBlocks(textTerms(text));
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const slot = index + ((<usize>middle) << INDEX_SHIFT);
+    const first = load<u64>(slot);
+    const isAfter = first == key ? compareFirst(text, slot, term, bytes) > 0 : first > key;
+    if (isAfter) high = middle;
+    else low = middle + 1;
+  }
+  return <i32>low - 1;
+}
+
+function compareFirst(text: usize, slot: usize, term: usize, bytes: u32): i32 {
+  const dictionary = textDictionary(text);
+  readEntry(dictionary + load<u32>(slot, 8), dictionary + textDictionaryBytes(text));
+  return compare(entryOther, entryOtherBytes, term, bytes);
 }
 
 function compare(a: usize, aBytes: u32, b: usize, bBytes: u32): i32 {
@@ -57,133 +82,76 @@ function compare(a: usize, aBytes: u32, b: usize, bBytes: u32): i32 {
   return order != 0 ? order : <i32>aBytes - <i32>bBytes;
 }
 
-/** Looks a term up, field byte first. */
-export function findTerm(section: usize, term: usize, bytes: u32): bool {
-  const dictionary = textDictionary(section);
-  const end = dictionary + textDictionaryBytes(section);
-  let low: u32 = 0;
-  let high = blockCount(textTerms(section));
-  // The last block whose first term is not after the one asked.
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    termBytes = 0;
-    readEntry(dictionary + load<u32>(textIndex(section) + ((<usize>middle) << 3)), end);
-    if (compare(TERM, termBytes, term, bytes) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low > 0 && findInBlock(section, low - 1, term, bytes);
-}
-
-function findInBlock(section: usize, block: u32, term: usize, bytes: u32): bool {
-  const slot = textIndex(section) + ((<usize>block) << 3);
-  const end = textDictionary(section) + textDictionaryBytes(section);
-  let at = textDictionary(section) + load<u32>(slot);
-  let postings = textPostings(section) + load<u32>(slot, 4);
-  const terms = min(BLOCK_TERMS, textTerms(section) - block * BLOCK_TERMS);
-  termBytes = 0;
-  for (let i: u32 = 0; i < terms; i++) {
+/**
+ * Terms are not put together: `matched` is how many of its first bytes the entry before, which is smaller, has in common
+ * with the term asked. One that shares more with that entry is smaller too; one that shares less is greater.
+ */
+function findInBlock(text: usize, postings: usize, block: u32, term: usize, bytes: u32): bool {
+  const slot = textIndex(text) + ((<usize>block) << INDEX_SHIFT);
+  const dictionary = textDictionary(text);
+  const end = dictionary + textDictionaryBytes(text);
+  const terms = min(TERMS_IN_BLOCK, textTerms(text) - block * TERMS_IN_BLOCK);
+  let at = dictionary + load<u32>(slot, 8);
+  let offset = load<u32>(slot, 12);
+  let matched: u32 = 0;
+  for (let i: u32 = 0; i < terms; i++, offset += entryPostingsBytes) {
     at = readEntry(at, end);
-    const order = compare(TERM, termBytes, term, bytes);
-    if (order == 0) {
-      foundDocuments = termDocuments;
-      foundPostings = postings;
-      foundPostingsEnd = postings + termPostingsBytes;
+    if (entryShared > matched) continue;
+    if (entryShared < matched) return false;
+    let equal: u32 = 0;
+    const most = min(entryOtherBytes, bytes - matched);
+    while (equal < most && load<u8>(entryOther + equal) == load<u8>(term + matched + equal)) equal++;
+    matched += equal;
+    if (equal == entryOtherBytes) {
+      if (matched < bytes) continue;
+      found(postings, offset);
       return true;
     }
-    if (order > 0) return false;
-    postings += termPostingsBytes;
+    if (matched == bytes || load<u8>(entryOther + equal) > load<u8>(term + matched)) return false;
   }
   return false;
 }
 
-// --- Checks ---------------------------------------------------------------------------------
-
-/** Everything the other functions rely on. `documents` is what the part says it has. */
-export function checkText(section: usize, bytes: u32, documents: u32): i32 {
-  const status = checkSection(section, bytes, TEXT_MAGIC, TEXT_HEAD_BYTES);
-  if (status != OK) return status;
-  if (textDocuments(section) != documents) return BAD_LENGTH;
-  const expected = textSectionBytes(
-    documents,
-    textTerms(section),
-    textDictionaryBytes(section),
-    textPostingsBytes(section),
-  );
-  if (expected != bytes) return BAD_LENGTH;
-  const lengths = checkLengths(section);
-  return lengths != OK ? lengths : checkTerms(section);
+function found(postings: usize, offset: u32): void {
+  foundDocuments = entryDocuments;
+  foundPostings = postings + POSTINGS_HEAD_BYTES + offset;
+  foundPostingsEnd = foundPostings + entryPostingsBytes;
+  foundTfMost = entryTfMost;
+  foundLengthLeast = entryLengthLeast;
 }
 
-function checkLengths(section: usize): i32 {
-  const documents = textDocuments(section);
-  let words: u64 = 0;
-  let wordDocuments: u32 = 0;
-  let wholeDocuments: u32 = 0;
-  for (let i: u32 = 0; i < documents; i++) {
-    const length = load<u32>(textLengths(section) + ((<usize>i) << 2));
-    words += length;
-    if (length > 0) wordDocuments += 1;
-  }
-  for (let at = textWholeBits(section); at < textIndex(section); at += 8)
-    wholeDocuments += <u32>popcnt<u64>(load<u64>(at));
-  for (let i = documents; i < <u32>((textIndex(section) - textWholeBits(section)) << 3); i++) {
-    if (((<u32>load<u8>(textWholeBits(section) + (i >> 3)) >> (i & 7)) & 1) != 0) return BAD_VALUE;
-  }
-  const agrees = words == textWords(section) && wordDocuments == textWordDocuments(section);
-  return agrees && wholeDocuments == textWholeDocuments(section) ? OK : BAD_VALUE;
-}
+// --- By prefix ------------------------------------------------------------------------------
 
-let wordsCounted: u64 = 0;
-
-function checkTerms(section: usize): i32 {
-  const dictionary = textDictionary(section);
-  const end = dictionary + textDictionaryBytes(section);
-  const postingsEnd = textPostings(section) + textPostingsBytes(section);
-  let at = dictionary;
-  let postings = textPostings(section);
-  let lastBytes: u32 = 0;
-  wordsCounted = 0;
-  for (let i: u32 = 0; i < textTerms(section); i++) {
-    if (i % BLOCK_TERMS == 0) {
-      const slot = textIndex(section) + ((<usize>(i / BLOCK_TERMS)) << 3);
-      if (dictionary + load<u32>(slot) != at || textPostings(section) + load<u32>(slot, 4) != postings)
-        return BAD_LENGTH;
-      termBytes = 0;
-    }
-    at = readEntry(at, end);
-    if (at == 0 || termPostingsBytes > postingsEnd - postings) return BAD_LENGTH;
-    if (termBytes < 2 || load<u8>(TERM) < FIELD_WORD || load<u8>(TERM) > FIELD_WHOLE) return BAD_VALUE;
-    if (i > 0 && compare(LAST, lastBytes, TERM, termBytes) >= 0) return BAD_ORDER;
-    const status = checkPostings(postings, postings + termPostingsBytes, textDocuments(section));
-    if (status != OK) return status;
-    memory.copy(LAST, TERM, termBytes);
-    lastBytes = termBytes;
-    postings += termPostingsBytes;
-  }
-  if (at != end || postings != postingsEnd) return BAD_LENGTH;
-  return wordsCounted == textWords(section) ? OK : BAD_VALUE;
-}
-
-function checkPostings(at: usize, end: usize, documents: u32): i32 {
-  const isWord = load<u8>(TERM) == FIELD_WORD;
-  let document: u64 = 0;
+/**
+ * Writes to `out` the terms that begin with the `bytes` bytes at `prefix` (field byte first), in byte order, at most
+ * `limit`: documents u32 · bytes u32 · the term, padded to 4. Each takes at most PREFIX_ENTRY_BYTES_MAX. Answers how many.
+ */
+export function termsWithPrefix(text: usize, prefix: usize, bytes: u32, limit: u32, out: usize): u32 {
+  const dictionary = textDictionary(text);
+  const end = dictionary + textDictionaryBytes(text);
+  const block = <u32>max(lastBlockNotAfter(text, prefix, bytes), 0);
+  let at = block < termBlocks(textTerms(text)) ? dictionary + load<u32>(blockSlot(text, block), 8) : end;
   let count: u32 = 0;
-  while (at < end) {
-    const head = readVarint(at, end);
-    if (varintEnd == 0) return BAD_LENGTH;
-    at = varintEnd;
-    let tf: u32 = 1;
-    if ((head & 1) == 0) {
-      tf = readVarint(at, end);
-      if (varintEnd == 0) return BAD_LENGTH;
-      at = varintEnd;
-    }
-    // Gaps count from document -1, so `document` is one more than the document's number.
-    document += head >> 1;
-    if (head >> 1 == 0 || tf == 0) return BAD_VALUE;
-    if (document > documents) return BAD_ORDER;
-    if (isWord) wordsCounted += tf;
+  while (at < end && count < limit) {
+    at = readEntry(at, end);
+    memory.copy(TERM + entryShared, entryOther, entryOtherBytes);
+    const termBytes = entryShared + entryOtherBytes;
+    const order = memory.compare(TERM, prefix, min(termBytes, bytes));
+    if (order > 0) break;
+    if (order < 0 || termBytes < bytes) continue;
+    store<u32>(out, entryDocuments);
+    store<u32>(out, termBytes, 4);
+    memory.copy(out + 8, TERM, termBytes);
+    out += 8 + ((termBytes + 3) & ~3);
     count += 1;
   }
-  return count == termDocuments && count > 0 ? OK : BAD_LENGTH;
+  return count;
 }
+
+@inline
+function blockSlot(text: usize, block: u32): usize {
+  return textIndex(text) + ((<usize>block) << INDEX_SHIFT);
+}
+
+/** What one term that `termsWithPrefix` writes takes at most. */
+export const PREFIX_ENTRY_BYTES_MAX: u32 = 8 + ((TERM_BYTES_MAX + 3) & ~3);

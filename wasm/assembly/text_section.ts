@@ -1,78 +1,76 @@
 /**
- * The text section: where things lie in it, and how it is written.
+ * The two sections of text: where things lie in them. text_writer.ts writes them, text_check.ts proves them whole,
+ * text_reader.ts looks terms up, postings.ts reads the postings of one term.
  *
- *   head        24 documents u32 · 28 terms u32 · 32 documents with words u32 · 36 documents with whole tokens u32 ·
- *               40 words u64 · 48 dictionary bytes u32 · 52 postings bytes u32
- *   lengths     u32 a document: its indexed words
- *   whole bits  one bit a document: it has a whole token
- *   index       a block of BLOCK_TERMS terms: dictionary offset u32 · postings offset u32
- *   dictionary  a term: shared bytes · other bytes (varints) · the other bytes · documents · postings bytes (varints);
- *               ascending by field byte, then term bytes; the first of a block shares nothing
- *   postings    of the terms in order; see term_table.ts
+ * text, read before a search can be planned:
+ *   head              24 documents u32 · 28 terms u32 · 32 documents with words u32 · 36 documents with whole tokens u32 ·
+ *                     40 words u64 · 48 dictionary bytes u32 · 52 postings bytes u32 · 56 documents with questions u32 ·
+ *                     60 bytes of a word length u8 · 61 bytes of a question length u8, 0 when there are no questions ·
+ *                     62 zero u16 · 64 question words u64 · 72 checksum of the postings section u64
+ *   lengths           a document: its indexed words, in 1, 2 or 4 bytes
+ *   question lengths  likewise, of its questions
+ *   whole bits        one bit a document: it has a whole token
+ *   index             a block of TERMS_IN_BLOCK terms: its first term's first eight bytes, as a number that orders as they
+ *                     do, u64 · dictionary offset u32 · postings offset u32
+ *   dictionary        a term: shared bytes · other bytes (varints) · the other bytes · documents · postings bytes
+ *                     (varints) · from BLOCK documents on, greatest tf · least length (varints);
+ *                     ascending by field byte, then term bytes; the first of a block shares nothing
  * Each begins at a multiple of 16. The places follow from the counts, so none is stored.
+ *
+ * postings, of which a search reads only its terms':
+ *   head              24 documents u32 · 28 postings bytes u32
+ *   postings          of the terms in order
  */
-import { arenaTake } from "./arena";
-import { padded16, sealSection } from "./section";
-import { OK } from "./status";
-import {
-  recordDocuments,
-  recordPostingsBytes,
-  recordTerm,
-  recordTermBytes,
-  sortedRecords,
-  tableStatus,
-  termCount,
-  writePostings,
-} from "./term_table";
-import { writeVarint } from "./varint";
+import { padded16 } from "./section";
 
 export const TEXT_MAGIC: u32 = 0x58545043; // CPTX
-export const TEXT_HEAD_BYTES: u32 = 64;
-export const BLOCK_TERMS: u32 = 16;
-const ENTRY_OVERHEAD_MAX: u64 = 16;
-const ENTRY_SHIFT: usize = 4;
+export const POSTINGS_MAGIC: u32 = 0x4f505043; // CPPO
+export const TEXT_HEAD_BYTES: u32 = 80;
+export const POSTINGS_HEAD_BYTES: u32 = 32;
+export const TERMS_IN_BLOCK: u32 = 32;
+export const INDEX_SHIFT: usize = 4;
+/** So that 128 gaps, each below it, cannot leave 32 bits. */
+export const TEXT_DOCUMENTS_MAX: u32 = 1 << 24;
 
-const DOCUMENTS: usize = 24;
-const TERMS: usize = 28;
-const WORD_DOCUMENTS: usize = 32;
-const WHOLE_DOCUMENTS: usize = 36;
-const WORDS: usize = 40;
-const DICTIONARY_BYTES: usize = 48;
-const POSTINGS_BYTES: usize = 52;
+export const DOCUMENTS: usize = 24;
+export const TERMS: usize = 28;
+export const WORD_DOCUMENTS: usize = 32;
+export const WHOLE_DOCUMENTS: usize = 36;
+export const WORDS: usize = 40;
+export const DICTIONARY_BYTES: usize = 48;
+export const POSTINGS_BYTES: usize = 52;
+export const QUESTION_DOCUMENTS: usize = 56;
+export const LENGTH_BYTES: usize = 60;
+export const QUESTION_LENGTH_BYTES: usize = 61;
+export const RESERVED: usize = 62;
+export const QUESTION_WORDS: usize = 64;
+export const POSTINGS_CHECKSUM: usize = 72;
+/** Of the postings section. */
+export const OWN_POSTINGS_BYTES: usize = 28;
 
 @inline
-export function textDocuments(section: usize): u32 {
-  return load<u32>(section, DOCUMENTS);
+export function textDocuments(text: usize): u32 {
+  return load<u32>(text, DOCUMENTS);
 }
 
 @inline
-export function textTerms(section: usize): u32 {
-  return load<u32>(section, TERMS);
+export function textTerms(text: usize): u32 {
+  return load<u32>(text, TERMS);
 }
 
 @inline
-export function textWordDocuments(section: usize): u32 {
-  return load<u32>(section, WORD_DOCUMENTS);
+export function textDictionaryBytes(text: usize): u32 {
+  return load<u32>(text, DICTIONARY_BYTES);
 }
 
 @inline
-export function textWholeDocuments(section: usize): u32 {
-  return load<u32>(section, WHOLE_DOCUMENTS);
+export function textLengthBytes(text: usize): u32 {
+  return load<u8>(text, LENGTH_BYTES);
 }
 
 @inline
-export function textWords(section: usize): u64 {
-  return load<u64>(section, WORDS);
-}
-
-@inline
-export function textDictionaryBytes(section: usize): u32 {
-  return load<u32>(section, DICTIONARY_BYTES);
-}
-
-@inline
-export function textPostingsBytes(section: usize): u32 {
-  return load<u32>(section, POSTINGS_BYTES);
+export function textQuestionLengthBytes(text: usize): u32 {
+  return load<u8>(text, QUESTION_LENGTH_BYTES);
 }
 
 @inline
@@ -81,129 +79,61 @@ export function bitsetBytes(count: u32): u64 {
 }
 
 @inline
-export function blockCount(terms: u32): u32 {
-  return (terms + BLOCK_TERMS - 1) / BLOCK_TERMS;
+export function termBlocks(terms: u32): u32 {
+  return (terms + TERMS_IN_BLOCK - 1) / TERMS_IN_BLOCK;
 }
 
 @inline
-export function textLengths(section: usize): usize {
-  return section + TEXT_HEAD_BYTES;
+export function textLengths(text: usize): usize {
+  return text + TEXT_HEAD_BYTES;
 }
 
 @inline
-export function textWholeBits(section: usize): usize {
-  return textLengths(section) + <usize>padded16((<u64>textDocuments(section)) << 2);
+export function textQuestionLengths(text: usize): usize {
+  return textLengths(text) + <usize>padded16(<u64>textDocuments(text) * textLengthBytes(text));
 }
 
 @inline
-export function textIndex(section: usize): usize {
-  return textWholeBits(section) + <usize>bitsetBytes(textDocuments(section));
+export function textWholeBits(text: usize): usize {
+  return textQuestionLengths(text) + <usize>padded16(<u64>textDocuments(text) * textQuestionLengthBytes(text));
 }
 
 @inline
-export function textDictionary(section: usize): usize {
-  return textIndex(section) + <usize>padded16((<u64>blockCount(textTerms(section))) << 3);
+export function textIndex(text: usize): usize {
+  return textWholeBits(text) + <usize>bitsetBytes(textDocuments(text));
 }
 
 @inline
-export function textPostings(section: usize): usize {
-  return textDictionary(section) + <usize>padded16(textDictionaryBytes(section));
+export function textDictionary(text: usize): usize {
+  return textIndex(text) + ((<usize>termBlocks(textTerms(text))) << INDEX_SHIFT);
 }
 
-/** Bytes of a section with these counts. */
-export function textSectionBytes(documents: u32, terms: u32, dictionaryBytes: u32, postingsBytes: u32): u64 {
-  const fixed = padded16((<u64>documents) << 2) + bitsetBytes(documents) + padded16((<u64>blockCount(terms)) << 3);
-  return TEXT_HEAD_BYTES + fixed + padded16(dictionaryBytes) + padded16(postingsBytes);
+/** Bytes of a text section with this head. */
+export function textSectionBytes(text: usize): u64 {
+  const documents = <u64>textDocuments(text);
+  const lengths = padded16(documents * textLengthBytes(text)) + padded16(documents * textQuestionLengthBytes(text));
+  const index = (<u64>termBlocks(textTerms(text))) << INDEX_SHIFT;
+  return TEXT_HEAD_BYTES + lengths + bitsetBytes(<u32>documents) + index + padded16(textDictionaryBytes(text));
 }
 
-// --- Writing --------------------------------------------------------------------------------
-
-let records: usize = 0;
-
+/** Bytes of a postings section with so many bytes of postings. */
 @inline
-function recordAt(index: u32): usize {
-  return <usize>load<u32>(records + ((<usize>index) << ENTRY_SHIFT), 8);
+export function postingsSectionBytes(bytes: u32): u64 {
+  return POSTINGS_HEAD_BYTES + padded16(bytes);
 }
 
-/** Bytes of the section written last. */
-export let writtenBytes: u32 = 0;
-
-/**
- * Writes the section of the term table with the given lengths and whole-token bits (both padded to 16 bytes).
- * Answers its offset, or 0 when it does not fit.
- */
-export function writeTextSection(documents: u32, lengths: usize, wholeBits: usize): usize {
-  if (tableStatus != OK) return 0;
-  records = sortedRecords();
-  if (records == 0) return 0;
-  const bytesMax = sizeMax(documents);
-  const section = bytesMax > <u64>i32.MAX_VALUE ? 0 : arenaTake(bytesMax);
-  if (section == 0) return 0;
-  memory.fill(section, 0, <usize>bytesMax);
-  store<u32>(section, documents, DOCUMENTS);
-  store<u32>(section, termCount, TERMS);
-  memory.copy(textLengths(section), lengths, (<usize>documents) << 2);
-  memory.copy(textWholeBits(section), wholeBits, <usize>bitsetBytes(documents));
-  countDocuments(section);
-  writeTerms(section);
-  const bytes = textSectionBytes(documents, termCount, textDictionaryBytes(section), textPostingsBytes(section));
-  writtenBytes = <u32>bytes;
-  sealSection(section, <u32>bytes, TEXT_MAGIC);
-  return section;
+/** Of 1, 2 or 4 bytes each. */
+@inline
+export function lengthAt(lengths: usize, bytes: u32, document: u32): u32 {
+  if (bytes == 1) return load<u8>(lengths + document);
+  if (bytes == 2) return load<u16>(lengths + ((<usize>document) << 1));
+  return load<u32>(lengths + ((<usize>document) << 2));
 }
 
-function sizeMax(documents: u32): u64 {
-  let bytes = textSectionBytes(documents, termCount, 0, 0) + 32;
-  for (let i: u32 = 0; i < termCount; i++) {
-    bytes += <u64>recordTermBytes(recordAt(i)) + ENTRY_OVERHEAD_MAX + recordPostingsBytes(recordAt(i));
-  }
-  return bytes;
-}
-
-function countDocuments(section: usize): void {
-  const documents = textDocuments(section);
-  let words: u64 = 0;
-  let wordDocuments: u32 = 0;
-  let wholeDocuments: u32 = 0;
-  for (let i: u32 = 0; i < documents; i++) {
-    const length = load<u32>(textLengths(section) + ((<usize>i) << 2));
-    words += length;
-    if (length > 0) wordDocuments += 1;
-    wholeDocuments += (<u32>load<u8>(textWholeBits(section) + (i >> 3)) >> (i & 7)) & 1;
-  }
-  store<u32>(section, wordDocuments, WORD_DOCUMENTS);
-  store<u32>(section, wholeDocuments, WHOLE_DOCUMENTS);
-  store<u64>(section, words, WORDS);
-}
-
-function writeTerms(section: usize): void {
-  const dictionary = textDictionary(section);
-  let at = dictionary;
-  let postings: u32 = 0;
-  for (let i: u32 = 0; i < termCount; i++) {
-    const record = recordAt(i);
-    if (i % BLOCK_TERMS == 0) {
-      const slot = textIndex(section) + ((<usize>(i / BLOCK_TERMS)) << 3);
-      store<u32>(slot, <u32>(at - dictionary));
-      store<u32>(slot, postings, 4);
-    }
-    const shared = i % BLOCK_TERMS == 0 ? 0 : sharedBytes(recordAt(i - 1), record);
-    const other = recordTermBytes(record) - shared;
-    at = writeVarint(writeVarint(at, shared), other);
-    memory.copy(at, recordTerm(record) + shared, other);
-    at = writeVarint(at + other, recordDocuments(record));
-    at = writeVarint(at, recordPostingsBytes(record));
-    postings += recordPostingsBytes(record);
-  }
-  store<u32>(section, <u32>(at - dictionary), DICTIONARY_BYTES);
-  store<u32>(section, postings, POSTINGS_BYTES);
-  at = textPostings(section);
-  for (let i: u32 = 0; i < termCount; i++) at = writePostings(recordAt(i), at);
-}
-
-function sharedBytes(a: usize, b: usize): u32 {
-  const bytes = min(recordTermBytes(a), recordTermBytes(b));
-  let shared: u32 = 0;
-  while (shared < bytes && load<u8>(recordTerm(a) + shared) == load<u8>(recordTerm(b) + shared)) shared++;
-  return shared;
+/** First eight bytes of the term as one number that orders as they do. Reads no further than the term. */
+export function termKey(term: usize, bytes: u32): u64 {
+  let key: u64 = 0;
+  const count = min<u32>(bytes, 8);
+  for (let i: u32 = 0; i < count; i++) key |= (<u64>load<u8>(term + i)) << (56 - ((<u64>i) << 3));
+  return key;
 }

@@ -31,13 +31,6 @@ function readLongVarint(at: usize, end: usize): u32 {
   return 0;
 }
 
-export function varintBytes(value: u32): u32 {
-  if (value < 1 << 7) return 1;
-  if (value < 1 << 14) return 2;
-  if (value < 1 << 21) return 3;
-  return value < 1 << 28 ? 4 : 5;
-}
-
 /** Answers one past the last byte written. */
 export function writeVarint(at: usize, value: u32): usize {
   while (value >= 0x80) {

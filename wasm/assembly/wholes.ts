@@ -55,14 +55,66 @@ const PIECE_BYTES_MIN: usize = 3;
 const INSIDE_LOW: u64 = 0x0400800800000000;
 const INSIDE_HIGH: u64 = 0x0000000090000001;
 
+/**
+ * Digits and INSIDE signs by the halves of their bytes, a bit for each upper half that has some: 1 for 2x (# /), 2 for 3x
+ * (0–9 :), 4 for 4x (@), 8 for 5x (\\ _).
+ */
+const SIGNS_BY_LOW: v128 = i8x16(6, 2, 2, 3, 2, 2, 2, 2, 2, 2, 2, 0, 8, 0, 0, 9);
+const SIGNS_BY_HIGH: v128 = i8x16(0, 0, 1, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
 let document: u32 = 0;
 /** Whole tokens found in the text. */
 export let wholesIndexed: u32 = 0;
 
-export function scanWholes(at: usize, end: usize, ofDocument: u32): void {
+/**
+ * Looks for what only identifiers have, sixteen bytes at a time, and takes apart only the stretches between ASCII spaces
+ * that have it. Such a space ends every run, so a stretch alone gives what it would give within the text.
+ */
+export function scanWholes(begin: usize, end: usize, ofDocument: u32): void {
   document = ofDocument;
   wholesIndexed = 0;
   store<u8>(TERM, FIELD_WHOLE);
+  let at = begin;
+  while (at < end) {
+    const isLast = end - at <= 16;
+    const signs = isLast ? 1 : signsOfIdentifiers(at);
+    if (signs == 0) {
+      at += 16;
+      continue;
+    }
+    let from = at + <usize>ctz<u32>(signs);
+    let to = isLast ? end : from + 1;
+    while (from > begin && !isAsciiSpace(load<u8>(from - 1))) from--;
+    while (to < end && !isAsciiSpace(load<u8>(to))) to++;
+    scanRuns(from, to);
+    begin = to;
+    at = to;
+  }
+}
+
+/**
+ * A bit for each of sixteen bytes without which no run of ASCII looks like an identifier: a digit, a sign of INSIDE, a dot
+ * before a letter, a small letter before a capital; and for each byte outside ASCII. Reads seventeen bytes.
+ */
+function signsOfIdentifiers(at: usize): u32 {
+  const text = v128.load(at);
+  const next = v128.load(at, 1);
+  const low = i8x16.swizzle(SIGNS_BY_LOW, v128.and(text, i8x16.splat(15)));
+  const high = i8x16.swizzle(SIGNS_BY_HIGH, i8x16.shr_u(text, 4));
+  const signs = i8x16.ne(v128.and(low, high), i8x16.splat(0));
+  const upper = i8x16.lt_u(i8x16.sub(next, i8x16.splat(0x41)), i8x16.splat(26));
+  const letter = i8x16.lt_u(i8x16.sub(v128.or(next, i8x16.splat(0x20)), i8x16.splat(0x61)), i8x16.splat(26));
+  const lower = i8x16.lt_u(i8x16.sub(text, i8x16.splat(0x61)), i8x16.splat(26));
+  const names = v128.or(v128.and(i8x16.eq(text, i8x16.splat(<i8>STOP)), letter), v128.and(lower, upper));
+  return i8x16.bitmask(v128.or(v128.or(signs, names), text));
+}
+
+@inline
+function isAsciiSpace(byte: u32): bool {
+  return byte <= 0x20 || byte == 0x7f;
+}
+
+function scanRuns(at: usize, end: usize): void {
   while (at < end) {
     while (at < end && isBoundary(decode(at, end))) at += decodedBytes;
     const from = at;
@@ -78,7 +130,7 @@ function hasBit(point: u32, low: u64, high: u64): bool {
 
 @inline
 function isBoundary(point: u32): bool {
-  if (point < 128) return point <= 0x20 || point == 0x7f;
+  if (point < 128) return isAsciiSpace(point);
   const kind = classOf(point);
   return kind == SPACE || kind == UNSPACED || !(isAlphanumeric(kind) || kind == MARK_KEPT || kind == MARK_DROPPED);
 }

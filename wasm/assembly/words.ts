@@ -7,13 +7,13 @@
  *   - `_` between letters or digits: snake_case
  * Letters of scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) make overlapping bigrams, a lone one
  * a unigram. Words are lower-cased and their accents folded; a final 's is taken off; English stop words fall out;
- * words of a–z are stemmed. A word of more than WORD_BYTES_MAX folded bytes keeps the code points that fit, unstemmed.
+ * words of a–z are stemmed. A word of more than FOLDED_BYTES_MAX folded bytes keeps the code points that fit, unstemmed.
  *
  * Deviations from UAX #29: `.` joins no letters (base.rkt is two words), no Hebrew double quotes, no dictionary.
  */
 import { stem } from "./stemmer";
 import { isStopWord } from "./stop_words";
-import { FIELD_WORD, tableAdd } from "./term_table";
+import { tableAdd, tableCount } from "./term_table";
 import {
   appendFolded,
   classOf,
@@ -27,11 +27,15 @@ import {
   MARK_KEPT,
   UNSPACED,
 } from "./unicode";
+import { STOP_WORD, wordCacheFind, wordCacheKeep, WORD_BYTES_MAX as PLAIN_BYTES_MAX } from "./word_cache";
 
-const WORD_BYTES_MAX: u32 = 64;
+const FOLDED_BYTES_MAX: u32 = 64;
 /** Field byte, word, and what the stemmer may add for a moment. */
 const TERM: usize = memory.data(80);
 const WORD: usize = TERM + 1;
+
+/** Sixteen bytes set, then sixteen clear: read from 16 − n on, a mask of the first n. */
+const LEADING: usize = memory.data<u64>([~0, ~0, 0, 0]);
 
 const APOSTROPHE: u32 = 0x27;
 const RIGHT_QUOTE: u32 = 0x2019;
@@ -53,19 +57,76 @@ let length: u32 = 0;
 let plain: bool = true;
 let cut: bool = false;
 
-/** Finds the words of a text. With `countOnly` it adds no terms. */
-export function scanWords(at: usize, end: usize, ofDocument: u32, countOnly: bool): void {
+/** Counts the words of a text and adds no terms. */
+export function countWordsOf(at: usize, end: usize): void {
+  counting = true;
+  scan(at, end);
+}
+
+/** Adds the words of a text of `ofDocument` to the term table, in a field. */
+export function scanWords(at: usize, end: usize, ofDocument: u32, field: u32): void {
+  document = ofDocument;
+  counting = false;
+  store<u8>(TERM, field);
+  scan(at, end);
+}
+
+function scan(at: usize, end: usize): void {
   wordsSeen = 0;
   wordsIndexed = 0;
-  document = ofDocument;
-  counting = countOnly;
-  store<u8>(TERM, FIELD_WORD);
   while (at < end) {
+    if (load<u8>(at) < 0x80) {
+      at = scanAscii(at, end);
+      continue;
+    }
     const kind = classOf(decode(at, end));
     if (isAlphanumeric(kind)) at = scanWord(at, end);
     else if (kind == UNSPACED) at = scanUnspaced(at, end);
     else at += decodedBytes;
   }
+}
+
+@inline
+function scanAscii(at: usize, end: usize): usize {
+  const first = <u32>load<u8>(at);
+  if (!isAlphanumeric(classOf(first))) return at + 1;
+  const after = scanPlain(at, end);
+  return after == 0 ? scanWord(at, end) : after;
+}
+
+/**
+ * A short word of ASCII letters and digits that nothing continues: most words are. Answers where it ended, or 0 when it is
+ * none of these; `scanWord` would say the same of each.
+ */
+function scanPlain(at: usize, end: usize): usize {
+  if (end - at <= 16) return 0;
+  const text = v128.load(at);
+  const lower = v128.or(text, i8x16.splat(0x20));
+  const digits = i8x16.lt_u(i8x16.sub(text, i8x16.splat(0x30)), i8x16.splat(10));
+  const letters = i8x16.lt_u(i8x16.sub(lower, i8x16.splat(0x61)), i8x16.splat(26));
+  const bytes = <u32>ctz<i32>(~i8x16.bitmask(v128.or(digits, letters)));
+  if (bytes > PLAIN_BYTES_MAX) return 0;
+  const next = <u32>load<u8>(at + bytes);
+  if (next >= 0x80 || next == APOSTROPHE || next == UNDERSCORE) return 0;
+  if ((next == STOP || next == COMMA) && <u32>load<u8>(at + bytes - 1) - 0x30 < 10) return 0;
+  wordsSeen += 1;
+  if (counting) return at + bytes;
+  const word = v128.and(lower, v128.load(LEADING + 16 - bytes));
+  const key = i8x16.replace_lane(word, 15, load<u8>(TERM));
+  let record = wordCacheFind(key);
+  if (record == 0) {
+    v128.store(WORD, word);
+    length = bytes;
+    cut = false;
+    plain = (i8x16.bitmask(digits) & ((1 << bytes) - 1)) == 0;
+    record = addWord();
+    if (record != 0) wordCacheKeep(key, record);
+    return at + bytes;
+  }
+  if (record == STOP_WORD) return at + bytes;
+  wordsIndexed += 1;
+  tableCount(record, document);
+  return at + bytes;
 }
 
 /** From the first letter or digit of a word; answers where it ended. */
@@ -95,7 +156,7 @@ function scanWord(at: usize, end: usize): usize {
 function append(point: u32, kind: u32): void {
   // ASCII letters, the common case: lower case is one bit.
   if (point - 0x41 < 26 || point - 0x61 < 26) {
-    if (length < WORD_BYTES_MAX && !cut) store<u8>(WORD + length++, point | 0x20);
+    if (length < FOLDED_BYTES_MAX && !cut) store<u8>(WORD + length++, point | 0x20);
     else cut = true;
     return;
   }
@@ -104,7 +165,7 @@ function append(point: u32, kind: u32): void {
 
 function appendOther(point: u32): void {
   if (cut) return;
-  const bytes = appendFolded(point, WORD + length, WORD_BYTES_MAX - length);
+  const bytes = appendFolded(point, WORD + length, FOLDED_BYTES_MAX - length);
   if (bytes < 0) {
     cut = true;
     return;
@@ -129,16 +190,20 @@ function joins(point: u32, kind: u32, last: u32, next: usize, end: usize): bool 
 function finishWord(): void {
   if (length == 0) return;
   wordsSeen += 1;
-  if (counting) return;
+  if (!counting) addWord();
+}
+
+/** Makes the word a term. Answers its record, STOP_WORD when it makes none, or 0 when there is no room. */
+function addWord(): usize {
   if (!cut) {
     if (length > 2 && load<u8>(WORD + length - 1) == SMALL_S && load<u8>(WORD + length - 2) == APOSTROPHE) length -= 2;
     if (plain) {
-      if (isStopWord(WORD, length)) return;
+      if (isStopWord(WORD, length)) return STOP_WORD;
       length = stem(WORD, length);
     }
   }
   wordsIndexed += 1;
-  tableAdd(TERM, length + 1, document);
+  return tableAdd(TERM, length + 1, document);
 }
 
 /** A run of letters of a script without spaces, as bigrams. */
@@ -151,7 +216,7 @@ function scanUnspaced(at: usize, end: usize): usize {
     const bytes = decodedBytes;
     const kind = classOf(point);
     if (kind == UNSPACED) {
-      const added = <u32>max(appendFolded(point, WORD + length, WORD_BYTES_MAX - length), 0);
+      const added = <u32>max(appendFolded(point, WORD + length, FOLDED_BYTES_MAX - length), 0);
       length += added;
       letters += 1;
       if (letters > 1) {

@@ -1,0 +1,262 @@
+/**
+ * A window of documents of one part: the terms' cursors, the sums of what they give to its documents, and the selection
+ * of those above the k-th best so far.
+ *
+ *   terms    ──▮▮▮──▮──▮▮▮▮──     each with a cursor; a block that reaches beyond the window is kept unpacked
+ *   window   [ sums of its documents ] → those above the k-th best so far go to the heap
+ */
+import { arenaTake } from "./arena";
+import { contribution, k1 } from "./bm25";
+import { BLOCK, BLOCK_BYTES } from "./packed";
+import {
+  BEFORE,
+  blockDecode,
+  blockDecodeTfs,
+  blockLast,
+  blockSkip,
+  CURSOR_BYTES,
+  DATA,
+  DECODED_BYTES,
+  decodedCounts,
+  decodedDocument,
+  decodedStart,
+  decodedTf,
+  END,
+  isInBlocks,
+  NO_DOCUMENT,
+  NORMS,
+  POSITION,
+  TAIL_DOCUMENT,
+  TAIL_TF,
+  WEIGHT,
+} from "./postings";
+import { readVarint, varintEnd } from "./varint";
+import { heapIsFull, heapOffer, heapWorstScore, keyOf } from "./top_k";
+
+/** Documents that one step of the selection looks at. */
+const STRIDE: u32 = 32;
+/** Unpacked blocks that the cursors share: with more cursors a block may be unpacked once more. A power of two. */
+export const DECODED_COUNT: u32 = 16;
+
+/** Cursors of the terms that occur in the part, in the order given. */
+let cursors: usize = 0;
+let decoded: usize = 0;
+export let cursorCount: u32 = 0;
+/** f32 a document, and a STRIDE of zeros. */
+let sums: usize = 0;
+
+export function windowBytes(documents: u32): u64 {
+  return (<u64>documents + STRIDE) << 2;
+}
+
+/** Sets scratch aside for windows of `documents` and at most `terms`; false when it does not fit. */
+export function windowBegin(documents: u32, terms: u32): bool {
+  cursorCount = 0;
+  sums = arenaTake(windowBytes(documents));
+  cursors = arenaTake(<u64>terms * CURSOR_BYTES);
+  decoded = arenaTake(<u64>min(terms, DECODED_COUNT) * DECODED_BYTES);
+  if (sums == 0 || cursors == 0 || decoded == 0) return false;
+  return true;
+}
+
+@inline
+export function cursorAt(index: u32): usize {
+  return cursors + <usize>index * CURSOR_BYTES;
+}
+
+/** Where the cursor of a further term goes. */
+export function nextCursor(): usize {
+  return cursorAt(cursorCount++);
+}
+
+/** Where cursor `index` unpacks its blocks. */
+export function decodedOf(index: u32): usize {
+  return decoded + <usize>(index & (DECODED_COUNT - 1)) * DECODED_BYTES;
+}
+
+/** Zeroes the sums of a window. */
+export function windowClear(from: u32, to: u32): void {
+  memory.fill(sums, 0, <usize>windowBytes(to - from));
+}
+
+/** Sums all terms in the order given, so that the sums are the scores. */
+export function searchWindow(from: u32, to: u32, matches: usize): void {
+  let touched = false;
+  windowClear(from, to);
+  for (let i: u32 = 0; i < cursorCount; i++) if (addPostings(cursorAt(i), from, to)) touched = true;
+  if (touched) select(from, to, matches);
+}
+
+// --- Sums -----------------------------------------------------------------------------------
+
+@inline
+export function sumAt(place: u32): usize {
+  return sums + ((<usize>place) << 2);
+}
+
+/** Adds what the term gives to the documents of the window; whether it has any. The cursor ends behind the window. */
+export function addPostings(cursor: usize, from: u32, to: u32): bool {
+  let touched = false;
+  while (isInBlocks(cursor)) {
+    const last = blockLast(cursor);
+    if (last >= from) {
+      const before = load<u32>(cursor, BEFORE) + 1;
+      if (before >= to) return touched;
+      if (before >= from && last < to) {
+        addBlock(cursor, from);
+        touched = true;
+      } else if (addInWindow(cursor, from, to)) {
+        touched = true;
+      }
+      if (last >= to) return touched;
+    }
+    blockSkip(cursor);
+  }
+  return addTail(cursor, from, to) || touched;
+}
+
+/**
+ * A block that lies in the window whole: four postings at a time, one of each lane, whose sums and norms are found from
+ * what the lane's documents count from.
+ */
+function addBlock(cursor: usize, from: u32): void {
+  const decoded = blockDecode(cursor);
+  blockDecodeTfs(cursor, decoded);
+  const counts = decodedCounts(decoded);
+  const norms = <usize>load<u32>(cursor, NORMS);
+  const weight = f32x4.splat(load<f32>(cursor, WEIGHT));
+  const sums0 = sumAt(decodedStart(decoded, 0) - from);
+  const sums1 = sumAt(decodedStart(decoded, 1) - from);
+  const sums2 = sumAt(decodedStart(decoded, 2) - from);
+  const sums3 = sumAt(decodedStart(decoded, 3) - from);
+  // Of a lane, norms lie as far behind its sums.
+  const toNorms = norms + ((<usize>from) << 2) - sums;
+  let norm = f32x4.splat(<f32>k1);
+  for (let row: usize = 0; row < BLOCK_BYTES; row += 16) {
+    const at0 = sums0 + ((<usize>load<u32>(decoded + row)) << 2);
+    const at1 = sums1 + ((<usize>load<u32>(decoded + row, 4)) << 2);
+    const at2 = sums2 + ((<usize>load<u32>(decoded + row, 8)) << 2);
+    const at3 = sums3 + ((<usize>load<u32>(decoded + row, 12)) << 2);
+    const tf = v128.load(counts + row);
+    if (norms != 0) {
+      norm = v128.load32_zero(at0 + toNorms);
+      norm = v128.load_lane<u32>(at1 + toNorms, norm, 1);
+      norm = v128.load_lane<u32>(at2 + toNorms, norm, 2);
+      norm = v128.load_lane<u32>(at3 + toNorms, norm, 3);
+    }
+    const added = f32x4.mul(weight, f32x4.div(tf, f32x4.add(tf, norm)));
+    addTo(at0, f32x4.extract_lane(added, 0));
+    addTo(at1, f32x4.extract_lane(added, 1));
+    addTo(at2, f32x4.extract_lane(added, 2));
+    addTo(at3, f32x4.extract_lane(added, 3));
+  }
+}
+
+@inline
+function addTo(at: usize, added: f32): void {
+  store<f32>(at, load<f32>(at) + added);
+}
+
+@inline
+export function normAt(norms: usize, document: u32): f32 {
+  return norms == 0 ? <f32>k1 : load<f32>(norms + ((<usize>document) << 2));
+}
+
+/** The part of a block that lies in the window, one posting at a time: there may be few. */
+function addInWindow(cursor: usize, from: u32, to: u32): bool {
+  const decoded = blockDecode(cursor);
+  blockDecodeTfs(cursor, decoded);
+  const norms = <usize>load<u32>(cursor, NORMS);
+  const weight = load<f32>(cursor, WEIGHT);
+  const first = load<u32>(cursor, POSITION);
+  let position = first;
+  let skipped: u32 = 0;
+  for (; position < BLOCK; position++) {
+    const document = decodedDocument(decoded, position);
+    if (document < from) {
+      skipped += 1;
+      continue;
+    }
+    if (document >= to) break;
+    addTo(sumAt(document - from), contribution(weight, decodedTf(decoded, position), normAt(norms, document)));
+  }
+  store<u32>(cursor, position, POSITION);
+  return position - first > skipped;
+}
+
+/** As `tailNext`, without a call and a stored step for each posting. */
+function addTail(cursor: usize, from: u32, to: u32): bool {
+  let document = load<u32>(cursor, TAIL_DOCUMENT);
+  if (document >= to) return false;
+  const norms = <usize>load<u32>(cursor, NORMS);
+  const weight = load<f32>(cursor, WEIGHT);
+  const end = <usize>load<u32>(cursor, END);
+  let tf = load<u32>(cursor, TAIL_TF);
+  let at = <usize>load<u32>(cursor, DATA);
+  let touched = false;
+  for (;;) {
+    if (document >= from) {
+      addTo(sumAt(document - from), contribution(weight, <f32>tf, normAt(norms, document)));
+      touched = true;
+    }
+    if (at == end) {
+      document = NO_DOCUMENT;
+      break;
+    }
+    const head = readVarint(at, end);
+    at = varintEnd;
+    document += (head >> 1) + 1;
+    tf = 1;
+    if ((head & 1) == 0) {
+      tf = readVarint(at, end);
+      at = varintEnd;
+    }
+    if (document >= to) break;
+  }
+  store<u32>(cursor, <u32>at, DATA);
+  store<u32>(cursor, document, TAIL_DOCUMENT);
+  store<u32>(cursor, document, BEFORE);
+  store<u32>(cursor, tf, TAIL_TF);
+  return touched;
+}
+
+// --- Selection ------------------------------------------------------------------------------
+
+/**
+ * Offers the matches of the window. STRIDE documents at a time: only where one beats the worst of a full heap are they
+ * looked at. Sums behind the last document are zero.
+ */
+function select(from: u32, to: u32, matches: usize): void {
+  let threshold: f32 = heapIsFull() ? heapWorstScore() : 0;
+  let at = sums;
+  for (let first = from; first < to; first += STRIDE, at += 4 * STRIDE) {
+    const a = f32x4.pmax(v128.load(at), v128.load(at, 16));
+    const b = f32x4.pmax(v128.load(at, 32), v128.load(at, 48));
+    const c = f32x4.pmax(v128.load(at, 64), v128.load(at, 80));
+    const d = f32x4.pmax(v128.load(at, 96), v128.load(at, 112));
+    const most = f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d));
+    if (v128.any_true(f32x4.gt(most, f32x4.splat(threshold)))) threshold = offer(first, at, matches, threshold);
+  }
+}
+
+function offer(first: u32, at: usize, matches: usize, threshold: f32): f32 {
+  let bits = (above(at, threshold) | (above(at + 64, threshold) << 16)) & load<u32>(matches + (first >> 3));
+  while (bits != 0) {
+    const index = ctz<u32>(bits);
+    bits &= bits - 1;
+    const score = load<f32>(at + ((<usize>index) << 2));
+    if (!(score > threshold)) continue;
+    heapOffer(keyOf(score, first + index));
+    if (heapIsFull()) threshold = heapWorstScore();
+  }
+  return threshold;
+}
+
+/** A bit for each of sixteen sums. */
+@inline
+function above(at: usize, threshold: f32): u32 {
+  const bound = f32x4.splat(threshold);
+  const low = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at), bound), f32x4.gt(v128.load(at, 16), bound));
+  const high = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at, 32), bound), f32x4.gt(v128.load(at, 48), bound));
+  return i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
+}
