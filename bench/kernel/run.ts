@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm";
 import { nodePeers } from "../peers/node_peers.ts";
 import { compileReader } from "./bandwidth.ts";
 import { bandwidthLimit, LIMIT } from "./bandwidth_limit.ts";
-import { fineStopwatch } from "./clock.ts";
+import { fineClock } from "./clock.ts";
 import { type Contender, OURS_UNFILTERED } from "./contender.ts";
 import type { Corpus, QuestionSet } from "./corpus.ts";
 import { type Analyze, exactAnswers, naiveText } from "./exact.ts";
@@ -122,7 +122,7 @@ async function measureCorpus(
     say(`${planned.name} in ${runtime}: ${corpus.documents} documents`);
     const session =
       runtime === "node"
-        ? localSession(corpus, systems.inNode, fineStopwatch, scale.budgets)
+        ? localSession(corpus, systems.inNode, fineClock, scale.budgets)
         : await systems.workerd?.session(corpus, scale.budgets);
     if (session !== undefined) await measureSession(session, runtime, corpus, asked, options, gathered);
   }
@@ -176,9 +176,9 @@ async function measureSession(
 
 function rowOf(
   { system, ours, settings, buildMs, bytes, residentBytes: resident }: Opened,
-  { us, found }: Measured,
+  { us, found, turnQuestions }: Measured,
   { set, exact }: AskedSet,
-  { method, coldLoadMs }: AskReport,
+  { coldLoadMs }: AskReport,
   runtime: RuntimeName,
   corpus: Corpus,
 ): PlainRow {
@@ -189,7 +189,7 @@ function rowOf(
     runtime,
     ours,
     documents: corpus.documents,
-    questions: us.length,
+    questions: found.length,
     p50_us: rounded(percentile(us, 0.5)),
     p99_us: rounded(percentile(us, 0.99)),
     recall: system === OURS_UNFILTERED ? null : meanOf(recalls),
@@ -198,10 +198,11 @@ function rowOf(
     resident_bytes: resident,
     cold_load_ms: coldLoadMs[system] === undefined ? null : rounded(coldLoadMs[system]),
     mb_per_s: null,
-    p50_us_by_words: set.leg === "text" ? medianByWords(us) : null,
+    p50_us_by_words: set.leg === "text" && turnQuestions === 1 ? medianByWords(us) : null,
     settings,
-    method,
-    note: noteOf(set, ours, us.length),
+    method:
+      turnQuestions === 1 ? "percentiles of single questions" : `percentiles of means over ${turnQuestions} questions`,
+    note: noteOf(set, ours, found.length),
   };
 }
 

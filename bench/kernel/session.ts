@@ -1,5 +1,5 @@
 /** One corpus in one runtime: its systems are opened, asked in turns, row after row, and closed. */
-import type { Stopwatch } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { type BuildBudget, type Contender, isDeclined, type OpenContender, OverBudgetError } from "./contender.ts";
 import type { Corpus, QuestionSet } from "./corpus.ts";
 import { askInTurns, type Measured, type Runner } from "./interleave.ts";
@@ -19,7 +19,6 @@ export interface Refusal {
 }
 
 export interface AskReport {
-  readonly method: string;
   readonly measured: readonly Measured[];
   readonly refused: readonly Refusal[];
   /** By system, of those that measured it. */
@@ -46,7 +45,7 @@ const WINDOW_SHARE = 0.02;
 export function localSession(
   corpus: Corpus,
   contenders: readonly Contender[],
-  watch: Stopwatch,
+  clock: Clock,
   budgets: Budgets,
 ): Session {
   const opened = new Map<string, OpenContender>();
@@ -73,11 +72,11 @@ export function localSession(
         if (typeof search === "function") runners.push({ system, search });
         else refused.push({ system, reason: search.reason });
       }
-      const measured = await askInTurns(runners, set, watch, budgets.askMsMax);
+      const measured = await askInTurns(runners, set, clock, budgets.askMsMax);
       const loads = [...opened].flatMap(([system, { coldLoadMs }]) =>
         coldLoadMs === null ? [] : [[system, coldLoadMs] as const],
       );
-      return { method: watch.method, measured, refused, coldLoadMs: Object.fromEntries(loads) };
+      return { measured, refused, coldLoadMs: Object.fromEntries(loads) };
     },
     async close() {
       for (const open of opened.values()) await open.close();
