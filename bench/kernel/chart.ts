@@ -80,7 +80,7 @@ function bar(row: BenchRow, y: number, { x, least }: LogScale): string {
   const p50 = x(row.p50_us ?? 0);
   const p99 = x(row.p99_us ?? 0);
   const middle = y + BAR / 2;
-  const figures = `${rounded(row.p50_us)} µs${row.recall === null ? "" : `  ${row.recall.toFixed(3)}`}`;
+  const figures = `${rounded(row.p50_us)} µs${row.recall === null ? "" : ` · ${row.recall.toFixed(3)}`}`;
   return [
     text(LABELS - 8, y + BAR - 3, row.system, { anchor: "end", weight: row.ours ? "bold" : "normal" }),
     `<rect x="${from.toFixed(1)}" y="${y}" width="${Math.max(1, p50 - from).toFixed(1)}" height="${BAR}" fill="${colour}"/>`,

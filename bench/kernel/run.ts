@@ -3,6 +3,7 @@
  * exact answers are made once for both runtimes.
  */
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -23,7 +24,8 @@ import { meanOf, percentile, recallOf } from "./statistics.ts";
 import { QUERY_WORDS_MAX } from "./text_data.ts";
 import { bootWorkerd, type WorkerdRuntime } from "./workerd_runtime.ts";
 
-const KERNEL = join(import.meta.dirname, "..", "..", "wasm", "build", "kernel.wasm");
+const CHECKOUT = join(import.meta.dirname, "..", "..");
+const KERNEL = join(CHECKOUT, "wasm", "build", "kernel.wasm");
 const BYTES_PER_MB = 1_000_000;
 
 export type RuntimeName = BenchRow["runtime"];
@@ -63,11 +65,13 @@ export async function runBench(options: RunOptions): Promise<RunResult> {
   } finally {
     await systems.workerd?.stop();
   }
-  for (const { system, reason } of systems.absent.node) {
-    if (runtimes.includes("node")) gathered.absent.push({ row: "all", system, runtime: "node", reason: reason ?? "" });
-  }
-  for (const { system, reason } of systems.workerd?.absent ?? [])
-    gathered.absent.push({ row: "all", system, runtime: "workerd", reason: reason ?? "" });
+  const absentFrom = (runtime: RuntimeName, refusals: readonly Refusal[]): void => {
+    if (!runtimes.includes(runtime)) return;
+    for (const { system, reason } of refusals)
+      gathered.absent.push({ row: "all", system, runtime, reason: withoutFolders(reason ?? "") });
+  };
+  absentFrom("node", systems.absentFromNode);
+  absentFrom("workerd", systems.workerd?.absent ?? []);
   return { rows: withRatios(gathered.rows, gathered.limits), absent: gathered.absent };
 }
 
@@ -76,7 +80,7 @@ export async function runBench(options: RunOptions): Promise<RunResult> {
 interface Systems {
   readonly analyze: Analyze;
   readonly inNode: readonly Contender[];
-  readonly absent: { readonly node: readonly Refusal[] };
+  readonly absentFromNode: readonly Refusal[];
   readonly workerd: WorkerdRuntime | null;
 }
 
@@ -89,7 +93,7 @@ async function loadSystems({ runtimes, say }: RunOptions): Promise<Systems> {
   return {
     analyze: ours.analyze,
     inNode: [...ours.contenders, ourShard(ours), ...peers.contenders, bandwidthLimit(compiled(reader))],
-    absent: { node: peers.absent },
+    absentFromNode: peers.absent,
     workerd: runtimes.includes("workerd") ? await bootWorkerd(kernel, reader) : null,
   };
 }
@@ -110,8 +114,8 @@ async function measureCorpus(
   const { runtimes, say, scale } = options;
   const made = planned.make();
   if (made === null) {
-    const reason = `its data are not in ${options.dataFolder}`;
-    say(`SKIPPED: ${planned.name}: ${reason}`);
+    const reason = "its data are not there";
+    say(`SKIPPED: ${planned.name}: ${reason}: ${options.dataFolder}`);
     for (const runtime of runtimes) gathered.absent.push({ row: planned.name, system: "all", runtime, reason });
     return;
   }
@@ -148,7 +152,7 @@ async function measureSession(
   const refuse = (row: string, { system, reason }: Refusal): void => {
     if (reason === null) return;
     options.say(`  NOT MEASURED: ${row}: ${system}: ${reason}`);
-    gathered.absent.push({ row, system, runtime, reason });
+    gathered.absent.push({ row, system, runtime, reason: withoutFolders(reason) });
   };
   const opened = new Map<string, Opened>();
   for (const system of session.systems) {
@@ -262,6 +266,11 @@ function buildRows(
       });
     }
   }
+}
+
+/** What is recorded names no folder of the machine; messages of libraries may. */
+function withoutFolders(reason: string): string {
+  return reason.replaceAll(CHECKOUT, ".").replaceAll(tmpdir(), "…");
 }
 
 function rounded(value: number): number {

@@ -77,7 +77,7 @@ describe("a quick benchmark", () => {
   });
 
   it("names no machine", () => {
-    expect(JSON.stringify(report)).not.toContain(tmpdir());
-    expect(JSON.stringify(report)).not.toContain(ROOT);
+    const text = JSON.stringify(report);
+    expect([tmpdir(), ROOT].filter((folder) => text.includes(folder))).toEqual([]);
   });
 });
