@@ -73,7 +73,8 @@ export type PlainRow = Omit<BenchRow, Ratios>;
 export function withRatios(rows: readonly PlainRow[], limits: ReadonlyMap<string, number>): BenchRow[] {
   return rows.map((row) => {
     const best = bestPeer(rows, row);
-    const value = figureOf(row);
+    // Without its filter ours answers another question: it is a measure for the others, not their rival.
+    const value = row.system === OURS_UNFILTERED ? null : figureOf(row);
     const limit = limits.get(limitKey(row));
     const isScan = row.ours && row.system === OURS && limit !== undefined;
     return {
@@ -142,7 +143,7 @@ export function peerWins(rows: readonly BenchRow[]): readonly string[] {
         of
           .filter((row) => row[figure] !== null)
           .reduce<BenchRow | null>((held, row) => (held === null || better(row, held) ? row : held), null);
-      const ours = best(group.filter((row) => row.ours));
+      const ours = best(group.filter((row) => row.ours && row.system !== OURS_UNFILTERED));
       const peer = best(group.filter((row) => !row.ours));
       if (ours === null || peer === null || !better(peer, ours)) return [];
       const recall = peer.recall === null || figure === "recall" ? "" : `, recall ${peer.recall.toFixed(3)}`;

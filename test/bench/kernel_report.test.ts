@@ -96,6 +96,15 @@ describe("where a peer wins", () => {
     ]);
   });
 
+  it("is not hidden by what ours takes without the filter", () => {
+    const wins = peerWins([
+      plain("filter-a", "context-plane", { p50_us: 20 }),
+      plain("filter-a", "context-plane, unfiltered", { p50_us: 5 }),
+      plain("filter-a", "filtering", { p50_us: 9 }),
+    ]);
+    expect(wins).toEqual(["filter-a in node, median: filtering 9.00 µs, recall 1.000; ours 20.0 µs"]);
+  });
+
   it("is nowhere when none is", () => {
     expect(peerWins([plain("text-a", "context-plane", {}), plain("text-a", "equal", {})])).toEqual([]);
   });
