@@ -22,9 +22,9 @@ import { FULL, QUICK } from "../bench/kernel/plan.ts";
 import {
   type BenchReport,
   formatTable,
-  peerWins,
   readmeSection,
   reportSchema,
+  winLines,
   withSection,
 } from "../bench/kernel/report.ts";
 import { RUNTIMES, type RunResult, runBench } from "../bench/kernel/run.ts";
@@ -83,15 +83,12 @@ function installPeers(): void {
 }
 
 function show(report: BenchReport, quick: boolean): void {
-  const lines = [formatTable(report.rows)];
-  const wins = peerWins(report.rows);
-  lines.push(
-    wins.length === 0 ? "No peer wins in any row." : `Where a peer wins:\n${wins.map((win) => `  ${win}`).join("\n")}`,
+  const absent = report.absent.map(
+    ({ row, system, runtime, reason }) => `Not measured: ${row} in ${runtime}: ${system}: ${reason}`,
   );
-  for (const { row, system, runtime, reason } of report.absent)
-    lines.push(`Not measured: ${row} in ${runtime}: ${system}: ${reason}`);
-  if (quick) lines.push("A quick run: little data and few questions. Its figures mean nothing.");
-  process.stdout.write(`${lines.join("\n\n")}\n`);
+  const end = quick ? ["", "A quick run: little data and few questions. Its figures mean nothing."] : [];
+  const lines = [formatTable(report.rows), "", ...winLines(report.rows), "", ...absent, ...end];
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 function record(report: BenchReport): void {

@@ -153,6 +153,15 @@ export function peerWins(rows: readonly BenchRow[]): readonly string[] {
   );
 }
 
+/** `peerWins` to be read, whether there are any or not. */
+export function winLines(rows: readonly BenchRow[]): readonly string[] {
+  if (rows.every(({ ours }) => ours)) return ["No peer was measured."];
+  const wins = peerWins(rows);
+  return wins.length === 0
+    ? ["No peer wins in any row."]
+    : ["Where a peer wins:", "", ...wins.map((win) => `- ${win}`)];
+}
+
 /** Rows of one name and runtime, in order. */
 function groups(rows: readonly BenchRow[]): readonly (readonly BenchRow[])[] {
   const byKey = new Map<string, BenchRow[]>();
@@ -222,7 +231,6 @@ export function readmeSection(report: BenchReport | null): string {
   if (report === null) return "No run is recorded in `bench/results/kernel.json` yet.";
   const { machine, commit, rows } = report;
   const lines = groups(rows).flatMap((group) => readmeLine(group));
-  const wins = peerWins(rows);
   return [
     `Commit ${commit}; ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, workerd ${machine.workerd}.`,
     "",
@@ -230,9 +238,7 @@ export function readmeSection(report: BenchReport | null): string {
     "| --- | --- | --- | --- | --- | --- | --- |",
     ...lines,
     "",
-    wins.length === 0 ? "No peer wins in any row." : "Where a peer wins:",
-    "",
-    ...wins.map((win) => `- ${win}`),
+    ...winLines(rows),
   ].join("\n");
 }
 

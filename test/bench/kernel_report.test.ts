@@ -8,6 +8,7 @@ import {
   peerWins,
   readmeSection,
   reportSchema,
+  winLines,
   withRatios,
   withSection,
 } from "../../bench/kernel/report.ts";
@@ -103,6 +104,13 @@ describe("where a peer wins", () => {
       plain("filter-a", "filtering", { p50_us: 9 }),
     ]);
     expect(wins).toEqual(["filter-a in node, median: filtering 9.00 µs, recall 1.000; ours 20.0 µs"]);
+  });
+
+  it("is not said when no peer was there", () => {
+    expect(winLines([plain("text-a", "context-plane", {})])).toEqual(["No peer was measured."]);
+    expect(winLines([plain("text-a", "context-plane", {}), plain("text-a", "equal", {})])).toEqual([
+      "No peer wins in any row.",
+    ]);
   });
 
   it("is nowhere when none is", () => {
