@@ -180,7 +180,7 @@ async function measureSession(
 
 function rowOf(
   { system, ours, settings, buildMs, bytes, residentBytes: resident }: Opened,
-  { us, found, turnQuestions }: Measured,
+  { us, rowUs, found, turnQuestions }: Measured,
   { set, exact }: AskedSet,
   { coldLoadMs }: AskReport,
   runtime: RuntimeName,
@@ -196,6 +196,7 @@ function rowOf(
     questions: found.length,
     p50_us: rounded(percentile(us, 0.5)),
     p99_us: rounded(percentile(us, 0.99)),
+    p50_in_a_row_us: rowUs.length === 0 ? null : rounded(percentile(rowUs, 0.5)),
     recall: system === OURS_UNFILTERED ? null : meanOf(recalls),
     build_ms: rounded(buildMs),
     bytes,
@@ -253,6 +254,7 @@ function buildRows(
         questions: 0,
         p50_us: null,
         p99_us: null,
+        p50_in_a_row_us: null,
         recall: null,
         build_ms: rounded(buildMs),
         bytes,

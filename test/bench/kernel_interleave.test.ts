@@ -17,7 +17,7 @@ const patient = (ms: number): undefined => {
 };
 
 describe("systems", () => {
-  it("are asked every question in turns, another one first each time", async () => {
+  it("are asked every question in turns, another one first each time, and once more in a row", async () => {
     const asked: string[] = [];
     const runner = (system: string) => ({
       system,
@@ -27,9 +27,10 @@ describe("systems", () => {
       },
     });
     const measured = await askInTurns([runner("a"), runner("b"), runner("c")], set(5, 1), fineClock, QUESTIONS_MS_MAX);
-    expect(asked.join(" ")).toBe("a0 b0 c0 a1 b1 c1 b2 c2 a2 c3 a3 b3 a4 b4 c4");
-    for (const { us, found, turnQuestions, fault } of measured) {
+    expect(asked.join(" ")).toBe("a0 b0 c0 a1 b1 c1 b2 c2 a2 c3 a3 b3 a4 b4 c4 a1 a2 a3 a4 b1 b2 b3 b4 c1 c2 c3 c4");
+    for (const { us, rowUs, found, turnQuestions, fault } of measured) {
       expect(us).toHaveLength(4);
+      expect(rowUs).toHaveLength(4);
       expect(found).toEqual([[1], [2], [3], [4]]);
       expect(turnQuestions).toBe(1);
       expect(fault).toBeNull();

@@ -24,6 +24,7 @@ const plain = (row: string, system: string, figures: Partial<BenchRow>): BenchRo
   questions: 5,
   p50_us: 10,
   p99_us: 20,
+  p50_in_a_row_us: null,
   recall: 1,
   build_ms: 5,
   bytes: 100,
