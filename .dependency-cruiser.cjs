@@ -21,7 +21,7 @@ module.exports = {
       name: "nothing-unresolved",
       severity: "error",
       from: {},
-      to: { couldNotResolve: true, pathNot: "^(cloudflare:|\\S+\\.wasm$)" },
+      to: { couldNotResolve: true, pathNot: "^(cloudflare:|virtual:|\\S+\\.wasm$)" },
     },
     {
       name: "core-imports-only-core",

@@ -1,0 +1,148 @@
+/**
+ * Asks every system every question, in turns, each time another system first. So a busy machine, a hot processor or a
+ * cold cache hits all of them alike, and only ratios within a row mean anything.
+ *
+ * A turn is one question. Where the clock is too coarse for one, it is as many as take long enough together, and what
+ * counts is their mean; a fast system is then asked the questions several times over, so that there are enough turns to
+ * take percentiles of. Nothing remembers an answer.
+ *
+ * Turns leave every system a processor cache full of what the others touched, which hurts graphs more than scans. So
+ * where one question can be timed, fast systems are then asked all questions once more without a break.
+ *
+ * A slow system is asked fewer questions, so that a row stays within its time; how many is in the results.
+ */
+import type { Clock } from "./clock.ts";
+import type { Search } from "./contender.ts";
+import type { QuestionSet } from "./corpus.ts";
+
+export interface Runner {
+  readonly system: string;
+  readonly search: Search;
+}
+
+export interface Measured {
+  readonly system: string;
+  /** Microseconds a question, of each turn. */
+  readonly us: readonly number[];
+  /** Microseconds a question, all asked in a row; empty where that was not measured. */
+  readonly rowUs: readonly number[];
+  /** Questions in a turn. */
+  readonly turnQuestions: number;
+  /** The first answer to each question asked, in order. */
+  readonly found: readonly (readonly number[])[];
+  /** What it threw; it is then asked no more. */
+  readonly fault: string | null;
+}
+
+const US_PER_MS = 1_000;
+/** Mean of a question, from which on the state of caches no longer shows. */
+const IN_A_ROW_US_MAX = 2_000;
+/** Of the time for its questions, what a system may take to warm up. */
+const WARM_UP_SHARE = 0.125;
+/** Turns of a fast system where several questions are timed together: percentiles are of these. */
+const TURNS_MIN = 40;
+
+/** `askMsMax` is what one system may take for its questions. */
+export async function askInTurns(
+  runners: readonly Runner[],
+  set: QuestionSet,
+  clock: Clock,
+  askMsMax: number,
+): Promise<readonly Measured[]> {
+  const asked: Asked[] = [];
+  for (const runner of runners) asked.push(await warmedUp(runner, set, clock, askMsMax));
+  for (let round = 0; asked.some((each) => !isDone(each)); round++) {
+    for (let turn = 0; turn < asked.length; turn++) {
+      const next = asked[(turn + round) % asked.length];
+      if (next !== undefined && !isDone(next)) await takeTurn(next, clock);
+    }
+  }
+  const rowUs: (readonly number[])[] = [];
+  for (const each of asked) rowUs.push(await askInARow(each, clock));
+  return asked.map(({ runner: { system }, turnQuestions, us, found, fault }, index) => ({
+    system,
+    turnQuestions,
+    us,
+    rowUs: rowUs[index] ?? [],
+    found,
+    fault,
+  }));
+}
+
+interface Asked {
+  readonly runner: Runner;
+  /** Questions from `first` to before `end` are asked. */
+  readonly first: number;
+  readonly end: number;
+  readonly turnQuestions: number;
+  next: number;
+  readonly us: number[];
+  readonly found: number[][];
+  fault: string | null;
+}
+
+function isDone({ fault, found, first, end, turnQuestions, us }: Asked): boolean {
+  if (fault !== null) return true;
+  return found.length === end - first && (turnQuestions === 1 || us.length >= TURNS_MIN);
+}
+
+/** Asks the first questions without counting them, and sees from them how many a turn takes and a row can have. */
+async function warmedUp({ system, search }: Runner, set: QuestionSet, clock: Clock, askMsMax: number): Promise<Asked> {
+  const { warmUp } = set;
+  const count = set.questions.length - warmUp;
+  const asked = { runner: { system, search }, first: warmUp, next: warmUp, us: [], found: [] };
+  try {
+    const from = performance.now();
+    let calls = 0;
+    const spentMs = (): number => performance.now() - from;
+    // A coarse clock says nothing of a short while: the questions are then asked again.
+    while ((calls < warmUp || spentMs() < 2 * clock.stretchMsMin) && spentMs() < askMsMax * WARM_UP_SHARE) {
+      await search(calls % warmUp);
+      calls++;
+    }
+    const callMs = Math.max(spentMs() / calls, 1 / US_PER_MS);
+    const affordable = Math.max(1, Math.min(count, Math.floor(askMsMax / callMs)));
+    const turnQuestions = Math.max(1, Math.min(count, Math.ceil(clock.stretchMsMin / callMs)));
+    return { ...asked, end: warmUp + affordable, turnQuestions, fault: null };
+  } catch (error) {
+    return { ...asked, end: warmUp, turnQuestions: 1, fault: faultOf(error) };
+  }
+}
+
+async function askInARow(
+  { runner: { search }, first, end, us, fault }: Asked,
+  clock: Clock,
+): Promise<readonly number[]> {
+  const mean = us.reduce((sum, value) => sum + value, 0) / us.length;
+  const rowUs: number[] = [];
+  if (clock.stretchMsMin > 0 || fault !== null || mean > IN_A_ROW_US_MAX) return rowUs;
+  for (let question = first; question < end; question++) {
+    const from = clock.start();
+    const answer = search(question);
+    if (answer instanceof Promise) await answer;
+    rowUs.push((clock.end() - from) * US_PER_MS);
+  }
+  return rowUs;
+}
+
+async function takeTurn(asked: Asked, clock: Clock): Promise<void> {
+  const { search } = asked.runner;
+  const answers: ArrayLike<number>[] = [];
+  try {
+    const from = clock.start();
+    for (let i = 0; i < asked.turnQuestions; i++) {
+      const answer = search(asked.next);
+      answers.push(answer instanceof Promise ? await answer : answer);
+      asked.next = asked.next + 1 < asked.end ? asked.next + 1 : asked.first;
+    }
+    asked.us.push(((clock.end() - from) * US_PER_MS) / asked.turnQuestions);
+  } catch (error) {
+    asked.fault = faultOf(error);
+  }
+  const missing = asked.end - asked.first - asked.found.length;
+  for (const answer of answers.slice(0, missing)) asked.found.push(Array.from(answer));
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
