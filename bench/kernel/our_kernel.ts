@@ -5,9 +5,10 @@
  * function words and identifiers costs nothing and would only blur what peers are compared by. The set of live documents is kept between questions, as that of
  * an open snapshot is; a filter's is made anew for every question.
  */
-import type { Bits, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
+import type { Bits, Checksum, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT, textParameters } from "../../core/retrieval/bm25.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { createKernelSlab } from "../../wasm/kernel_slab.ts";
 import {
   ANOTHER_KIND,
@@ -33,6 +34,7 @@ const COLUMN = { bucket: 0, entity: 1 } as const;
 /** For parts that come from elsewhere. */
 export interface PartSearcher {
   readonly builder: KernelBuilder;
+  readonly checksum: Checksum;
   /** Into a cleared slab, and a hybrid question to it. */
   loadAndAsk(sections: PartSections, question: Question | undefined): Uint32Array;
 }
@@ -68,6 +70,7 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
   return {
     analyze: builder.analyze,
     builder,
+    checksum: createKernelChecksum(module),
     contenders: [contender("exact"), contender("hnsw"), contender("exact, unfiltered")],
     loadAndAsk(sections, question) {
       if (question === undefined) throw new Error("a question too many");

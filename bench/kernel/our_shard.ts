@@ -30,7 +30,7 @@ export function ourShard(searcher: PartSearcher): Contender {
         prepare(set) {
           if (set.leg !== "open") return ANOTHER_KIND;
           return (question) => {
-            const part = openPart(bytes, TOOLS);
+            const part = openPart(bytes, { ...TOOLS, checksum: searcher.checksum });
             if (!part.ok) throw new Error(`the shard was refused: ${JSON.stringify(part.failure)}`);
             const { supplied } = part.value.vectors;
             return searcher.loadAndAsk(sectionsOf(part.value, supplied), set.questions[question]);
@@ -42,12 +42,15 @@ export function ourShard(searcher: PartSearcher): Contender {
   };
 }
 
-function buildShard({ texts, vectors, documents }: Corpus, { builder }: PartSearcher): Uint8Array {
+function buildShard({ texts, vectors, documents }: Corpus, { builder, checksum }: PartSearcher): Uint8Array {
   const lines = Array.from({ length: documents }, (_, row) => {
     const vector = vectors === null ? {} : { vector: Array.from(rowOf(vectors, row)) };
     return prepareLine({ id: `document-${row}`, text: texts?.[row] ?? "", ...vector }, row, nodeDigest).line;
   });
   const revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: "none", metric: "cosine" as const };
   const commits = [{ commit: 1, segment: segmentKey(ENTITY, 0, 1, 1), arrivalMs: 0, lines }];
-  return buildPart({ incarnation: 1, revision, commits, recorded: null }, { ...TOOLS, builder, embedder: null });
+  return buildPart(
+    { incarnation: 1, revision, commits, recorded: null },
+    { ...TOOLS, builder, checksum, embedder: null },
+  );
 }
