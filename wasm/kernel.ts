@@ -4,6 +4,7 @@
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, VectorSections } from "../core/ports.ts";
+import { graphSections, graphStep } from "./graph_building.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance } from "./kernel_instance.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
@@ -31,6 +32,8 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     textSection: (texts) => cleared(instance, () => textSection(instance, texts)),
     vectorSections: (vectors, dimensions, metric) =>
       cleared(instance, () => vectorSections(instance, vectors, dimensions, metric)),
+    graphStep: (vectors, state, inserts) => cleared(instance, () => graphStep(instance, vectors, state, inserts)),
+    graphSections: (vectors, state) => cleared(instance, () => graphSections(instance, vectors, state)),
   };
 }
 
@@ -131,6 +134,7 @@ function vectorSections(
   return {
     codes: instance.bytes(codes, kernel.codesEnd(codes)),
     residuals: instance.bytes(residuals, kernel.residualsEnd(residuals)),
+    graph: null,
   };
 }
 

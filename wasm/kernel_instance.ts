@@ -39,6 +39,17 @@ export interface KernelExports {
   vectorPut(codes: number, residuals: number, index: number, document: number, at: number, row: number): void;
   codesEnd(codes: number): number;
   residualsEnd(residuals: number): number;
+  codesVectors(codes: number): number;
+  codesBytes(codes: number): number;
+  graphRoomBefore(codes: number): number;
+  graphOpen(codes: number, bytes: number): number;
+  graphStateBytes(vectors: number): number;
+  graphBegin(codes: number, state: number): void;
+  graphResume(codes: number, state: number, bytes: number): number;
+  graphInsert(codes: number, state: number, count: number): number;
+  graphInsertedOf(state: number): number;
+  graphArrange(codes: number, state: number, order: number): number;
+  residualsArrange(residuals: number, bytes: number, order: number, vectors: number): number;
 
   partSize(
     documents: number,
@@ -65,7 +76,7 @@ export interface KernelExports {
   partRowTimes(part: number): number;
   partDimensions(part: number): number;
   partMetric(part: number): number;
-  searchScratch(documents: number): number;
+  searchScratch(documents: number, hasGraph: number): number;
 
   bitsAnd(a: number, b: number, to: number, bytes: number): void;
   bitsOr(a: number, b: number, to: number, bytes: number): void;
@@ -99,7 +110,8 @@ export interface KernelExports {
     document: number,
     out: number,
   ): void;
-  searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
+  searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;
+  vectorsVisited(): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
   unpackKeys(keys: number, count: number, ids: number, scores: number): void;
   fusionBegin(at: number): void;

@@ -23,7 +23,7 @@ const SCRATCH_SLACK_BYTES = 1024;
 const BITSETS = 3;
 const BLOCK_BYTES = 64;
 /** As wasm/assembly/parts.ts counts them; behind the last, what is no section. */
-const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "rows"] as const;
+const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "vector graph", "rows"] as const;
 
 export interface HeldPart {
   readonly part: LoadedPart;
@@ -117,16 +117,22 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
-  const scratchBytes = Math.max(instance.kernel.searchScratch(documents), codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
+  const graph = hasGraph(sections) ? 1 : 0;
+  const searchBytes = instance.kernel.searchScratch(documents, graph);
+  const scratchBytes = Math.max(searchBytes, codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
   const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
-  const partBytes = instance.kernel.partSize(documents, rows, columns.length, columnBytes, sectionBytes, 0);
+  const partBytes = instance.kernel.partSize(documents, rows, columns.length, columnBytes, sectionBytes, graph);
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
   return { codeCounts, widths, columnBytes, sectionBytes, scratchBytes, bytes };
 }
 
 /** In the order of SECTION_NAMES. */
 function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
-  return [text, vectors?.codes ?? null, vectors?.residuals ?? null];
+  return [text, vectors?.codes ?? null, vectors?.residuals ?? null, vectors?.graph ?? null];
+}
+
+function hasGraph({ vectors }: PartSections): boolean {
+  return (vectors?.graph ?? null) !== null;
 }
 
 function aligned(bytes: number): number {
@@ -141,7 +147,8 @@ function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns 
 function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
   const { kernel } = instance;
   const { documents, rows, columns } = sections;
-  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, plan.sectionBytes, 0);
+  const graph = hasGraph(sections) ? 1 : 0;
+  const part = kernel.partReserve(documents, rows, columns.length, plan.columnBytes, plan.sectionBytes, graph);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
   instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
   instance.putF64(kernel.partRowTimes(part), sections.rowTimes);

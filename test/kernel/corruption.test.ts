@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PartSections } from "../../core/ports.ts";
-import { createKernelInstance } from "../../wasm/kernel_instance.ts";
-import { builder, kernelModule, sectionsOf, slab } from "./fixture.ts";
-
-const MIB = 1024 * 1024;
-const CHECKSUM_AT = 16;
-const COVERED_FROM = 24;
+import { builder, sectionsOf, slab } from "./fixture.ts";
+import { resealed } from "./resealed.ts";
 
 const TEXTS = Array.from({ length: 40 }, (_, i) => `renewal risk ${"pricing ".repeat(i % 5)} order-${i} customer${i}`);
 const DIMENSIONS = 20;
@@ -18,7 +14,6 @@ const sections: PartSections = sectionsOf({
   dimensions: DIMENSIONS,
   metric: "l2",
 });
-const instance = createKernelInstance(kernelModule, MIB, MIB);
 
 const NAMES = { text: "text section", codes: "vector codes", residuals: "vector residuals" } as const;
 type Section = keyof typeof NAMES;
@@ -33,20 +28,6 @@ function withBytes(section: Section, bytes: Uint8Array): PartSections {
   if (section === "text") return { ...sections, text: bytes };
   if (sections.vectors === null) throw new Error("no section");
   return { ...sections, vectors: { ...sections.vectors, [section]: bytes } };
-}
-
-/** As one who means harm would: the change is made, and the checksum made right again. */
-function resealed(bytes: Uint8Array): Uint8Array {
-  const covered = bytes.slice(COVERED_FROM, bytes.length - (bytes.length % 8));
-  const checksum = instance.frame(() => {
-    const at = instance.take(covered.length);
-    instance.putBytes(at, covered);
-    return instance.kernel.checksumOf(at, covered.length);
-  });
-  const out = bytes.slice();
-  if (out.length >= COVERED_FROM)
-    new DataView(out.buffer).setBigUint64(CHECKSUM_AT, BigInt.asUintN(64, checksum), true);
-  return out;
 }
 
 function load(section: Section, bytes: Uint8Array) {
@@ -71,7 +52,7 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   const dimensions = new DataView(bytesOf("codes").slice().buffer).getUint32(32, true);
   const query = new Float32Array(dimensions).fill(1);
   try {
-    const near = slab.searchVectors(part, query, all, 100);
+    const near = slab.searchVectors(part, query, all, 100, null);
     expect(near.documents.every((document) => document < TEXTS.length)).toBe(true);
   } catch (error) {
     expect(String(error)).toContain("dimensions");
@@ -176,7 +157,7 @@ describe("rows", () => {
       { rowTimes: new Float64Array(39) },
       { rowTimes: new Float64Array(40).fill(Number.NaN) },
       { columns: [new Uint32Array(39)] },
-      { vectors: { codes: new Uint8Array(), residuals: new Uint8Array() } },
+      { vectors: { codes: new Uint8Array(), residuals: new Uint8Array(), graph: null } },
       { documents: 41, rowOfDocument: new Uint32Array(41) },
     ];
     for (const change of wrong) {

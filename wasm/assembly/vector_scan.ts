@@ -18,37 +18,27 @@ import {
   LANE_PRODUCTS_MAX,
   queryMetric,
   queryOfBlocks,
-  queryOfRows,
   queryRowBytes,
-  rowProduct,
-  rowSums,
   SHORT_DIMENSIONS_MAX,
   scoreOfProduct,
 } from "./vector_query";
 import {
   BLOCK_VECTORS,
   blockCount,
-  codeRow,
   documentOf,
-  LAYOUT_BLOCKS,
   vectorCodes,
   vectorCount,
-  vectorLayout,
   vectorScales,
   vectorBounds,
   vectorSquares,
 } from "./vector_section";
 
-/** Rows of more bytes are read one after the other, as memory likes it; shorter ones four at a time. */
-const ROWS_ABREAST_BYTES_MAX: u32 = 128;
-/** Rows of a block that are worth visiting one by one. */
-const SPARSE_ROWS_MAX: u32 = 4;
 /** A score in f32 may be above the f64 it was rounded from by less than this part of itself, or by the least. */
 const SCORE_ROUNDING: f64 = 1.0 / 4194304.0;
 const SCORE_ROUNDING_LEAST: f64 = 1e-37;
 
 /** Σ code · query of the vectors of a block, f64. */
-const PRODUCTS: usize = memory.data(128);
+export const PRODUCTS: usize = memory.data(128);
 
 /** The worst of a full heap; what every candidate must reach. */
 let worst: f64 = -Infinity;
@@ -56,14 +46,19 @@ let worst: f64 = -Infinity;
 let perScore: f64 = 0;
 
 /**
- * Offers to the heap every vector that may be among the best of it. `wanted` is a bitset over vectors, padded with zeros,
- * or 0 for all of them.
+ * Offers to the heap every vector that may be among the best of it. `codes` lies in blocks. `wanted` is a bitset over
+ * vectors, padded with zeros, or 0 for all of them.
  */
 export function scan(codes: usize, residuals: usize, wanted: usize): void {
+  beginScan();
+  if (queryMetric != METRIC_L2 && queryRowBytes <= SHORT_DIMENSIONS_MAX) scanShort(codes, residuals, wanted);
+  else scanWide(codes, residuals, wanted);
+}
+
+/** After the query and the heap are set. */
+export function beginScan(): void {
   perScore = 1.0 / (256.0 * queryScale);
   updateWorst();
-  if (queryMetric != METRIC_L2 && queryRowBytes <= SHORT_DIMENSIONS_MAX && vectorLayout(codes) == LAYOUT_BLOCKS) scanShort(codes, residuals, wanted);
-  else scanWide(codes, residuals, wanted);
 }
 
 @inline
@@ -77,7 +72,7 @@ function updateWorst(): void {
 
 /** Which of a block's vectors are asked for. */
 @inline
-function wantedOf(wanted: usize, block: u32, count: u32): u32 {
+export function wantedOf(wanted: usize, block: u32, count: u32): u32 {
   if (wanted != 0) return load<u16>(wanted + ((<usize>block) << 1));
   const left = count - block * BLOCK_VECTORS;
   return left >= BLOCK_VECTORS ? 0xffff : (1 << left) - 1;
@@ -135,12 +130,12 @@ function scanShort(codes: usize, residuals: usize, wanted: usize): void {
 }
 
 @inline
-function bitsOfLanes(a: v128, b: v128, c: v128, d: v128): u32 {
+export function bitsOfLanes(a: v128, b: v128, c: v128, d: v128): u32 {
   return i32x4.bitmask(a) | (i32x4.bitmask(b) << 4) | (i32x4.bitmask(c) << 8) | (i32x4.bitmask(d) << 12);
 }
 
 /** What A · scale − slack must reach, as f32. */
-function leastShort(): f32 {
+export function leastShort(): f32 {
   const least = worst * perScore;
   if (!(least > -<f64>f32.MAX_VALUE)) return -Infinity;
   return <f32>min<f64>(least, <f64>f32.MAX_VALUE);
@@ -184,51 +179,7 @@ function dot(codes: v128, small: v128, even: v128, odd: v128): v128 {
   return i32x4.add(low, i32x4.dot_i16x8_s(i16x8.shr_u(codes, 8), odd));
 }
 
-/** Sums of 16 rows. */
-@inline
-function sumRows(at: usize): void {
-  const four = (<usize>queryRowBytes) << 2;
-  sums0 = sumFour(at);
-  sums1 = sumFour(at + four);
-  sums2 = sumFour(at + 2 * four);
-  sums3 = sumFour(at + 3 * four);
-}
-
-function sumFour(at: usize): v128 {
-  const bytes = queryRowBytes;
-  let a: v128;
-  let b: v128;
-  let c: v128;
-  let d: v128;
-  if (bytes > ROWS_ABREAST_BYTES_MAX) {
-    a = rowSums(at, bytes, queryOfRows);
-    b = rowSums(at + bytes, bytes, queryOfRows);
-    c = rowSums(at + 2 * bytes, bytes, queryOfRows);
-    d = rowSums(at + 3 * bytes, bytes, queryOfRows);
-  } else {
-    a = i32x4.splat(0);
-    b = i32x4.splat(0);
-    c = i32x4.splat(0);
-    d = i32x4.splat(0);
-    const small = i16x8.splat(255);
-    let query = queryOfRows;
-    for (const end = at + bytes; at < end; at += 16) {
-      const even = v128.load(query);
-      const odd = v128.load(query, 16);
-      query += 32;
-      a = i32x4.add(a, dot(v128.load(at), small, even, odd));
-      b = i32x4.add(b, dot(v128.load(at + bytes), small, even, odd));
-      c = i32x4.add(c, dot(v128.load(at + 2 * bytes), small, even, odd));
-      d = i32x4.add(d, dot(v128.load(at + 3 * bytes), small, even, odd));
-    }
-  }
-  // Lanes of a, b, c, d are partial sums: transpose and add.
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
-}
-
-function keepProducts(a: v128, b: v128, c: v128, d: v128): void {
+export function keepProducts(a: v128, b: v128, c: v128, d: v128): void {
   keepFour(PRODUCTS, a);
   keepFour(PRODUCTS + 32, b);
   keepFour(PRODUCTS + 64, c);
@@ -246,18 +197,13 @@ function keepFour(to: usize, sums: v128): void {
 function scanWide(codes: usize, residuals: usize, wanted: usize): void {
   const count = vectorCount(codes);
   const blocks = blockCount(count);
-  const inBlocks = vectorLayout(codes) == LAYOUT_BLOCKS;
   const blockBytes = (<usize>queryRowBytes) << 4;
   let at = vectorCodes(codes);
   for (let block: u32 = 0; block < blocks; block++, at += blockBytes) {
     const bits = wantedOf(wanted, block, count);
     if (bits == 0) continue;
-    if (inBlocks) {
-      if (queryRowBytes <= SHORT_DIMENSIONS_MAX) productsShort(at);
-      else productsLong(at);
-    } else {
-      productsOfRows(codes, block, bits);
-    }
+    if (queryRowBytes <= SHORT_DIMENSIONS_MAX) productsShort(at);
+    else productsLong(at);
     const passing = passingWide(codes, block, bits);
     if (passing != 0) score(codes, residuals, block, passing);
   }
@@ -309,17 +255,8 @@ function addFour(to: usize, sums: v128): void {
   v128.store(to, f64x2.add(v128.load(to, 16), f64x2.convert_low_i32x4_s(high)), 16);
 }
 
-function productsOfRows(codes: usize, block: u32, bits: u32): void {
-  while (bits != 0) {
-    const lane = <u32>ctz(bits);
-    bits &= bits - 1;
-    const product = rowProduct(codeRow(codes, block * BLOCK_VECTORS + lane));
-    store<f64>(PRODUCTS + ((<usize>lane) << 3), <f64>product);
-  }
-}
-
 /** Which of `bits`, whose products stand in PRODUCTS, may belong to the best. */
-function passingWide(codes: usize, block: u32, bits: u32): u32 {
+export function passingWide(codes: usize, block: u32, bits: u32): u32 {
   const slack = <f64>load<f32>(vectorBounds(codes) + ((<usize>block) << 3)) * (queryNorm / 256.0);
   const least = worst - abs<f64>(worst) * SCORE_ROUNDING - SCORE_ROUNDING_LEAST;
   let passing: u32 = 0;
@@ -342,7 +279,7 @@ function passingWide(codes: usize, block: u32, bits: u32): u32 {
 // --- Scores ---------------------------------------------------------------------------------
 
 /** Offers the exact scores of `passing`, whose products stand in PRODUCTS. */
-function score(codes: usize, residuals: usize, block: u32, passing: u32): void {
+export function score(codes: usize, residuals: usize, block: u32, passing: u32): void {
   while (passing != 0) {
     const lane = <u32>ctz(passing);
     passing &= passing - 1;
@@ -351,12 +288,4 @@ function score(codes: usize, residuals: usize, block: u32, passing: u32): void {
     heapOffer(keyOf(scoreOfProduct(codes, residuals, index, product), documentOf(codes, index)));
   }
   updateWorst();
-}
-
-/** A few rows of a block, one by one. Answers whether one of them was scored. */
-function visitRows(codes: usize, residuals: usize, block: u32, bits: u32): bool {
-  productsOfRows(codes, block, bits);
-  const passing = passingWide(codes, block, bits);
-  if (passing != 0) score(codes, residuals, block, passing);
-  return passing != 0;
 }

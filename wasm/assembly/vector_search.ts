@@ -1,12 +1,15 @@
 /**
- * Search of a part's vectors: exact by a scan (vector_scan.ts). Ids are documents.
+ * Search of a part's vectors: exact by a scan (vector_scan.ts, vector_row_scan.ts), or by its graph (graph_search.ts)
+ * with the scan to fall back to. Ids are documents.
  */
 import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsetBytes } from "./text_section";
-import { bitsGather, setBit } from "./bitset";
-import { BAD_ARGUMENT, CAPACITY } from "./status";
+import { bitsCount, bitsGather, setBit } from "./bitset";
+import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
+import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
 import { heapBegin, heapSort } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
+import { READ_ALL_SHARE, scanRows, scanWanted } from "./vector_row_scan";
 import { scan } from "./vector_scan";
 import {
   codeRow,
@@ -24,42 +27,81 @@ import { rowBytes } from "./vector_codec";
 /** Where the vectors of a part lie; 0 when it has none. */
 export let codes: usize = 0;
 export let residuals: usize = 0;
+/** 0 when there is none. */
+let graph: usize = 0;
 /** Of vectors in rows: u32 a document, one more than its vector, or 0. */
 let inverse: usize = 0;
 let documents: u32 = 0;
 
-export function selectVectors(codesAt: usize, residualsAt: usize, inverseAt: usize, documentCount: u32): void {
+export function selectVectors(
+  codesAt: usize,
+  residualsAt: usize,
+  graphAt: usize,
+  inverseAt: usize,
+  documentCount: u32,
+): void {
   codes = codesAt;
   residuals = residualsAt;
+  graph = graphAt;
   inverse = inverseAt;
   documents = documentCount;
 }
 
 /** Scratch that a search of so many vectors takes besides its query and keys. */
-export function vectorSearchBytes(vectors: u32): u64 {
-  return bitsetBytes(vectors);
+export function vectorSearchBytes(vectors: u32, hasGraph: bool): u64 {
+  return bitsetBytes(vectors) + (hasGraph ? graphSearchBytes(vectors) : 0);
 }
+
+/** Nodes that the last search scored in the graph; 0 when its answer is that of a scan, and exact. */
+export let nodesVisited: u32 = 0;
 
 /**
  * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many. `matches` is a bitset over
  * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
-export function searchExact(vector: usize, matches: usize, limit: u32, out: usize): i32 {
+export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
   const mark = arenaMark();
   const most = min(limit, vectorCount(codes));
-  heapBegin(out, most);
-  if (most > 0) {
-    const bytes = <usize>bitsetBytes(vectorCount(codes));
-    const wanted = matches == 0 || hasAllDocuments(codes) ? matches : arenaTake(bytes);
-    if ((matches != 0 && wanted == 0) || !beginQuery(codes, vector)) {
-      arenaRelease(mark);
-      return CAPACITY;
-    }
-    if (wanted != matches) findWanted(matches, wanted, bytes);
-    scan(codes, residuals, wanted);
-  }
+  const status = most > 0 ? offerBest(vector, matches, most, beam, out) : 0;
   arenaRelease(mark);
-  return heapSort();
+  if (status < 0) return status;
+  return most > 0 ? heapSort() : 0;
+}
+
+function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
+  nodesVisited = 0;
+  if (!beginQuery(codes, vector)) return CAPACITY;
+  const share = matches == 0 ? 1 : <f64>bitsCount(matches, <usize>bitsetBytes(documents)) / <f64>documents;
+  if (graph != 0 && beam > 0) {
+    heapBegin(out, most);
+    const found = searchGraph(codes, residuals, graph, matches, share, beam, most);
+    if (found != 0) {
+      nodesVisited = nodesScored;
+      return min(found, 0);
+    }
+  }
+  heapBegin(out, most);
+  return offerAll(matches, share);
+}
+
+/** By a scan of what matches. */
+function offerAll(matches: usize, share: f64): i32 {
+  const inRows = vectorLayout(codes) == LAYOUT_ROWS;
+  if (inRows && (matches == 0 || share >= READ_ALL_SHARE)) {
+    scanRows(codes, residuals, matches);
+    return OK;
+  }
+  let wanted = matches;
+  if (matches != 0 && !hasAllDocuments(codes)) {
+    const bytes = <usize>bitsetBytes(vectorCount(codes));
+    wanted = arenaTake(bytes);
+    if (wanted == 0) return CAPACITY;
+    findWanted(matches, wanted, bytes);
+  }
+  if (inRows) scanWanted(codes, residuals, wanted);
+  else scan(codes, residuals, wanted);
+  return OK;
 }
 
 /** Bits of documents to bits of vectors. */
