@@ -283,7 +283,9 @@ function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelB
   const supplied = vectors.supplied && sectionsOf(vectors.supplied);
   return {
     ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
+    ...(embedded?.graph && { embeddedGraph: embedded.graph }),
     ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
+    ...(supplied?.graph && { suppliedGraph: supplied.graph }),
   };
 }
 

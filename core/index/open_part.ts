@@ -93,9 +93,13 @@ function readVectors(
   identity: ShardIdentity,
   { vectors }: PartSummary,
 ): Part["vectors"] | null {
-  const sectionsOf = (codes: number, residuals: number) => [sections.get(codes), sections.get(residuals)] as const;
-  const ofSupplied = sectionsOf(SECTION.suppliedCodes, SECTION.suppliedResiduals);
-  const ofEmbedded = sectionsOf(SECTION.embeddedCodes, SECTION.embeddedResiduals);
+  const of = (codes: number, residuals: number, graph: number): StoredVectors => ({
+    codes: sections.get(codes),
+    residuals: sections.get(residuals),
+    graph: sections.get(graph),
+  });
+  const ofSupplied = of(SECTION.suppliedCodes, SECTION.suppliedResiduals, SECTION.suppliedGraph);
+  const ofEmbedded = of(SECTION.embeddedCodes, SECTION.embeddedResiduals, SECTION.embeddedGraph);
   const supplied = withSections(vectors.supplied, ofSupplied, identity);
   const embedded = withSections(vectors.embedded, ofEmbedded, identity);
   if (supplied === undefined || embedded === undefined) return null;
@@ -103,15 +107,22 @@ function readVectors(
   return overlap ? null : { supplied, embedded };
 }
 
-/** undefined when one of them is there without the others, or the vectors begin outside of the part. */
+interface StoredVectors {
+  readonly codes: Uint8Array | undefined;
+  readonly residuals: Uint8Array | undefined;
+  readonly graph: Uint8Array | undefined;
+}
+
+/** undefined when codes, residuals or a graph are there without what they belong to, or the vectors begin outside of the part. */
 function withSections(
   summary: VectorsSummary | null,
-  [codes, residuals]: readonly [Uint8Array | undefined, Uint8Array | undefined],
+  { codes, residuals, graph }: StoredVectors,
   { from, to }: ShardIdentity,
 ): PartVectors | null | undefined {
-  if (summary === null) return codes === undefined && residuals === undefined ? null : undefined;
+  const isAbsent = codes === undefined && residuals === undefined && graph === undefined;
+  if (summary === null) return isAbsent ? null : undefined;
   if (codes === undefined || residuals === undefined || summary.from < from || summary.from > to) return undefined;
-  return { ...summary, sections: { codes, residuals } };
+  return { ...summary, sections: { codes, residuals, graph: graph ?? null } };
 }
 
 // --- Tables ---------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ export const SECTION = {
   /** The residuals that belong to each. */
   embeddedResiduals: 64,
   suppliedResiduals: 65,
+  /** The graph over each, in whose order its codes and residuals then lie. Absent where scanning is all there is. */
+  embeddedGraph: 66,
+  suppliedGraph: 67,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -86,9 +89,11 @@ export const HOT_SECTIONS: readonly SectionName[] = [
 export const COLD_SECTIONS: readonly SectionName[] = [
   "embeddedCodes",
   "embeddedResiduals",
+  "embeddedGraph",
   "text",
   "suppliedCodes",
   "suppliedResiduals",
+  "suppliedGraph",
   "rowTimes",
   "columnValues",
   "columnCodes",
@@ -105,8 +110,10 @@ export const COLD_SECTIONS: readonly SectionName[] = [
 export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
   "embeddedCodes",
   "embeddedResiduals",
+  "embeddedGraph",
   "suppliedCodes",
   "suppliedResiduals",
+  "suppliedGraph",
 ]);
 
 /** What a failure calls the section of a type. */

@@ -5,9 +5,12 @@ import { CHUNKER, chunkText } from "../../core/index/chunker.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
+import { SECTION, SECTION_NAMES } from "../../core/index/sections.ts";
+import { readShardFile, writeShardFile } from "../../core/index/shard_file.ts";
 import { FRAME_RAW_BYTES_MAX, PART_COLUMNS_MAX } from "../../core/limits.ts";
 import { parseLine, withdrawalTarget } from "../../core/log/line.ts";
-import type { LocalEmbedder, VectorSections } from "../../core/ports.ts";
+import type { KernelBuilder, LocalEmbedder, VectorSections } from "../../core/ports.ts";
+import { withGraph } from "../kernel/graph_fixture.ts";
 import { commitsFrom, letterEmbedder, opened, partOf, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const allLines = (part: Part): readonly string[] => Array.from({ length: part.rows }, (_, row) => part.lineOfRow(row));
@@ -235,6 +238,26 @@ describe("vectors", () => {
     const sections = sectionsOf([null, [1, 2, 3], null], 3);
     expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, sections });
     expect(vectors.supplied).toEqual({ space: supplied, from: 3, sections: sectionsOf([null, null, vector]) });
+  });
+
+  test("keep their graph, and a graph without them is refused", () => {
+    const graphed: KernelBuilder["vectorSections"] = (...given) => withGraph(tools.builder.vectorSections(...given));
+    const builder = { ...tools.builder, vectorSections: graphed };
+    const commits = commitsFrom(1, [[{ text: "some words" }, { text: "others" }], [{ text: "last", vector }]]);
+    const bytes = buildPart(sourceOf(commits, letterEmbedder.id), { ...letterTools, builder });
+    const { vectors } = opened(bytes);
+    expect(vectors.supplied?.sections).toEqual(graphed([null, null, Float32Array.from(vector)], 2, "cosine"));
+    expect(vectors.embedded?.sections.graph).not.toBeNull();
+    const file = readShardFile(bytes, SECTION_NAMES);
+    if (!file.ok) throw new Error("a file that was written");
+    const sections = Array.from(file.value.sections, ([type, content]) => ({
+      type,
+      hot: false,
+      required: true,
+      bytes: content,
+    }));
+    const without = sections.filter(({ type }) => type !== SECTION.suppliedCodes && type !== SECTION.suppliedResiduals);
+    expect(openPart(writeShardFile(file.value.identity, without), tools)).toMatchObject({ ok: false });
   });
 
   test("are absent from a part where no document has one", () => {
