@@ -155,6 +155,22 @@ export interface KernelBuilder {
   textSections(texts: readonly string[], questions: readonly string[] | null): TextSections;
   /** Of the documents of all pieces, in order. Every vector has `dimensions` finite numbers. */
   vectorSections(pieces: readonly VectorPiece[], dimensions: number, metric: Metric): VectorSections;
+  /**
+   * Inserts up to `inserts` more of the vectors, in document order, into the graph that `state` holds so far; null
+   * begins it. However the work is cut, the states are the same bytes. Sections or a state that are not whole, and a
+   * state of other vectors, are refused by name: begin anew.
+   */
+  graphStep(vectors: VectorSections, state: Uint8Array | null, inserts: number): Result<GraphStep>;
+  /** The vectors in the graph's order, and the graph: of a state in which all of them were inserted. */
+  graphSections(vectors: VectorSections, state: Uint8Array): Result<VectorSections>;
+}
+
+export interface GraphStep {
+  readonly state: Uint8Array;
+  /** Vectors that are in. */
+  readonly inserted: number;
+  /** Vectors that there are. */
+  readonly vectors: number;
 }
 
 /**
@@ -171,6 +187,8 @@ export interface VectorSections {
   readonly codes: Uint8Array;
   /** The next 8 bits, which only the best need. */
   readonly residuals: Uint8Array;
+  /** How a search finds its way without a scan; null where scanning is all there is. */
+  readonly graph: Uint8Array | null;
 }
 
 /** A part of a scope, loaded into a slab. Opaque. */
@@ -237,6 +255,11 @@ export interface Ranked {
   readonly scores: Float32Array;
 }
 
+export interface RankedVectors extends Ranked {
+  /** Vectors that were scored on the way through the graph; 0: the answer is that of a scan, and exact. */
+  readonly visited: number;
+}
+
 export interface TermExplanation {
   readonly field: TermField;
   readonly term: string;
@@ -287,8 +310,18 @@ export interface KernelSlab {
   /** ln(1 + (documents − df + ½) / (df + ½)) by the kernel's own arithmetic. */
   idf(documents: number, df: number): number;
   searchText(part: LoadedPart, parameters: TextParameters, matches: Bits, limit: number): Ranked;
-  /** Exact: reranked until no candidate's upper bound can exceed the limit-th score. */
-  searchVectors(part: LoadedPart, query: Float32Array, matches: Bits, limit: number): Ranked;
+  /**
+   * `beam` null: exact, reranked until no candidate's upper bound can exceed the limit-th score. Else by the graph, where
+   * there is one, with so many candidates kept (ef; at least `limit`), each scored exactly. Whatever the graph cannot
+   * find at a fifth of a scan's cost is scanned for: a filter loses nothing, and an answer is never short.
+   */
+  searchVectors(
+    part: LoadedPart,
+    query: Float32Array,
+    matches: Bits,
+    limit: number,
+    beam: number | null,
+  ): RankedVectors;
   explainText(part: LoadedPart, parameters: TextParameters, document: number): readonly TermExplanation[];
   /** The exact score of one document, or null when it has no vector. */
   scoreVector(part: LoadedPart, query: Float32Array, document: number): number | null;

@@ -4,6 +4,7 @@
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";
+import { graphSections, graphStep } from "./graph_building.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
@@ -36,6 +37,8 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     textSections: (texts, questions) => cleared(instance, () => textSections(instance, texts, questions)),
     vectorSections: (pieces, dimensions, metric) =>
       cleared(instance, () => vectorSections(instance, pieces, dimensions, metric)),
+    graphStep: (vectors, state, inserts) => cleared(instance, () => graphStep(instance, vectors, state, inserts)),
+    graphSections: (vectors, state) => cleared(instance, () => graphSections(instance, vectors, state)),
   };
 }
 
@@ -151,6 +154,7 @@ function vectorSections(
   return {
     codes: instance.bytes(codes, kernel.codesEnd(codes)),
     residuals: instance.bytes(residuals, kernel.residualsEnd(residuals)),
+    graph: null,
   };
 }
 

@@ -57,6 +57,17 @@ export interface KernelExports {
   ): number;
   codesEnd(codes: number): number;
   residualsEnd(residuals: number): number;
+  codesVectors(codes: number): number;
+  codesBytes(codes: number): number;
+  graphRoomBefore(codes: number): number;
+  graphOpen(codes: number, bytes: number): number;
+  graphStateBytes(vectors: number): number;
+  graphBegin(codes: number, state: number): void;
+  graphResume(codes: number, state: number, bytes: number): number;
+  graphInsert(codes: number, state: number, count: number): number;
+  graphInsertedOf(state: number): number;
+  graphArrange(codes: number, state: number, order: number): number;
+  residualsArrange(residuals: number, bytes: number, order: number, vectors: number): number;
 
   partSize(
     documents: number,
@@ -85,7 +96,7 @@ export interface KernelExports {
   partRowTimes(part: number): number;
   partDimensions(part: number): number;
   partMetric(part: number): number;
-  searchScratch(documents: number): number;
+  searchScratch(documents: number, hasGraph: number): number;
 
   bitsAnd(a: number, b: number, to: number, bytes: number): void;
   bitsOr(a: number, b: number, to: number, bytes: number): void;
@@ -103,7 +114,8 @@ export interface KernelExports {
   explainText(part: number, terms: number, count: number, document: number, out: number): void;
   prefixTerms(part: number, prefix: number, bytes: number, limit: number, out: number): number;
   prefixTermBytes(): number;
-  searchVectors(part: number, vector: number, matches: number, limit: number, out: number): number;
+  searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;
+  vectorsVisited(): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
   unpackKeys(keys: number, count: number, ids: number, scores: number): void;
   fusionBegin(at: number, table: number, slots: number): void;

@@ -10,6 +10,7 @@ import type {
   LoadedPart,
   QueryTerm,
   Ranked,
+  RankedVectors,
   TermExplanation,
   TermField,
   TextParameters,
@@ -59,12 +60,13 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
         const held = parts.held(part);
         return searchText(instance, held, parameters, putDocuments(held, matches), Math.min(limit, held.documents));
       }),
-    searchVectors: (part, query, matches, limit) =>
+    searchVectors: (part, query, matches, limit, beam) =>
       instance.frame(() => {
         const held = parts.held(part);
         const at = putQuery(instance, held, query);
         if (at === null) return NOTHING;
-        return searchVectors(instance, held, at, putDocuments(held, matches), Math.min(limit, held.documents));
+        const most = Math.min(limit, held.documents);
+        return searchVectors(instance, held, at, putDocuments(held, matches), most, beam);
       }),
     explainText: (part, parameters, document) =>
       instance.frame(() => explainText(instance, parts.held(part), parameters, document)),
@@ -78,7 +80,7 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
   };
 }
 
-const NOTHING: Ranked = { documents: new Uint32Array(), scores: new Float32Array() };
+const NOTHING: RankedVectors = { documents: new Uint32Array(), scores: new Float32Array(), visited: 0 };
 
 function readRanked(instance: KernelInstance, keys: number, count: number): Ranked {
   if (count < 0) throw new Error(`a search ${statusText(count)}`);
@@ -195,9 +197,12 @@ function searchVectors(
   query: number,
   matches: number,
   limit: number,
-): Ranked {
+  beam: number | null,
+): RankedVectors {
   const keys = instance.take(limit * KEY_BYTES);
-  return readRanked(instance, keys, instance.kernel.searchVectors(part, query, matches, limit, keys));
+  const size = beam === null ? 0 : Math.max(beam, limit);
+  const found = instance.kernel.searchVectors(part, query, matches, limit, size, keys);
+  return { ...readRanked(instance, keys, found), visited: instance.kernel.vectorsVisited() };
 }
 
 function scoreVector(instance: KernelInstance, { part }: HeldPart, query: number, document: number): number | null {

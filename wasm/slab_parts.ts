@@ -28,7 +28,14 @@ const SCRATCH_SLACK_BYTES = 1024;
 const BITSETS = 3;
 const BLOCK_BYTES = 64;
 /** As wasm/assembly/parts.ts counts them; behind the last, what is no section. */
-const SECTION_NAMES = ["text section", "vector codes", "vector residuals", "postings section", "rows"] as const;
+const SECTION_NAMES = [
+  "text section",
+  "vector codes",
+  "vector residuals",
+  "postings section",
+  "vector graph",
+  "rows",
+] as const;
 /** In the head of a text section: bytes of a question length, 0 when there are no questions (text_section.ts). */
 const QUESTION_LENGTH_BYTES_AT = 61;
 
@@ -126,7 +133,9 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
-  const scratchBytes = Math.max(instance.kernel.searchScratch(documents), codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
+  const graph = hasGraph(sections) ? 1 : 0;
+  const searchBytes = instance.kernel.searchScratch(documents, graph);
+  const scratchBytes = Math.max(searchBytes, codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
   const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
   const hasQuestions = (sections.text.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
   const partBytes = instance.kernel.partSize(
@@ -135,7 +144,7 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
     columns.length,
     columnBytes,
     sectionBytes,
-    0,
+    graph,
     hasQuestions,
   );
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
@@ -144,7 +153,11 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
 
 /** In the order of SECTION_NAMES. */
 function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
-  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, text.postings];
+  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, text.postings, vectors?.graph ?? null];
+}
+
+function hasGraph({ vectors }: PartSections): boolean {
+  return (vectors?.graph ?? null) !== null;
 }
 
 function aligned(bytes: number): number {
@@ -160,7 +173,8 @@ function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan
   const { kernel } = instance;
   const { documents, rows, columns } = sections;
   const { columnBytes, sectionBytes, hasQuestions } = plan;
-  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, 0, hasQuestions);
+  const graph = hasGraph(sections) ? 1 : 0;
+  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, graph, hasQuestions);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
   instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
   instance.putF64(kernel.partRowTimes(part), sections.rowTimes);

@@ -217,7 +217,7 @@ function formOf(leg: QuestionSet["leg"]): (question: Question) => Question | nul
 }
 
 function nearest({ slab, part }: HeldPart, { vector }: Question, matches: Bits, limit: number): Ranked {
-  return slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit);
+  return slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit, null);
 }
 
 function relevant(

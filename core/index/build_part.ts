@@ -101,7 +101,9 @@ export function finishPart(draft: PartDraft, vectors: VectorsByKind, checksum: C
   const sections: Sections = {
     ...draft.sections,
     ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
+    ...(embedded?.graph && { embeddedGraph: embedded.graph }),
     ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
+    ...(supplied?.graph && { suppliedGraph: supplied.graph }),
   };
   return writeShardFile(draft.identity, inFileOrder(sections), checksum);
 }

@@ -15,7 +15,16 @@ import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
 import type { CommitLines, Part, PartCommit, PartVectors, Withdrawal } from "./part.ts";
 import { type PartSummary, readSummary, type VectorsSummary } from "./part_summary.ts";
-import { HOT_SECTIONS, MAY_BE_ABSENT, SECTION, SECTION_KINDS, SECTION_NAMES, type SectionName } from "./sections.ts";
+import {
+  HOT_SECTIONS,
+  MAY_BE_ABSENT,
+  SECTION,
+  SECTION_KINDS,
+  SECTION_NAMES,
+  type SectionName,
+  VECTOR_SECTIONS,
+  type VectorSectionNames,
+} from "./sections.ts";
 import { keyOf, parseTemplate, type SegmentTemplate } from "./segment_templates.ts";
 import { corrupt, readShardFile, type ShardDirectory, type ShardIdentity } from "./shard_file.ts";
 import { type LineSource, readLines, type StoredLines } from "./stored_lines.ts";
@@ -228,31 +237,35 @@ function readVectors(
   identity: ShardIdentity,
   { vectors }: PartSummary,
 ): Part["vectors"] | null {
-  const supplied = withSections(vectors.supplied, ["suppliedCodes", "suppliedResiduals"], sections, identity);
-  const embedded = withSections(vectors.embedded, ["embeddedCodes", "embeddedResiduals"], sections, identity);
+  const supplied = withSections(vectors.supplied, VECTOR_SECTIONS.supplied, sections, identity);
+  const embedded = withSections(vectors.embedded, VECTOR_SECTIONS.embedded, sections, identity);
   if (supplied === undefined || embedded === undefined) return null;
   const overlap = supplied !== null && embedded !== null && embedded.from >= supplied.from;
   return overlap ? null : { supplied, embedded };
 }
 
-/** undefined when one of them is there without the others, or the vectors begin outside of the part. */
+/** undefined when codes, residuals or a graph are there without what they belong to, or the vectors begin outside of the part. */
 function withSections(
   summary: VectorsSummary | null,
-  names: readonly [SectionName, SectionName],
+  names: VectorSectionNames,
   sections: SectionReader,
   { from, to }: ShardIdentity,
 ): PartVectors | null | undefined {
-  if (summary === null) return names.some((name) => sections.has(name)) ? undefined : null;
-  if (!names.every((name) => sections.has(name)) || summary.from < from || summary.from > to) return undefined;
-  const [codes, residuals] = names.map((name) => sections.whole(name));
+  const has = (name: SectionName): boolean => sections.has(name);
+  if (summary === null) return Object.values(names).some(has) ? undefined : null;
+  if (!has(names.codes) || !has(names.residuals) || summary.from < from || summary.from > to) return undefined;
+  const [codes, residuals, graph] = [names.codes, names.residuals, names.graph].map((name) => sections.whole(name));
   return {
     ...summary,
     sections: {
       get codes() {
-        return required(codes ?? null, names[0]);
+        return required(codes ?? null, names.codes);
       },
       get residuals() {
-        return required(residuals ?? null, names[1]);
+        return required(residuals ?? null, names.residuals);
+      },
+      get graph() {
+        return has(names.graph) ? required(graph ?? null, names.graph) : null;
       },
     },
   };

@@ -29,8 +29,7 @@ export interface ByteRange {
 export interface ShardNeeds {
   /** The terms that are searched for; null when nothing is searched by text. */
   readonly terms: readonly Pick<QueryTerm, "field" | "term">[] | null;
-  /** `graph`: the search follows it. */
-  readonly vectors: { readonly kind: "embedded" | "supplied"; readonly graph: boolean } | null;
+  readonly vectors: "embedded" | "supplied" | null;
   /** Columns whose codes and values are asked for. */
   readonly columns: readonly string[];
   readonly rowTimes: boolean;
@@ -85,10 +84,8 @@ export function neededBytes(
 
 /** Those that are read whole. */
 export function neededSections(needs: ShardNeeds): readonly SectionName[] {
-  const { scan, graph } = VECTOR_SECTIONS[needs.vectors?.kind ?? "supplied"];
   return [
-    ...chosen(needs.vectors !== null, scan),
-    ...chosen(needs.vectors?.graph === true, graph),
+    ...(needs.vectors === null ? [] : Object.values(VECTOR_SECTIONS[needs.vectors])),
     ...chosen(needs.rowTimes, ["rowTimes"]),
     ...chosen(needs.columns.length > 0, ["columnValues"]),
     ...chosen(needs.ids, ["idHashes", "idRows", "ids"]),

@@ -60,6 +60,9 @@ export const SECTION = {
   /** The residuals that belong to each. */
   embeddedResiduals: 64,
   suppliedResiduals: 65,
+  /** The graph over each, in whose order its codes and residuals then lie. Absent where scanning is all there is. */
+  embeddedGraph: 66,
+  suppliedGraph: 67,
   /** Uint32 a row, and one more: where its line begins among the raw bytes of all lines. */
   lineOffsets: 70,
   /** Uint32 a frame, and one more: where its raw bytes begin. */
@@ -96,8 +99,10 @@ const COLD_SECTIONS: readonly SectionName[] = [
   "postings",
   "embeddedCodes",
   "embeddedResiduals",
+  "embeddedGraph",
   "suppliedCodes",
   "suppliedResiduals",
+  "suppliedGraph",
   "rowTimes",
   "columnCodes",
   "idHashes",
@@ -126,24 +131,31 @@ export function fileOrder(columnValuesBytes: number): readonly { readonly name: 
 export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
   "embeddedCodes",
   "embeddedResiduals",
+  "embeddedGraph",
   "suppliedCodes",
   "suppliedResiduals",
+  "suppliedGraph",
 ]);
 
-/** What a search by vectors reads of each kind. The graph is only read by searches that follow it. */
-export const VECTOR_SECTIONS: Readonly<
-  Record<"embedded" | "supplied", { readonly scan: readonly SectionName[]; readonly graph: readonly SectionName[] }>
-> = {
-  embedded: { scan: ["embeddedCodes", "embeddedResiduals"], graph: [] },
-  supplied: { scan: ["suppliedCodes", "suppliedResiduals"], graph: [] },
+export interface VectorSectionNames {
+  readonly codes: SectionName;
+  readonly residuals: SectionName;
+  /** May be absent where the others are not. */
+  readonly graph: SectionName;
+}
+
+/** What a search by vectors reads of each kind. */
+export const VECTOR_SECTIONS: Readonly<Record<"embedded" | "supplied", VectorSectionNames>> = {
+  embedded: { codes: "embeddedCodes", residuals: "embeddedResiduals", graph: "embeddedGraph" },
+  supplied: { codes: "suppliedCodes", residuals: "suppliedResiduals", graph: "suppliedGraph" },
 };
 
 /** The kernel's: it proves them whole, checksum included, when it loads them. */
 const PROVED_BY_KERNEL: readonly SectionName[] = [
   "text",
   "postings",
-  ...VECTOR_SECTIONS.embedded.scan,
-  ...VECTOR_SECTIONS.supplied.scan,
+  ...Object.values(VECTOR_SECTIONS.embedded),
+  ...Object.values(VECTOR_SECTIONS.supplied),
 ];
 
 /** All that this version reads. */

@@ -141,7 +141,7 @@ function searchVectors(
   if (search.vector === null || search.mode === "text" || vectorRowEnd === 0) return null;
   if (vectorsIn(part, search.vectorSpace) === null) return null;
   const seen = vectorRowEnd >= live.rowEnd ? rows : slab.and(loaded, rows, slab.rowsBefore(loaded, vectorRowEnd));
-  return slab.searchVectors(loaded, search.vector, slab.documentsOf(loaded, seen), limit);
+  return slab.searchVectors(loaded, search.vector, slab.documentsOf(loaded, seen), limit, null);
 }
 
 interface Portion {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { buildPart, chunkTexts, SUPPLIED_MODEL } from "../../core/index/build_part.ts";
+import { buildPart, chunkTexts, draftPart, finishPart, SUPPLIED_MODEL } from "../../core/index/build_part.ts";
 import { CHUNKER, chunkText } from "../../core/index/chunker.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
@@ -8,6 +8,7 @@ import { revisionOf } from "../../core/index/revision.ts";
 import { FRAME_RAW_BYTES_MAX, PART_COLUMNS_MAX } from "../../core/limits.ts";
 import { parseLine, withdrawalTarget } from "../../core/log/line.ts";
 import type { LocalEmbedder, VectorSections } from "../../core/ports.ts";
+import { withGraph } from "../kernel/graph_fixture.ts";
 import { commitsFrom, letterEmbedder, opened, partOf, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const allLines = (part: Part): readonly string[] => Array.from({ length: part.rows }, (_, row) => part.lineOfRow(row));
@@ -240,6 +241,17 @@ describe("vectors", () => {
     const sections = sectionsOf([null, [1, 2, 3], null], 3);
     expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, sections });
     expect(vectors.supplied).toEqual({ space: supplied, from: 3, sections: sectionsOf([null, null, vector]) });
+  });
+
+  test("keep their graphs", () => {
+    const commits = commitsFrom(1, [[{ text: "some words" }, { text: "others" }], [{ text: "last", vector }]]);
+    const draft = draftPart(sourceOf(commits, letterEmbedder.id), letterTools);
+    const graphOf = (sections: VectorSections | null) => sections && withGraph(sections);
+    const graphed = { supplied: graphOf(draft.vectors.supplied), embedded: graphOf(draft.vectors.embedded) };
+    expect([graphed.supplied?.graph, graphed.embedded?.graph]).not.toContain(null);
+    const { vectors } = opened(finishPart(draft, graphed, tools.checksum));
+    expect(vectors.supplied?.sections).toEqual(graphed.supplied);
+    expect(vectors.embedded?.sections).toEqual(graphed.embedded);
   });
 
   test("are absent from a part where no document has one", () => {

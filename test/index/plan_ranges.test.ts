@@ -155,12 +155,8 @@ describe("what a search needs", () => {
 
   test("is the sections of what is asked", () => {
     expect(needed({ terms: [] })).toEqual(whole("postings"));
-    expect(needed({ vectors: { kind: "supplied", graph: true } })).toEqual(
-      whole("suppliedCodes", "suppliedResiduals", "postings"),
-    );
-    expect(needed({ vectors: { kind: "embedded", graph: false } })).toEqual(
-      whole("embeddedCodes", "embeddedResiduals", "postings"),
-    );
+    expect(needed({ vectors: "supplied" })).toEqual(whole("suppliedCodes", "suppliedResiduals", "postings"));
+    expect(needed({ vectors: "embedded" })).toEqual(whole("embeddedCodes", "embeddedResiduals", "postings"));
     expect(needed({ rowTimes: true, ids: true })).toEqual(whole("rowTimes", "idHashes", "idRows", "ids"));
     expect(needed({ lines: true })).toEqual(whole("lineOffsets", "frameRawOffsets", "frameOffsets"));
   });

@@ -100,7 +100,7 @@ const NOTHING: ShardNeeds = { terms: null, vectors: null, columns: [], rowTimes:
 /** What any search by text and vectors without a filter on attributes asks of a part. */
 const hybridNeeds = (part: Part): ShardNeeds => ({
   terms: [{ field: "word", term: "any" }],
-  vectors: { kind: "supplied", graph: false },
+  vectors: "supplied",
   columns: columnOrderOf(part),
   rowTimes: true,
   ids: true,

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PartSections, QueryTerm } from "../../core/ports.ts";
-import { createKernelInstance } from "../../wasm/kernel_instance.ts";
 import { questionTerms } from "../../wasm/query_terms.ts";
-import { builder, kernelModule, sectionsOf, slab } from "./fixture.ts";
+import { builder, sectionsOf, slab } from "./fixture.ts";
+import { resealed } from "./resealed.ts";
 
-const MIB = 1024 * 1024;
 const CHECKSUM_AT = 16;
 const COVERED_FROM = 24;
 const POSTINGS_CHECKSUM_AT = 72;
@@ -27,7 +26,6 @@ const sections: PartSections = sectionsOf({
   dimensions: DIMENSIONS,
   metric: "l2",
 });
-const instance = createKernelInstance(kernelModule, MIB, MIB);
 
 const NAMES = {
   text: "text section",
@@ -56,20 +54,6 @@ function naming(postings: Uint8Array): Uint8Array {
   const named = sections.text.text.slice();
   named.set(postings.slice(CHECKSUM_AT, COVERED_FROM), POSTINGS_CHECKSUM_AT);
   return resealed(named);
-}
-
-/** As one who means harm would: the change is made, and the checksum made right again. */
-function resealed(bytes: Uint8Array): Uint8Array {
-  const covered = bytes.slice(COVERED_FROM);
-  const checksum = instance.frame(() => {
-    const at = instance.take(covered.length);
-    instance.putBytes(at, covered);
-    return instance.kernel.checksumOf(at, covered.length);
-  });
-  const out = bytes.slice();
-  if (out.length >= COVERED_FROM)
-    new DataView(out.buffer).setBigUint64(CHECKSUM_AT, BigInt.asUintN(64, checksum), true);
-  return out;
 }
 
 function load(section: Section, bytes: Uint8Array, isForged = false) {
@@ -107,7 +91,7 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   const dimensions = new DataView(bytesOf("codes").slice().buffer).getUint32(32, true);
   const query = new Float32Array(dimensions).fill(1);
   try {
-    const near = slab.searchVectors(part, query, all, 100);
+    const near = slab.searchVectors(part, query, all, 100, null);
     expect(near.documents.every((document) => document < TEXTS.length)).toBe(true);
   } catch (error) {
     expect(String(error)).toContain("dimensions");
@@ -220,7 +204,7 @@ describe("rows", () => {
       { rowTimes: new Float64Array(DOCUMENTS - 1) },
       { rowTimes: new Float64Array(DOCUMENTS).fill(Number.NaN) },
       { columns: [new Uint32Array(DOCUMENTS - 1)] },
-      { vectors: { codes: new Uint8Array(), residuals: new Uint8Array() } },
+      { vectors: { codes: new Uint8Array(), residuals: new Uint8Array(), graph: null } },
       { documents: DOCUMENTS + 1, rowOfDocument: new Uint32Array(DOCUMENTS + 1) },
     ];
     for (const change of wrong) {

@@ -66,7 +66,7 @@ function results() {
       TEXTS.map((_, i) => i),
     );
     const query = VECTORS[2]?.map((value, i) => value + (i % 3) / 10) ?? new Float32Array();
-    const near = slab.searchVectors(part, query, all, 4);
+    const near = slab.searchVectors(part, query, all, 4, null);
     const terms = builder.analyze("renewal risks EMEA-2022-152156");
     const statistics = slab.statistics(part, terms, all);
     const weighted = terms.map((term, i) => ({

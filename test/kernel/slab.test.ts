@@ -30,7 +30,10 @@ describe("several parts in one slab", () => {
         part,
         Array.from({ length: documents }, (_, i) => i),
       );
-      return [slab.searchText(part, parameters, all, 10), slab.searchVectors(part, Float32Array.of(1, 0), all, 10)];
+      return [
+        slab.searchText(part, parameters, all, 10),
+        slab.searchVectors(part, Float32Array.of(1, 0), all, 10, null),
+      ];
     }
   });
 
@@ -87,7 +90,7 @@ describe("capacity", () => {
     const parameters = { terms, k1: 0.9, b: 0.4, averageLength: 1, averageQuestionLength: 0 };
     expect(small.searchText(part, parameters, all, 5_000).documents.length).toBe(Math.min(5_000, documents));
     const query = Float32Array.from({ length: dimensions }, (_, j) => Math.cos(j));
-    const found = small.searchVectors(part, query, all, 5_000);
+    const found = small.searchVectors(part, query, all, 5_000, null);
     const every = Array.from({ length: documents }, (_, document) => ({
       document,
       score: small.scoreVector(part, query, document) ?? 0,

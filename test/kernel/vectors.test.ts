@@ -59,7 +59,7 @@ describe("vector search", () => {
     fc.assert(
       fc.property(anyCase, fc.integer({ min: 0, max: 70 }), (sample, limit) => {
         const part = load(sample);
-        const found = slab.searchVectors(part, sample.query, documentBits(part, sample.matches), limit);
+        const found = slab.searchVectors(part, sample.query, documentBits(part, sample.matches), limit, null);
         const expected = bestFirst(expectedOf(sample), limit);
         expect([...found.documents]).toEqual(expected.map(({ document }) => document));
         expect([...found.scores]).toEqual(expected.map(({ score }) => score));
@@ -90,7 +90,7 @@ describe("vector search", () => {
       const query = new Float32Array(dimensions).fill(1);
       const sample = { dimensions, metric: "cosine" as const, vectors, query, matches: vectors.map((_, i) => i) };
       const part = load(sample);
-      const found = slab.searchVectors(part, query, documentBits(part, sample.matches), vectors.length);
+      const found = slab.searchVectors(part, query, documentBits(part, sample.matches), vectors.length, null);
       expect([...found.documents]).toEqual(
         bestFirst(expectedOf(sample), vectors.length).map(({ document }) => document),
       );
@@ -112,7 +112,7 @@ describe("vector search", () => {
       for (const metric of ["cosine", "dot", "l2"] as const) {
         const sample = { dimensions, metric, vectors, query: centre, matches: vectors.map((_, i) => i) };
         const part = load(sample);
-        const found = slab.searchVectors(part, centre, documentBits(part, sample.matches), 20);
+        const found = slab.searchVectors(part, centre, documentBits(part, sample.matches), 20, null);
         const expected = bestFirst(expectedOf(sample), 20);
         expect([...found.documents]).toEqual(expected.map(({ document }) => document));
         expect([...found.scores]).toEqual(expected.map(({ score }) => score));
@@ -123,7 +123,7 @@ describe("vector search", () => {
   test("puts equal vectors in document order", () => {
     const vector = Float32Array.of(1, 2, 3);
     const part = loadOnly({ texts: Array(50).fill(""), vectors: Array(50).fill(vector), dimensions: 3, metric: "l2" });
-    const found = slab.searchVectors(part, vector, documentBits(part, [40, 3, 7, 21]), 3);
+    const found = slab.searchVectors(part, vector, documentBits(part, [40, 3, 7, 21]), 3, null);
     expect([...found.documents]).toEqual([3, 7, 21]);
     expect([...found.scores]).toEqual([0, 0, 0]);
   });
@@ -137,7 +137,7 @@ describe("vector search", () => {
         dimensions: 2,
         metric,
       });
-      const found = slab.searchVectors(part, Float32Array.of(most, -most), documentBits(part, [0, 1]), 2);
+      const found = slab.searchVectors(part, Float32Array.of(most, -most), documentBits(part, [0, 1]), 2, null);
       expect([...found.documents]).toEqual([0, 1]);
       expect(found.scores.every(Number.isFinite)).toBe(true);
     }
@@ -155,8 +155,8 @@ describe("the vector section", () => {
     expect(() => builder.vectorSections([{ vectors: [Float32Array.of(1, 2)] }], 3, "dot")).toThrow("dimensions");
     const part = loadOnly({ texts: [""], vectors: [Float32Array.of(1, 2)], dimensions: 2 });
     const all = documentBits(part, [0]);
-    expect(() => slab.searchVectors(part, Float32Array.of(1), all, 1)).toThrow("dimensions");
-    expect(() => slab.searchVectors(part, Float32Array.of(1, Number.NaN), all, 1)).toThrow("not finite");
+    expect(() => slab.searchVectors(part, Float32Array.of(1), all, 1, null)).toThrow("dimensions");
+    expect(() => slab.searchVectors(part, Float32Array.of(1, Number.NaN), all, 1, null)).toThrow("not finite");
   });
 
   test("has the same bytes whether vectors are given or taken over from other sections", () => {
@@ -199,7 +199,7 @@ describe("the vector section", () => {
 
   test("may be absent", () => {
     const part = loadOnly({ texts: ["a"] });
-    expect(slab.searchVectors(part, Float32Array.of(1), documentBits(part, [0]), 5).documents).toHaveLength(0);
+    expect(slab.searchVectors(part, Float32Array.of(1), documentBits(part, [0]), 5, null).documents).toHaveLength(0);
     expect(slab.scoreVector(part, Float32Array.of(1), 0)).toBeNull();
   });
 });

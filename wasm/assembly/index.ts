@@ -10,6 +10,10 @@ import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } 
 import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
 import { setParameters, textExplain, textStatistics } from "./bm25";
 import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
+import { beginInsertions, insertVectors } from "./graph_build";
+import { arrange } from "./graph_order";
+import { BEAM_MAX } from "./graph_search";
+import { beginState, checkState, graphBytes, graphInserted, sealGraph, STATE_MAGIC } from "./graph_section";
 import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm";
 import {
   checkedSection,
@@ -20,6 +24,7 @@ import {
   partColumnWidth,
   partDocuments,
   partDrop,
+  partGraph,
   partPlaceColumn,
   partPlaceSection,
   partPostings,
@@ -34,7 +39,7 @@ import {
   partWordNorms,
 } from "./parts";
 import { checksum } from "./section";
-import { CAPACITY, OK } from "./status";
+import { BAD_LENGTH, BAD_VALUE, CAPACITY, OK } from "./status";
 import {
   ENTRY_RECORD,
   ENTRY_SHIFT,
@@ -60,21 +65,33 @@ import {
 } from "./text_writer";
 import { idOfKey, scoreOfKey } from "./top_k";
 import { isEncodable } from "./vector_codec";
-import { scoreVector as scoreSelected, searchExact, selectVectors, vectorSearchBytes } from "./vector_search";
 import {
+  nodesVisited,
+  scoreVector as scoreSelected,
+  searchVectors as searchSelected,
+  selectVectors,
+  vectorSearchBytes,
+} from "./vector_search";
+import {
+  arrangeResiduals,
   beginCodes,
   beginResiduals,
-  endCodes,
+  blocksToRows,
   checkCodes,
+  codesDocuments,
+  codesSectionBytes,
   checkResiduals,
+  endCodes,
   endResiduals,
   inverseOf,
   LAYOUT_BLOCKS,
   putVector,
   takeVectors,
-  vectorsBefore,
+  roomForDocuments,
+  vectorCount,
   vectorDimensions,
-  vectorDocumentCount,
+  vectorLayout,
+  vectorsBefore,
   vectorMetric,
 } from "./vector_section";
 import { scanWholes, wholesIndexed } from "./wholes";
@@ -189,7 +206,7 @@ export function codesBegin(documents: u32, vectors: u32, dimensions: u32, metric
 
 /** Proves sections whole before vectors are taken from them. */
 export function vectorsCheck(codes: usize, codesBytes: u32, residuals: usize, residualsBytes: u32): i32 {
-  const status = checkCodes(codes, codesBytes, vectorDocumentCount(codes));
+  const status = checkCodes(codes, codesBytes, codesDocuments(codes));
   return status == OK ? checkResiduals(residuals, residualsBytes, codes) : status;
 }
 
@@ -202,6 +219,70 @@ export {
   endCodes as codesEnd,
   endResiduals as residualsEnd,
 };
+
+// --- Building a graph -----------------------------------------------------------------------
+
+/** Vectors that a `codes` section says it has. Its head of 64 bytes is enough. */
+export function codesVectors(codes: usize): u32 {
+  return vectorCount(codes);
+}
+
+/** Bytes that must be free before a section with this head, so that `graphArrange` can rewrite it. */
+export function graphRoomBefore(codes: usize): f64 {
+  return <f64>roomForDocuments(codes);
+}
+
+/** Proves a `codes` section in blocks whole, and turns it into rows for the calls below. */
+export function graphOpen(codes: usize, bytes: u32): i32 {
+  if (bytes < 64) return BAD_LENGTH;
+  const status = checkCodes(codes, bytes, codesDocuments(codes));
+  if (status != OK) return status;
+  if (vectorLayout(codes) != LAYOUT_BLOCKS) return BAD_VALUE;
+  return blocksToRows(codes) ? OK : CAPACITY;
+}
+
+/** Of the state of a graph over so many vectors, and of the graph. */
+export function graphStateBytes(vectors: u32): f64 {
+  return <f64>graphBytes(vectors);
+}
+
+/** Writes the state in which nothing was inserted to `state`. */
+export function graphBegin(codes: usize, state: usize): void {
+  beginState(state, codes, vectorCount(codes));
+}
+
+/** Proves a state whole and of these codes. */
+export function graphResume(codes: usize, state: usize, bytes: u32): i32 {
+  return checkState(state, bytes, codes, vectorCount(codes));
+}
+
+/** Inserts up to `count` vectors more and seals the state. Answers how many are in, or CAPACITY. */
+export function graphInsert(codes: usize, state: usize, count: u32): i32 {
+  const status = beginInsertions(codes, state);
+  if (status != OK) return status;
+  const inserted = insertVectors(count);
+  sealGraph(state, STATE_MAGIC);
+  return <i32>inserted;
+}
+
+export function graphInsertedOf(state: usize): u32 {
+  return graphInserted(state);
+}
+
+/**
+ * Turns a finished state into the graph, and its codes into a section in the graph's order; answers where that begins,
+ * or CAPACITY. Writes the order, u32 a vector, to `order`.
+ */
+export function graphArrange(codes: usize, state: usize, order: usize): i32 {
+  return arrange(codes, state, order);
+}
+
+export function codesBytes(codes: usize): u32 {
+  return <u32>codesSectionBytes(codes);
+}
+
+/** Proves residuals whole and puts them in the graph's order. */
+export { arrangeResiduals as residualsArrange };
 
 // --- Parts ----------------------------------------------------------------------------------
 
@@ -262,8 +343,8 @@ export function documentsOfRows(part: usize, rows: usize, to: usize): void {
 // --- Search ---------------------------------------------------------------------------------
 
 /** Scratch that a search of a part of `documents` takes besides its inputs and its keys. */
-export function searchScratch(documents: u32): f64 {
-  return <f64>max<u64>(textSearchBytes(documents), vectorSearchBytes(documents));
+export function searchScratch(documents: u32, hasGraph: bool): f64 {
+  return <f64>max<u64>(textSearchBytes(documents), vectorSearchBytes(documents, hasGraph));
 }
 
 export function statistics(part: usize, terms: usize, count: u32, live: usize, out: usize): void {
@@ -292,11 +373,17 @@ export function prefixTermBytes(): u32 {
   return PREFIX_ENTRY_BYTES_MAX;
 }
 
-export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, out: usize): i32 {
+/** `beam`: 0 for the exact answer, else at least `limit`; above BEAM_MAX, and without a graph, it is exact too. */
+export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
   select(part);
   const documents = partDocuments(part);
   const isAll = bitsCount(matches, <usize>bitsetBytes(documents)) == documents;
-  return searchExact(vector, isAll ? 0 : matches, limit, out);
+  return searchSelected(vector, isAll ? 0 : matches, limit, beam > BEAM_MAX ? 0 : beam, out);
+}
+
+/** Nodes of the graph that the last `searchVectors` scored; 0 when its answer is exact. */
+export function vectorsVisited(): u32 {
+  return nodesVisited;
 }
 
 export function scoreVector(part: usize, vector: usize, document: u32, out: usize): i32 {
@@ -305,7 +392,7 @@ export function scoreVector(part: usize, vector: usize, document: u32, out: usiz
 }
 
 function select(part: usize): void {
-  selectVectors(partCodes(part), partResiduals(part), partVectorOfDocument(part), partDocuments(part));
+  selectVectors(partCodes(part), partResiduals(part), partGraph(part), partVectorOfDocument(part), partDocuments(part));
 }
 
 /** Writes the ids of keys to one array, their scores to another. */

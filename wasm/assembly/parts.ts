@@ -11,12 +11,13 @@
  * them whole. Only then may a part be searched.
  */
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
+import { checkGraph, GRAPH_MAGIC } from "./graph_section";
 import { normsBytes, normsForget } from "./norms";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
 import { checkText, faultInPostings } from "./text_check";
 import { textQuestionLengthBytes } from "./text_section";
-import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorLayout } from "./vector_section";
+import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorCount, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
 const ROWS: usize = 4;
@@ -38,7 +39,8 @@ const SECTION_TEXT: u32 = 0;
 const SECTION_CODES: u32 = 1;
 const SECTION_RESIDUALS: u32 = 2;
 const SECTION_POSTINGS: u32 = 3;
-const SECTION_COUNT: u32 = 4;
+const SECTION_GRAPH: u32 = 4;
+const SECTION_COUNT: u32 = 5;
 
 @inline
 export function partDocuments(part: usize): u32 {
@@ -90,6 +92,12 @@ export function partCodes(part: usize): usize {
 @inline
 export function partResiduals(part: usize): usize {
   return sectionAt(part, SECTION_RESIDUALS);
+}
+
+/** 0 when there is none. */
+@inline
+export function partGraph(part: usize): usize {
+  return sectionAt(part, SECTION_GRAPH);
 }
 
 /** Of vectors in rows: u32 a document, one more than its vector, or 0. */
@@ -224,7 +232,11 @@ export function partCheck(part: usize): i32 {
   const codes = checkVectors(part);
   if (codes != OK) return codes;
   checkedSection = SECTION_RESIDUALS;
-  return checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
+  const residuals = checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
+  if (residuals != OK || partGraph(part) == 0) return residuals;
+  checkedSection = SECTION_GRAPH;
+  const vectors = vectorCount(partCodes(part));
+  return checkGraph(partGraph(part), sectionBytes(part, SECTION_GRAPH), partCodes(part), vectors, GRAPH_MAGIC);
 }
 
 function checkTexts(part: usize): i32 {

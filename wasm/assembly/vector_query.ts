@@ -86,6 +86,14 @@ export function rowSums(row: usize, bytes: u32, query: usize): v128 {
   return i32x4.add(low, high);
 }
 
+/** The lanes of each are partial sums: transposed and added, the lanes of the answer are the sums of the four. */
+@inline
+export function sumsOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+}
+
 /** The exact score of vector `index`, whose codes have this product with the query. */
 @inline
 export function scoreOfProduct(codes: usize, residuals: usize, index: u32, product: f64): f32 {

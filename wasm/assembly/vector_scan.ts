@@ -23,10 +23,13 @@ import {
   LANE_PRODUCTS_MAX,
   queryMetric,
   queryOfBlocks,
+  queryOfRows,
   queryRowBytes,
   rowProduct,
+  rowSums,
   SHORT_DIMENSIONS_MAX,
   scoreOfProduct,
+  sumsOfFour,
 } from "./vector_query";
 import {
   BLOCK_VECTORS,
@@ -44,6 +47,10 @@ import {
 
 /** Of a block: group g has its vectors g, g + 4, g + 8, g + 12, which lie in lane g of its four sums. */
 const GROUPS: u32 = 4;
+/** Longer rows are read one after the other, as memory likes it; shorter ones four abreast. */
+const ROWS_ABREAST_BYTES_MAX: u32 = 128;
+/** Rows of a block that are read one by one rather than with the others. */
+const SPARSE_ROWS_MAX: u32 = 6;
 /** More than what rounding to 32 bits changes of a number. */
 const ROUNDING: f64 = 1.0 / 4194304.0;
 const ROUNDING_LEAST: f64 = 1e-37;
@@ -86,10 +93,10 @@ export function scan(
   wanted = wantedAt;
   reaches = room;
   products = room + <usize>reachBytes(vectorCount(codes));
-  isShort = false;
+  isShort = queryRowBytes <= SHORT_DIMENSIONS_MAX;
   if (vectorLayout(codes) != LAYOUT_BLOCKS) reachRows();
-  else if (queryMetric == METRIC_L2 || queryRowBytes > SHORT_DIMENSIONS_MAX) reachWide();
-  else reachShort();
+  else if (isShort) reachShort();
+  else reachLong();
   const groups = choose(chosen, limit);
   heapBegin(out, limit);
   beginLeast(chosen, groups, limit);
@@ -111,60 +118,88 @@ function wantedOf(block: u32): u32 {
 // --- Reaches --------------------------------------------------------------------------------
 
 function reachShort(): void {
-  isShort = true;
   const blocks = blockCount(vectorCount(codes));
   const blockBytes = (<usize>queryRowBytes) << 4;
   const offset = i32x4.splat(-PLANE_OFFSET * querySum);
-  const slackFactor = <f32>(queryNorm / 256.0);
   const query = queryOfBlocks;
   const small = i16x8.splat(255);
   let at = vectorCodes(codes);
-  let bounds = vectorBounds(codes);
-  let scales = vectorScales(codes);
-  let to = reaches;
-  let sums = products;
-  for (let block: u32 = 0; block < blocks; block++) {
+  for (let block: u32 = 0; block < blocks; block++, at += blockBytes) {
     const bits = wantedOf(block);
-    if (bits != 0) {
-      let a = offset;
-      let b = offset;
-      let c = offset;
-      let d = offset;
-      let dimension = query;
-      for (let from = at, end = at + blockBytes; from < end; from += 64) {
-        const even = v128.load32_splat(dimension);
-        const odd = v128.load32_splat(dimension, 4);
-        dimension += 8;
-        a = i32x4.add(a, dot(v128.load(from), small, even, odd));
-        b = i32x4.add(b, dot(v128.load(from, 16), small, even, odd));
-        c = i32x4.add(c, dot(v128.load(from, 32), small, even, odd));
-        d = i32x4.add(d, dot(v128.load(from, 48), small, even, odd));
-      }
-      v128.store(sums, a);
-      v128.store(sums, b, 16);
-      v128.store(sums, c, 32);
-      v128.store(sums, d, 48);
-      let reachA = f32x4.mul(f32x4.convert_i32x4_s(a), v128.load(scales));
-      let reachB = f32x4.mul(f32x4.convert_i32x4_s(b), v128.load(scales, 16));
-      let reachC = f32x4.mul(f32x4.convert_i32x4_s(c), v128.load(scales, 32));
-      let reachD = f32x4.mul(f32x4.convert_i32x4_s(d), v128.load(scales, 48));
-      if (bits != 0xffff) {
-        reachA = where(reachA, bits);
-        reachB = where(reachB, bits >> 4);
-        reachC = where(reachC, bits >> 8);
-        reachD = where(reachD, bits >> 12);
-      }
-      const most = greatest(greatest(reachA, reachB), greatest(reachC, reachD));
-      v128.store(to, f32x4.add(most, f32x4.splat(load<f32>(bounds) * slackFactor)));
-    } else {
-      v128.store(to, f32x4.splat(NaN));
+    if (bits == 0) {
+      keepNothing(block);
+      continue;
     }
-    at += blockBytes;
-    sums += 64;
-    bounds += 4;
-    scales += 64;
-    to += 16;
+    let a = offset;
+    let b = offset;
+    let c = offset;
+    let d = offset;
+    let dimension = query;
+    for (let from = at, end = at + blockBytes; from < end; from += 64) {
+      const even = v128.load32_splat(dimension);
+      const odd = v128.load32_splat(dimension, 4);
+      dimension += 8;
+      a = i32x4.add(a, dot(v128.load(from), small, even, odd));
+      b = i32x4.add(b, dot(v128.load(from, 16), small, even, odd));
+      c = i32x4.add(c, dot(v128.load(from, 32), small, even, odd));
+      d = i32x4.add(d, dot(v128.load(from, 48), small, even, odd));
+    }
+    keepSums(block, bits, a, b, c, d);
   }
+}
+
+@inline
+function keepNothing(block: u32): void {
+  v128.store(reaches + ((<usize>block) << 4), f32x4.splat(NaN));
+}
+
+/** The products of a block, without the plane's offset, and the reaches of its groups. */
+@inline
+function keepSums(block: u32, bits: u32, a: v128, b: v128, c: v128, d: v128): void {
+  const sums = products + ((<usize>block) << 6);
+  v128.store(sums, a);
+  v128.store(sums, b, 16);
+  v128.store(sums, c, 32);
+  v128.store(sums, d, 48);
+  const scales = vectorScales(codes) + ((<usize>block) << 6);
+  let reachA = f32x4.mul(f32x4.convert_i32x4_s(a), v128.load(scales));
+  let reachB = f32x4.mul(f32x4.convert_i32x4_s(b), v128.load(scales, 16));
+  let reachC = f32x4.mul(f32x4.convert_i32x4_s(c), v128.load(scales, 32));
+  let reachD = f32x4.mul(f32x4.convert_i32x4_s(d), v128.load(scales, 48));
+  if (queryMetric == METRIC_L2) {
+    const squares = vectorSquares(codes) + ((<usize>block) << 7);
+    reachA = without(reachA, lengths(v128.load(scales), squares));
+    reachB = without(reachB, lengths(v128.load(scales, 16), squares + 32));
+    reachC = without(reachC, lengths(v128.load(scales, 32), squares + 64));
+    reachD = without(reachD, lengths(v128.load(scales, 48), squares + 96));
+  }
+  if (bits != 0xffff) {
+    reachA = where(reachA, bits);
+    reachB = where(reachB, bits >> 4);
+    reachC = where(reachC, bits >> 8);
+    reachD = where(reachD, bits >> 12);
+  }
+  const slack = load<f32>(vectorBounds(codes) + ((<usize>block) << 2)) * <f32>(queryNorm / 256.0);
+  const most = greatest(greatest(reachA, reachB), greatest(reachC, reachD));
+  v128.store(reaches + ((<usize>block) << 4), f32x4.add(most, f32x4.splat(slack)));
+}
+
+/** ∞, which reaches everything, where the numbers are too great to tell. */
+@inline
+function without(reach: v128, length: v128): v128 {
+  const left = f32x4.sub(reach, length);
+  return v128.bitselect(left, f32x4.splat(Infinity), f32x4.eq(left, left));
+}
+
+/** What l2 takes from a reach, of four vectors: not more than it is. */
+@inline
+function lengths(scales: v128, squares: usize): v128 {
+  const factor = f64x2.splat(queryScale > 0 ? (1.0 - ROUNDING) / (512.0 * queryScale) : 0);
+  const low = f64x2.promote_low_f32x4(scales);
+  const high = f64x2.promote_low_f32x4(v128.shuffle<i64>(scales, scales, 1, 1));
+  const lowLengths = f64x2.mul(f64x2.mul(f64x2.mul(low, low), v128.load(squares)), factor);
+  const highLengths = f64x2.mul(f64x2.mul(f64x2.mul(high, high), v128.load(squares, 16)), factor);
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(lowLengths), f32x4.demote_f64x2_zero(highLengths), 0, 2);
 }
 
 @inline
@@ -186,8 +221,8 @@ function where(reach: v128, bits: u32): v128 {
   return v128.bitselect(reach, f32x4.splat(-Infinity), lanes);
 }
 
-/** In 64 bits: l2, whose reach has the vector's own length in it, and long vectors. */
-function reachWide(): void {
+/** In 64 bits. */
+function reachLong(): void {
   const blocks = blockCount(vectorCount(codes));
   for (let block: u32 = 0; block < blocks; block++) {
     const bits = wantedOf(block);
@@ -196,14 +231,53 @@ function reachWide(): void {
   }
 }
 
-/** Only the rows that are asked for are looked at. */
 function reachRows(): void {
-  const blocks = blockCount(vectorCount(codes));
-  for (let block: u32 = 0; block < blocks; block++) {
+  const count = vectorCount(codes);
+  const whole = count / BLOCK_VECTORS;
+  const four = (<usize>queryRowBytes) << 2;
+  const offset = i32x4.splat(-PLANE_OFFSET * querySum);
+  for (let block: u32 = 0; block < blockCount(count); block++) {
     const bits = wantedOf(block);
-    rowProducts(block, bits);
-    keepReaches(block, bits);
+    if (!isShort || block == whole || <u32>popcnt(bits) <= SPARSE_ROWS_MAX) {
+      rowProducts(block, bits);
+      keepReaches(block, bits);
+      continue;
+    }
+    const at = codeRow(codes, block * BLOCK_VECTORS);
+    const a = i32x4.add(sumFour(at), offset);
+    const b = i32x4.add(sumFour(at + four), offset);
+    const c = i32x4.add(sumFour(at + 2 * four), offset);
+    keepSums(block, bits, a, b, c, i32x4.add(sumFour(at + 3 * four), offset));
   }
+}
+
+/** Sums of four rows. */
+@inline
+function sumFour(at: usize): v128 {
+  const bytes = <usize>queryRowBytes;
+  let a = i32x4.splat(0);
+  let b = i32x4.splat(0);
+  let c = i32x4.splat(0);
+  let d = i32x4.splat(0);
+  if (queryRowBytes > ROWS_ABREAST_BYTES_MAX) {
+    a = rowSums(at, queryRowBytes, queryOfRows);
+    b = rowSums(at + bytes, queryRowBytes, queryOfRows);
+    c = rowSums(at + 2 * bytes, queryRowBytes, queryOfRows);
+    d = rowSums(at + 3 * bytes, queryRowBytes, queryOfRows);
+  } else {
+    const small = i16x8.splat(255);
+    let query = queryOfRows;
+    for (const end = at + bytes; at < end; at += 16) {
+      const even = v128.load(query);
+      const odd = v128.load(query, 16);
+      query += 32;
+      a = i32x4.add(a, dot(v128.load(at), small, even, odd));
+      b = i32x4.add(b, dot(v128.load(at + bytes), small, even, odd));
+      c = i32x4.add(c, dot(v128.load(at + 2 * bytes), small, even, odd));
+      d = i32x4.add(d, dot(v128.load(at + 3 * bytes), small, even, odd));
+    }
+  }
+  return sumsOfFour(a, b, c, d);
 }
 
 /** Of the products of a block. */
@@ -278,7 +352,9 @@ function addFour(to: usize, sums: v128): void {
 function rowProducts(block: u32, bits: u32): void {
   for (; bits != 0; bits &= bits - 1) {
     const index = block * BLOCK_VECTORS + <u32>ctz(bits);
-    store<f64>(products + ((<usize>index) << 3), <f64>rowProduct(codeRow(codes, index)));
+    const product = rowProduct(codeRow(codes, index));
+    if (isShort) store<i32>(products + ((<usize>index) << 2), <i32>product);
+    else store<f64>(products + ((<usize>index) << 3), <f64>product);
   }
 }
 

@@ -1,11 +1,13 @@
 /**
- * Search of a part's vectors: exact by a scan (vector_scan.ts). Ids are documents.
+ * Search of a part's vectors: exact by a scan (vector_scan.ts), or by its graph (graph_search.ts) with the scan to fall
+ * back to. Ids are documents.
  */
 import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsetBytes } from "./text_section";
-import { bitsGather, setBit } from "./bitset";
-import { BAD_ARGUMENT, CAPACITY } from "./status";
-import { heapSort } from "./top_k";
+import { bitsCount, bitsGather, clearPadding, flipBit } from "./bitset";
+import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
+import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
+import { heapBegin, heapSort } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
 import { scan, scanBytes } from "./vector_scan";
 import {
@@ -24,57 +26,95 @@ import { rowBytes } from "./vector_codec";
 /** Where the vectors of a part lie; 0 when it has none. */
 export let codes: usize = 0;
 export let residuals: usize = 0;
+/** 0 when there is none. */
+let graph: usize = 0;
 /** Of vectors in rows: u32 a document, one more than its vector, or 0. */
 let inverse: usize = 0;
 let documents: u32 = 0;
 
-export function selectVectors(codesAt: usize, residualsAt: usize, inverseAt: usize, documentCount: u32): void {
+export function selectVectors(
+  codesAt: usize,
+  residualsAt: usize,
+  graphAt: usize,
+  inverseAt: usize,
+  documentCount: u32,
+): void {
   codes = codesAt;
   residuals = residualsAt;
+  graph = graphAt;
   inverse = inverseAt;
   documents = documentCount;
 }
 
 /** Scratch that a search of so many vectors takes besides its query and keys. */
-export function vectorSearchBytes(vectors: u32): u64 {
-  return bitsetBytes(vectors) + scanBytes(vectors);
+export function vectorSearchBytes(vectors: u32, hasGraph: bool): u64 {
+  return bitsetBytes(vectors) + scanBytes(vectors) + (hasGraph ? graphSearchBytes(vectors) : 0);
 }
+
+/** Nodes that the last search scored in the graph; 0 when its answer is that of a scan, and exact. */
+export let nodesVisited: u32 = 0;
 
 /**
  * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many. `matches` is a bitset over
  * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
-export function searchExact(vector: usize, matches: usize, limit: u32, out: usize): i32 {
+export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
   const mark = arenaMark();
+  const most = min(limit, vectorCount(codes));
+  const status = most > 0 ? offerBest(vector, matches, most, beam, out) : 0;
+  arenaRelease(mark);
+  if (status < 0) return status;
+  return most > 0 ? heapSort() : 0;
+}
+
+function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
+  nodesVisited = 0;
+  if (!beginQuery(codes, vector)) return CAPACITY;
+  const share = matches == 0 ? 1 : <f64>bitsCount(matches, <usize>bitsetBytes(documents)) / <f64>documents;
+  if (graph != 0 && beam > 0) {
+    heapBegin(out, most);
+    const found = searchGraph(codes, residuals, graph, matches, share, beam, most);
+    if (found != 0) {
+      nodesVisited = nodesScored;
+      return min(found, 0);
+    }
+  }
+  return offerAll(matches, most, out);
+}
+
+/** By a scan of what matches. */
+function offerAll(matches: usize, most: u32, out: usize): i32 {
   const count = vectorCount(codes);
-  const most = min(limit, count);
-  if (most == 0) return 0;
   const bytes = <usize>bitsetBytes(count);
   const wanted = matches == 0 || hasAllDocuments(codes) ? matches : arenaTake(bytes);
   const room = arenaTake(scanBytes(count));
   const chosen = arenaTake((<u64>most) << 3);
-  const fits = (matches == 0 || wanted != 0) && room != 0 && chosen != 0;
-  if (!fits || !beginQuery(codes, vector)) {
-    arenaRelease(mark);
-    return CAPACITY;
-  }
+  if ((matches != 0 && wanted == 0) || room == 0 || chosen == 0) return CAPACITY;
   if (wanted != matches) findWanted(matches, wanted, bytes);
   scan(codes, residuals, wanted, room, chosen, most, out);
-  arenaRelease(mark);
-  return heapSort();
+  return OK;
 }
 
 /** Bits of documents to bits of vectors. */
 function findWanted(matches: usize, wanted: usize, bytes: usize): void {
+  const count = vectorCount(codes);
   if (vectorLayout(codes) != LAYOUT_ROWS) {
-    bitsGather(matches, vectorDocuments(codes), vectorCount(codes), wanted, bytes);
+    bitsGather(matches, vectorDocuments(codes), count, wanted, bytes);
     return;
   }
-  memory.fill(wanted, 0, bytes);
+  // Whichever are fewer are looked up: those that match, or those that do not.
+  const areMost = bitsCount(matches, <usize>bitsetBytes(documents)) > documents / 2;
+  memory.fill(wanted, areMost ? 0xff : 0, bytes);
+  if (areMost) clearPadding(wanted, bytes, count);
+  const flip: u64 = areMost ? ~(<u64>0) : 0;
   for (let at: u32 = 0; at < documents; at += 64) {
-    for (let bits = load<u64>(matches + (at >> 3)); bits != 0; bits &= bits - 1) {
+    const left = documents - at;
+    let bits = load<u64>(matches + (at >> 3)) ^ flip;
+    if (left < 64) bits &= ((<u64>1) << left) - 1;
+    for (; bits != 0; bits &= bits - 1) {
       const index = load<u32>(inverse + ((<usize>at + <usize>ctz(bits)) << 2));
-      if (index != 0) setBit(wanted, index - 1);
+      if (index != 0) flipBit(wanted, index - 1);
     }
   }
 }

@@ -2,7 +2,7 @@
  * The two sections of vectors: `codes`, which a search reads, and `residuals`, which only the best of them need.
  *
  *   codes       head       24 documents u32 · 28 vectors u32 · 32 dimensions u32 · 36 metric u32 · 40 layout u32
- *               documents  u32 a vector: the document it belongs to. Absent when vector i is of document i, all of them
+ *               documents  u32 a vector: the document it belongs to. Absent in blocks when all documents have one
  *               scales     f32 a vector
  *               bounds     f32 a block of 16 vectors: the greatest slack of its vectors (vector_codec.ts)
  *               squares    f64 a vector: Σ q². Only with l2
@@ -18,7 +18,8 @@
  *   rows     a row a vector, for a graph (graph_section.ts), which visits one vector here and one there. In the graph's
  *            order; documents do not ascend.
  */
-import { aligned, arenaTake } from "./arena";
+import { aligned, arenaMark, arenaRelease, arenaTake } from "./arena";
+import { permuteRows } from "./permutation";
 import { checkSection, padded16, sealSection } from "./section";
 import { BAD_LENGTH, BAD_ORDER, BAD_VALUE, OK } from "./status";
 import {
@@ -54,7 +55,7 @@ const RESIDUAL_VECTORS: usize = 24;
 const RESIDUAL_DIMENSIONS: usize = 28;
 
 @inline
-export function vectorDocumentCount(codes: usize): u32 {
+export function codesDocuments(codes: usize): u32 {
   return load<u32>(codes, DOCUMENTS);
 }
 
@@ -125,6 +126,12 @@ export function documentOf(codes: usize, index: u32): u32 {
   return hasAllDocuments(codes) ? index : load<u32>(vectorDocuments(codes) + ((<usize>index) << 2));
 }
 
+export function greatestScaleOf(codes: usize): f32 {
+  let greatest: f32 = 0;
+  for (let at = vectorScales(codes), end = vectorBounds(codes); at < end; at += 4) greatest = max<f32>(greatest, load<f32>(at));
+  return greatest;
+}
+
 /** Of a section in rows. */
 @inline
 export function codeRow(codes: usize, index: u32): usize {
@@ -185,14 +192,20 @@ export function beginCodes(documents: u32, vectors: u32, dimensions: u32, metric
   const bytes = codesBytes(vectors, dimensions, metric, layout | all);
   const codes = bytes > <u64>i32.MAX_VALUE ? 0 : arenaTake(bytes);
   if (codes == 0) return 0;
-  memory.fill(codes, 0, <usize>bytes);
+  writeHead(codes, documents, vectors, dimensions, metric, layout | all);
+  memory.fill(vectorCodes(codes), <u8>PLANE_OFFSET, <usize>bytes - (vectorCodes(codes) - codes));
+  return codes;
+}
+
+/** Zeros all that stands before the codes. */
+function writeHead(codes: usize, documents: u32, vectors: u32, dimensions: u32, metric: u32, layout: u32): void {
+  memory.fill(codes, 0, HEAD_BYTES);
   store<u32>(codes, documents, DOCUMENTS);
   store<u32>(codes, vectors, VECTORS);
   store<u32>(codes, dimensions, DIMENSIONS);
   store<u32>(codes, metric, METRIC);
-  store<u32>(codes, layout | all, LAYOUT);
-  memory.fill(vectorCodes(codes), <u8>PLANE_OFFSET, <usize>bytes - (vectorCodes(codes) - codes));
-  return codes;
+  store<u32>(codes, layout, LAYOUT);
+  memory.fill(codes + HEAD_BYTES, 0, vectorCodes(codes) - codes - HEAD_BYTES);
 }
 
 export function beginResiduals(vectors: u32, dimensions: u32): usize {
@@ -303,6 +316,71 @@ export function endResiduals(residuals: usize): u32 {
   const bytes = <u32>residualsSectionBytes(residuals);
   sealSection(residuals, bytes, RESIDUALS_MAGIC);
   return bytes;
+}
+
+// --- From blocks to rows --------------------------------------------------------------------
+
+/** How far before a section in blocks its section in rows begins, so that both have their codes at one place. */
+export function roomForDocuments(codes: usize): usize {
+  return hasAllDocuments(codes) ? slots(codes) << 2 : 0;
+}
+
+/** Rewrites the codes of a section in blocks as rows, in place. False when there is no room. */
+export function blocksToRows(codes: usize): bool {
+  const bytes = rowBytes(vectorDimensions(codes));
+  const mark = arenaMark();
+  const block = arenaTake(<u64>bytes * BLOCK_VECTORS);
+  if (block == 0) return false;
+  let at = vectorCodes(codes);
+  for (let i: u32 = 0; i < blockCount(vectorCount(codes)); i++) {
+    memory.copy(block, at, bytes * BLOCK_VECTORS);
+    for (let vector: usize = 0; vector < BLOCK_VECTORS; vector++) {
+      let from = block + (vector << 2);
+      for (const end = at + bytes; at < end; at += 4) {
+        store<u32>(at, load<u32>(from));
+        from += BLOCK_VECTORS * 4;
+      }
+    }
+  }
+  arenaRelease(mark);
+  return true;
+}
+
+/**
+ * Turns a section whose codes `blocksToRows` rewrote into one in rows, `roomForDocuments` before it: its vector i is what
+ * was vector order[i]. A vector's slack is not known any more, only its block's, which is as great at least. Answers the
+ * section, sealed, or 0 when there is no room.
+ */
+export function codesToRowSection(codes: usize, order: usize): usize {
+  const vectors = vectorCount(codes);
+  const rows = vectorCodes(codes);
+  const old = arenaTake(rows - codes);
+  if (old == 0) return 0;
+  memory.copy(old, codes, rows - codes);
+  if (permuteRows(rows, rowBytes(vectorDimensions(old)), vectors, order) != OK) return 0;
+  const section = codes - roomForDocuments(old);
+  writeHead(section, load<u32>(old, DOCUMENTS), vectors, vectorDimensions(old), vectorMetric(old), LAYOUT_ROWS);
+  for (let i: u32 = 0; i < vectors; i++) {
+    const from = load<u32>(order + ((<usize>i) << 2));
+    const slot = (<usize>from) << 2;
+    const slack = load<f32>(vectorBounds(old) + ((<usize>(from / BLOCK_VECTORS)) << 2));
+    const squares = vectorMetric(old) == METRIC_L2 ? load<f64>(vectorSquares(old) + (slot << 1)) : 0;
+    putNumbers(section, i, documentOf(old, from), load<f32>(vectorScales(old) + slot), slack, squares);
+  }
+  const end = codeRow(section, vectors);
+  memory.fill(end, <u8>PLANE_OFFSET, section + <usize>codesSectionBytes(section) - end);
+  endCodes(section);
+  return section;
+}
+
+/** Puts the rows of `residuals` in the order of a graph. */
+export function arrangeResiduals(residuals: usize, bytes: u32, order: usize, vectors: u32): i32 {
+  const status = checkSection(residuals, bytes, RESIDUALS_MAGIC, HEAD_BYTES);
+  if (status != OK) return status;
+  if (load<u32>(residuals, RESIDUAL_VECTORS) != vectors || residualsSectionBytes(residuals) != bytes) return BAD_LENGTH;
+  const permuted = permuteRows(residualRow(residuals, 0), rowBytes(load<u32>(residuals, RESIDUAL_DIMENSIONS)), vectors, order);
+  if (permuted == OK) endResiduals(residuals);
+  return permuted;
 }
 
 // --- Checks ---------------------------------------------------------------------------------
