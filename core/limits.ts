@@ -150,6 +150,8 @@ export const LIST_LIMIT_MAX = 1_000;
 export const PREFIX_TERMS_MAX = 512;
 /** A leg of a hybrid search hands at least this many candidates to the fusion, or 5·top_k if more. */
 export const LEG_CANDIDATES_MIN = 100;
+/** Vectors of a shard from which on it has a graph: below it, a scan is as cheap. */
+export const HNSW_VECTORS_MIN = 20_000;
 
 // --- Memory ---------------------------------------------------------------------------------
 

@@ -322,6 +322,8 @@ export interface KernelSlab {
     limit: number,
     beam: number | null,
   ): RankedVectors;
+  /** What a search of the part's vectors can be planned by. */
+  vectorsOf(part: LoadedPart): { readonly count: number; readonly hasGraph: boolean };
   explainText(part: LoadedPart, parameters: TextParameters, document: number): readonly TermExplanation[];
   /** The exact score of one document, or null when it has no vector. */
   scoreVector(part: LoadedPart, query: Float32Array, document: number): number | null;

@@ -94,6 +94,7 @@ export interface KernelExports {
   partDrop(part: number): void;
   partRowOfDocument(part: number): number;
   partRowTimes(part: number): number;
+  partVectors(part: number): number;
   partDimensions(part: number): number;
   partMetric(part: number): number;
   searchScratch(documents: number, hasGraph: number): number;

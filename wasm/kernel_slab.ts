@@ -68,6 +68,10 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
         const most = Math.min(limit, held.documents);
         return searchVectors(instance, held, at, putDocuments(held, matches), most, beam);
       }),
+    vectorsOf(part) {
+      const { vectors, hasGraph } = parts.held(part);
+      return { count: vectors, hasGraph };
+    },
     explainText: (part, parameters, document) =>
       instance.frame(() => explainText(instance, parts.held(part), parameters, document)),
     scoreVector: (part, query, document) =>

@@ -43,6 +43,8 @@ export interface HeldPart {
   readonly part: LoadedPart;
   readonly documents: number;
   readonly rows: number;
+  readonly vectors: number;
+  readonly hasGraph: boolean;
   /** 0 when the part has no vectors. */
   readonly dimensions: number;
   readonly metric: number;
@@ -196,6 +198,8 @@ function describe(instance: KernelInstance, part: LoadedPart, sections: PartSect
     part,
     documents: sections.documents,
     rows: sections.rows,
+    vectors: instance.kernel.partVectors(part),
+    hasGraph: hasGraph(sections),
     dimensions: instance.kernel.partDimensions(part),
     metric: instance.kernel.partMetric(part),
     codeCounts: plan.codeCounts,

@@ -9,6 +9,7 @@ import type { Part, VectorSpace } from "../index/part.ts";
 import type { Bits, LoadedPart, Ranked, TextParameters, TextStatistics } from "../ports.ts";
 import { addStatistics, NO_STATISTICS } from "./bm25.ts";
 import { columnOrderOf, filterRows } from "./matches.ts";
+import { planVectors, type VectorPlan, withoutGraph } from "./plan.ts";
 import { intersect, mayHold, type TimeWindow, timeBounds } from "./prune.ts";
 import type { PartAccess } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
@@ -34,6 +35,8 @@ export interface Legs {
   readonly candidates: number;
   readonly text: Ordinals | null;
   readonly vector: Ordinals | null;
+  /** How the vectors of each part were searched. */
+  readonly vectorPlans: readonly VectorPlan[];
 }
 
 /** `space` is the search's. */
@@ -80,6 +83,7 @@ export function runLegs(
   const bounds = intersect(search.window, timeBounds(search.filter));
   const text: Portion[] = [];
   const vector: Portion[] = [];
+  const vectorPlans: VectorPlan[] = [];
   let candidates = 0;
   for (const part of seen) {
     if (!mayHold(part.part, bounds)) continue;
@@ -91,11 +95,14 @@ export function runLegs(
     if (parameters !== null) {
       text.push({ base: part.base, ranked: access.slab.searchText(opened.value, parameters, documents, limit) });
     }
-    const ranked = searchVectors(access, opened.value, part, search, rows, limit);
-    if (ranked !== null) vector.push({ base: part.base, ranked });
+    const found = searchVectors(access, opened.value, part, search, rows, limit);
+    if (found === null) continue;
+    vector.push({ base: part.base, ranked: found.ranked });
+    vectorPlans.push(found.plan);
   }
   return ok({
     candidates,
+    vectorPlans,
     text: search.mode === "vector" ? null : merge(text, limit),
     vector: search.mode === "text" ? null : merge(vector, limit),
   });
@@ -137,11 +144,22 @@ function searchVectors(
   search: ResolvedSearch,
   rows: Bits,
   limit: number,
-): Ranked | null {
+): { readonly ranked: Ranked; readonly plan: VectorPlan } | null {
   if (search.vector === null || search.mode === "text" || vectorRowEnd === 0) return null;
   if (vectorsIn(part, search.vectorSpace) === null) return null;
   const seen = vectorRowEnd >= live.rowEnd ? rows : slab.and(loaded, rows, slab.rowsBefore(loaded, vectorRowEnd));
-  return slab.searchVectors(loaded, search.vector, slab.documentsOf(loaded, seen), limit, null);
+  const documents = slab.documentsOf(loaded, seen);
+  const { count, hasGraph } = slab.vectorsOf(loaded);
+  const shape = {
+    vectors: count,
+    dimensions: search.vector.length,
+    hasGraph,
+    matches: slab.countDocuments(loaded, documents),
+    documents: part.documents,
+  };
+  const plan = planVectors(shape, limit, search.exactOnly);
+  const ranked = slab.searchVectors(loaded, search.vector, documents, limit, plan.beam);
+  return { ranked, plan: ranked.visited === 0 ? withoutGraph(plan, shape) : plan };
 }
 
 interface Portion {

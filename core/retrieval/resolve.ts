@@ -55,6 +55,8 @@ export interface ResolvedSearch {
   readonly filter: Filter;
   /** `from` to `to`, both inclusive, and not after `valid_at`: an event is valid from its time on. */
   readonly window: TimeWindow;
+  /** No plan but an exact one will do. */
+  readonly exactOnly: boolean;
   /** The request restricts by filter or time. */
   readonly restricted: boolean;
   readonly include: { readonly text: boolean; readonly attributes: boolean };
@@ -92,6 +94,7 @@ export function resolveSearch(request: SearchRequest, context: ResolveContext): 
     topK: request.topK,
     filter: filter.value,
     window: windowOf(request),
+    exactOnly: request.exact,
     restricted: isRestricted(request, filter.value),
     include: { text: request.include.includes("text"), attributes: request.include.includes("attributes") },
     explain: request.explain,

@@ -13,6 +13,7 @@ import { type RatedTerm, rateTerms, textParameters } from "./bm25.ts";
 import { type ExplainSource, explainHit } from "./explain.ts";
 import { createTextReader, type Finding, type HitSource, hydrate } from "./hit.ts";
 import { gatherStatistics, type Legs, type Ordinals, runLegs, type SeenPart, seenParts } from "./legs.ts";
+import { describePlans, overallPlan } from "./plan.ts";
 import type { PartAccess, SlabResidency } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
 import { findVerbatim, verbatimWeight } from "./verbatim.ts";
@@ -64,7 +65,7 @@ export function searchView(
   if (!findings.ok) return findings;
   return ok({
     hits: hydrate(findings.value, { ...context, include: search.include }),
-    ...planOf(search, legs.value.candidates),
+    ...planOf(search, legs.value),
     candidates: legs.value.candidates,
     resident: access.value.resident,
   });
@@ -165,8 +166,12 @@ function partOfOrdinal(seen: readonly SeenPart[], ordinal: number): SeenPart {
   return found;
 }
 
-function planOf(search: ResolvedSearch, candidates: number): Pick<SearchOutcome, "plan" | "planReason"> {
-  const documents = candidates === 1 ? "1 live document" : `${candidates} live documents`;
-  if (!search.restricted) return { plan: "exact", planReason: `${documents} in all, each of them scored.` };
-  return { plan: "filtered_exact", planReason: `${documents} match the filter, each of them scored.` };
+function planOf(search: ResolvedSearch, legs: Legs): Pick<SearchOutcome, "plan" | "planReason"> {
+  const documents = legs.candidates === 1 ? "1 live document" : `${legs.candidates} live documents`;
+  const eligible = search.restricted ? `${documents} match the filter` : `${documents} in all`;
+  const plans = describePlans(legs.vectorPlans);
+  return {
+    plan: overallPlan(legs.vectorPlans, search.restricted),
+    planReason: plans === "" ? `${eligible}, each of them scored.` : `${eligible}. Vectors of ${plans}.`,
+  };
 }

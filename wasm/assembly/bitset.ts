@@ -13,12 +13,6 @@ export function setBit(bits: usize, index: u32): void {
   store<u8>(at, <u32>load<u8>(at) | (1 << (index & 7)));
 }
 
-@inline
-export function flipBit(bits: usize, index: u32): void {
-  const at = bits + (index >> 3);
-  store<u8>(at, <u32>load<u8>(at) ^ (1 << (index & 7)));
-}
-
 /** `bytes` are a multiple of 16, here and below. `to` may be one of the operands. */
 export function bitsAnd(a: usize, b: usize, to: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.and(v128.load(a + i), v128.load(b + i)));
@@ -34,8 +28,7 @@ export function bitsNot(a: usize, to: usize, bytes: usize, count: u32): void {
   clearPadding(to, bytes, count);
 }
 
-/** Sets what lies behind `count` bits to zero. */
-export function clearPadding(bits: usize, bytes: usize, count: u32): void {
+function clearPadding(bits: usize, bytes: usize, count: u32): void {
   const whole = <usize>(count >> 3);
   if (whole >= bytes) return;
   store<u8>(bits + whole, <u32>load<u8>(bits + whole) & ((1 << (count & 7)) - 1));

@@ -306,6 +306,10 @@ export function partFault(): u32 {
   return checkedSection;
 }
 
+export function partVectors(part: usize): u32 {
+  return partCodes(part) == 0 ? 0 : vectorCount(partCodes(part));
+}
+
 export function partDimensions(part: usize): u32 {
   return partCodes(part) == 0 ? 0 : vectorDimensions(partCodes(part));
 }

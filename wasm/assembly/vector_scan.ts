@@ -17,6 +17,7 @@
  *
  * Reaches are kept in 32 bits. Slack is greater than what those can be off (vector_codec.ts).
  */
+import { hasBit } from "./bitset";
 import { heapBegin, heapCount, heapIsFull, heapOffer, heapWorstScore, idOfKey, keyOf } from "./top_k";
 import { METRIC_L2, PLANE_OFFSET, queryNorm, queryScale, querySquares, querySum } from "./vector_codec";
 import {
@@ -59,6 +60,8 @@ let codes: usize = 0;
 let residuals: usize = 0;
 /** A bitset over vectors, padded with zeros, or 0 for all of them. */
 let wanted: usize = 0;
+/** A bitset over documents, or 0 for all of them. */
+let accepted: usize = 0;
 /** f32 a group: the greatest reach of its vectors; no number once they were scored. */
 let reaches: usize = 0;
 /** Σ code · query a vector: i32 where that is enough, else f64. */
@@ -75,14 +78,19 @@ function reachBytes(vectors: u32): u64 {
   return (<u64>blockCount(vectors)) << 4;
 }
 
+/** Groups that are scored before the others when not all of a group need be accepted: so many times the limit. */
+export const CHOSEN_PER_ACCEPTED: u32 = 4;
+
 /**
- * Puts the best `limit` of the wanted vectors into a heap at `out`, unsorted. `room` has `scanBytes`, `chosen` room for
- * `limit` keys.
+ * Puts the best `limit` of the wanted vectors into a heap at `out`, unsorted. Where most are wanted but which is costly to
+ * tell, `wantedAt` is 0 and `acceptedAt` a bitset over documents that is asked of the few that are scored. `room` has
+ * `scanBytes`, `chosen` room for `limit` keys, CHOSEN_PER_ACCEPTED times as many with `acceptedAt`.
  */
 export function scan(
   codesAt: usize,
   residualsAt: usize,
   wantedAt: usize,
+  acceptedAt: usize,
   room: usize,
   chosen: usize,
   limit: u32,
@@ -91,13 +99,14 @@ export function scan(
   codes = codesAt;
   residuals = residualsAt;
   wanted = wantedAt;
+  accepted = acceptedAt;
   reaches = room;
   products = room + <usize>reachBytes(vectorCount(codes));
   isShort = queryRowBytes <= SHORT_DIMENSIONS_MAX;
   if (vectorLayout(codes) != LAYOUT_BLOCKS) reachRows();
   else if (isShort) reachShort();
   else reachLong();
-  const groups = choose(chosen, limit);
+  const groups = choose(chosen, accepted == 0 ? limit : limit * CHOSEN_PER_ACCEPTED);
   heapBegin(out, limit);
   beginLeast(chosen, groups, limit);
   for (let i: u32 = 0; i < groups; i++) {
@@ -365,11 +374,11 @@ let least: f32 = -Infinity;
 /** The heap's worst that it was raised by. */
 let worstOfLeast: f32 = 0;
 
-/** Every chosen group has a vector whose score is at most twice its slack below its reach. */
+/** Every chosen group has a wanted vector whose score is at most twice its slack below its reach. */
 function beginLeast(chosen: usize, groups: u32, limit: u32): void {
   least = -Infinity;
   worstOfLeast = Infinity;
-  if (groups < limit || !(queryScale > 0)) return;
+  if (groups < limit || accepted != 0 || !(queryScale > 0)) return;
   let lowest = Infinity;
   for (let i: u32 = 0; i < groups; i++) {
     const group = idOfKey(load<u64>(chosen + ((<usize>i) << 3)));
@@ -401,9 +410,9 @@ function reachOf(group: u32): f32 {
   return load<f32>(reaches + ((<usize>group) << 2));
 }
 
-/** The `limit` groups with the greatest reaches, as keys at `to`, in no order. Answers how many. */
-function choose(to: usize, limit: u32): u32 {
-  heapBegin(to, limit);
+/** The `count` groups with the greatest reaches, as keys at `to`, in no order. Answers how many there are. */
+function choose(to: usize, count: u32): u32 {
+  heapBegin(to, count);
   const end = reaches + <usize>reachBytes(vectorCount(codes));
   let floor = f32x4.splat(-Infinity);
   for (let at = reaches; at < end; at += 16) {
@@ -438,7 +447,9 @@ function scoreGroup(group: u32): void {
   for (let bits = wantedOf(block) & (0x1111 << (group % GROUPS)); bits != 0; bits &= bits - 1) {
     const index = block * BLOCK_VECTORS + <u32>ctz(bits);
     if (reachOfVector(index) < <f64>least) continue;
-    heapOffer(keyOf(scoreOfProduct(codes, residuals, index, productOf(index)), documentOf(codes, index)));
+    const document = documentOf(codes, index);
+    if (accepted != 0 && !hasBit(accepted, document)) continue;
+    heapOffer(keyOf(scoreOfProduct(codes, residuals, index, productOf(index)), document));
     updateLeast();
   }
 }

@@ -4,12 +4,12 @@
  */
 import { arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsetBytes } from "./text_section";
-import { bitsCount, bitsGather, clearPadding, flipBit } from "./bitset";
+import { bitsCount, bitsGather, setBit } from "./bitset";
 import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
 import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
 import { heapBegin, heapSort } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
-import { scan, scanBytes } from "./vector_scan";
+import { CHOSEN_PER_ACCEPTED, scan, scanBytes } from "./vector_scan";
 import {
   codeRow,
   documentOf,
@@ -22,6 +22,9 @@ import {
   vectorLayout,
 } from "./vector_section";
 import { rowBytes } from "./vector_codec";
+
+/** Where so many match, finding out which vectors those are costs more than scanning the others too. */
+const READ_ALL_SHARE: f64 = 0.375;
 
 /** Where the vectors of a part lie; 0 when it has none. */
 export let codes: usize = 0;
@@ -80,41 +83,38 @@ function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usi
       return min(found, 0);
     }
   }
-  return offerAll(matches, most, out);
+  return offerAll(matches, share, most, out);
 }
 
 /** By a scan of what matches. */
-function offerAll(matches: usize, most: u32, out: usize): i32 {
+function offerAll(matches: usize, share: f64, most: u32, out: usize): i32 {
   const count = vectorCount(codes);
-  const bytes = <usize>bitsetBytes(count);
-  const wanted = matches == 0 || hasAllDocuments(codes) ? matches : arenaTake(bytes);
+  const isDirect = matches == 0 || hasAllDocuments(codes);
+  const accepted = !isDirect && share >= READ_ALL_SHARE ? matches : 0;
   const room = arenaTake(scanBytes(count));
-  const chosen = arenaTake((<u64>most) << 3);
-  if ((matches != 0 && wanted == 0) || room == 0 || chosen == 0) return CAPACITY;
-  if (wanted != matches) findWanted(matches, wanted, bytes);
-  scan(codes, residuals, wanted, room, chosen, most, out);
+  const chosen = arenaTake(((<u64>most) << 3) * (accepted == 0 ? 1 : CHOSEN_PER_ACCEPTED));
+  if (room == 0 || chosen == 0) return CAPACITY;
+  let wanted = isDirect ? matches : 0;
+  if (!isDirect && accepted == 0) {
+    wanted = arenaTake(bitsetBytes(count));
+    if (wanted == 0) return CAPACITY;
+    findWanted(matches, wanted, <usize>bitsetBytes(count));
+  }
+  scan(codes, residuals, wanted, accepted, room, chosen, most, out);
   return OK;
 }
 
 /** Bits of documents to bits of vectors. */
 function findWanted(matches: usize, wanted: usize, bytes: usize): void {
-  const count = vectorCount(codes);
   if (vectorLayout(codes) != LAYOUT_ROWS) {
-    bitsGather(matches, vectorDocuments(codes), count, wanted, bytes);
+    bitsGather(matches, vectorDocuments(codes), vectorCount(codes), wanted, bytes);
     return;
   }
-  // Whichever are fewer are looked up: those that match, or those that do not.
-  const areMost = bitsCount(matches, <usize>bitsetBytes(documents)) > documents / 2;
-  memory.fill(wanted, areMost ? 0xff : 0, bytes);
-  if (areMost) clearPadding(wanted, bytes, count);
-  const flip: u64 = areMost ? ~(<u64>0) : 0;
+  memory.fill(wanted, 0, bytes);
   for (let at: u32 = 0; at < documents; at += 64) {
-    const left = documents - at;
-    let bits = load<u64>(matches + (at >> 3)) ^ flip;
-    if (left < 64) bits &= ((<u64>1) << left) - 1;
-    for (; bits != 0; bits &= bits - 1) {
+    for (let bits = load<u64>(matches + (at >> 3)); bits != 0; bits &= bits - 1) {
       const index = load<u32>(inverse + ((<usize>at + <usize>ctz(bits)) << 2));
-      if (index != 0) flipBit(wanted, index - 1);
+      if (index != 0) setBit(wanted, index - 1);
     }
   }
 }
