@@ -5,6 +5,8 @@
  * function words and identifiers costs nothing and would only blur what peers are compared by. The set of live documents is kept between questions, as that of
  * an open snapshot is; a filter's is made anew for every question.
  */
+
+import { HNSW_BEAM_DEFAULT } from "../../core/limits.ts";
 import type { Bits, Checksum, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT, textParameters } from "../../core/retrieval/bm25.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -26,6 +28,8 @@ import { wantedValues } from "./filter_data.ts";
 const MIB = 1024 * 1024;
 /** Of the benchmarks alone: an indexer has less, and builds smaller shards. */
 const BUILDER_BYTES_MAX = 1024 * MIB;
+/** As an indexer would: between two slices it can do something else. */
+const GRAPH_SLICE_VECTORS = 10_000;
 const PAGE_BYTES = 65_536;
 const PARAMETERS = { k1: BM25_K1_DEFAULT, b: BM25_B_DEFAULT };
 /** Places in `columns`. Codes are values + 1: code 0 is a missing one. */
@@ -55,15 +59,21 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
     built.set(corpus, known);
     return known;
   };
+  const withGraphs = new WeakMap<Corpus, BuiltSections>();
+  const graphsOf = (corpus: Corpus): BuiltSections => {
+    const known = withGraphs.get(corpus) ?? addGraph(builder, sectionsOf(corpus));
+    withGraphs.set(corpus, known);
+    return known;
+  };
   const nameOf = (plan: Plan): string => (plan === "exact" ? OURS : `${OURS}, ${plan.replace("exact, ", "")}`);
   const contender = (plan: Plan): Contender => ({
     system: nameOf(plan),
     ours: true,
     async open(corpus) {
       if (plan === "hnsw" && corpus.vectors === null) return ANOTHER_KIND;
-      if (plan === "hnsw") return { reason: "this kernel builds no graphs" };
       if (plan === "exact, unfiltered" && corpus.fields === null) return ANOTHER_KIND;
-      return openSections(module, builder, sectionsOf(corpus), plan);
+      const sections = plan === "hnsw" ? graphsOf(corpus) : sectionsOf(corpus);
+      return openSections(module, builder, sections, plan);
     },
   });
   let slab: SizedSlab | null = null;
@@ -77,7 +87,7 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
       const bytes = slabBytes(module, sections);
       if (slab === null || slab.bytes < bytes) slab = { bytes, slab: createKernelSlab(module, bytes) };
       slab.slab.clear();
-      const held = { slab: slab.slab, part: loadInto(slab.slab, sections) };
+      const held = { slab: slab.slab, part: loadInto(slab.slab, sections), beam: null };
       const live = allDocuments(held);
       return hybrid(builder, held, question, live, live);
     },
@@ -124,17 +134,35 @@ function buildSections(builder: KernelBuilder, { documents, texts, vectors, fiel
   };
 }
 
+/** The same with a graph, whose building alone is timed. */
+function addGraph(builder: KernelBuilder, { sections, bytes }: BuiltSections): BuiltSections {
+  const { vectors } = sections;
+  if (vectors === null) throw new Error("a graph without vectors");
+  const from = performance.now();
+  let state: Uint8Array | null = null;
+  for (let inserted = -1, all = 0; inserted < all; ) {
+    const step = builder.graphStep(vectors, state, GRAPH_SLICE_VECTORS);
+    if (!step.ok) throw new Error(`a graph was refused: ${JSON.stringify(step.failure)}`);
+    ({ state, inserted, vectors: all } = step.value);
+  }
+  const graphed = builder.graphSections(vectors, state ?? new Uint8Array(0));
+  if (!graphed.ok) throw new Error(`a graph was refused: ${JSON.stringify(graphed.failure)}`);
+  const buildMs = performance.now() - from;
+  const graphBytes = graphed.value.graph?.length ?? 0;
+  return { sections: { ...sections, vectors: graphed.value }, buildMs, bytes: bytes + graphBytes };
+}
+
 function openSections(
   module: WebAssembly.Module,
   builder: KernelBuilder,
   { sections, buildMs, bytes }: BuiltSections,
   plan: Plan,
 ): OpenContender {
-  const held = load(module, sections);
+  const held = load(module, sections, plan === "hnsw" ? HNSW_BEAM_DEFAULT : null);
   let loadMs: number | null = held.loadMs;
   let coldLoadMs: number | null = null;
   const opened: OpenContender = {
-    settings: sections.vectors === null ? "exact BM25" : "int8 codes, certified rerank",
+    settings: settingsOf(sections, plan),
     buildMs,
     bytes,
     get coldLoadMs() {
@@ -157,14 +185,27 @@ function openSections(
 interface HeldPart {
   readonly slab: KernelSlab;
   readonly part: LoadedPart;
+  /** Of the graph; null when vectors are scanned. */
+  readonly beam: number | null;
+}
+
+function settingsOf({ vectors }: PartSections, plan: Plan): string {
+  if (vectors === null) return "exact BM25";
+  if (plan === "hnsw") return `M 16, efConstruction 200, beam ${HNSW_BEAM_DEFAULT}`;
+  return "8-bit codes, exact over 16 bits";
 }
 
 /** Into a slab of just the size. */
-function load(module: WebAssembly.Module, sections: PartSections): HeldPart & { readonly loadMs: number } {
+function load(
+  module: WebAssembly.Module,
+  sections: PartSections,
+  beam: number | null,
+): HeldPart & { readonly loadMs: number } {
   const bytes = slabBytes(module, sections);
   const from = performance.now();
   const slab = createKernelSlab(module, bytes);
-  return { slab, part: loadInto(slab, sections), loadMs: performance.now() - from };
+  const part = loadInto(slab, sections);
+  return { slab, part, beam, loadMs: performance.now() - from };
 }
 
 /** What a slab for just these has to have: whole pages. */
@@ -216,8 +257,9 @@ function formOf(leg: QuestionSet["leg"]): (question: Question) => Question | nul
   };
 }
 
-function nearest({ slab, part }: HeldPart, { vector }: Question, matches: Bits, limit: number): Ranked {
-  return slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit, null);
+function nearest({ slab, part, beam }: HeldPart, { vector }: Question, matches: Bits, limit: number): Ranked {
+  const width = beam === null ? null : Math.max(beam, 2 * limit);
+  return slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit, width);
 }
 
 function relevant(

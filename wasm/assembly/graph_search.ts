@@ -14,14 +14,13 @@ import { hasBit } from "./bitset";
 import { CAPACITY } from "./status";
 import { heapCount, heapOffer, keyOf } from "./top_k";
 import { queryRowBytes, rowProduct, scoreOfProduct } from "./vector_query";
+import { READ_ALL_SHARE } from "./vector_scan";
 import { codeRow, DIMENSIONS_MAX, documentOf, vectorCodes, vectorCount } from "./vector_section";
 
 /** The most that may be asked for, and the most that a filter widens to. */
 export const BEAM_MAX: u32 = 4096;
 /** How much wider than by chance a filtered beam is. */
 const WIDENING: f64 = 1.1;
-/** Where so many match, a scan reads all rows: those it does not need lie among those it does. */
-const READ_ALL_SHARE: f64 = 0.375;
 /** Of a scan, what a filtered traversal may cost before it gives up: one in so many. */
 const SCAN_PARTS: f64 = 5;
 /**

@@ -78,6 +78,8 @@ function reachBytes(vectors: u32): u64 {
   return (<u64>blockCount(vectors)) << 4;
 }
 
+/** Where so many match, finding out which vectors those are costs more than scanning the others too. */
+export const READ_ALL_SHARE: f64 = 0.375;
 /** Groups that are scored before the others when not all of a group need be accepted: so many times the limit. */
 export const CHOSEN_PER_ACCEPTED: u32 = 4;
 

@@ -9,7 +9,7 @@ import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
 import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
 import { heapBegin, heapSort } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
-import { CHOSEN_PER_ACCEPTED, scan, scanBytes } from "./vector_scan";
+import { CHOSEN_PER_ACCEPTED, READ_ALL_SHARE, scan, scanBytes } from "./vector_scan";
 import {
   codeRow,
   documentOf,
@@ -22,9 +22,6 @@ import {
   vectorLayout,
 } from "./vector_section";
 import { rowBytes } from "./vector_codec";
-
-/** Where so many match, finding out which vectors those are costs more than scanning the others too. */
-const READ_ALL_SHARE: f64 = 0.375;
 
 /** Where the vectors of a part lie; 0 when it has none. */
 export let codes: usize = 0;
