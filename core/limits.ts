@@ -152,6 +152,8 @@ export const PREFIX_TERMS_MAX = 512;
 export const LEG_CANDIDATES_MIN = 100;
 /** Vectors of a shard from which on it has a graph: below it, a scan is as cheap. */
 export const HNSW_VECTORS_MIN = 20_000;
+/** Vectors inserted into a graph before its state is put: about two seconds of work, and three megabytes, at the most. */
+export const GRAPH_SLICE_VECTORS = 8_192;
 
 // --- Memory ---------------------------------------------------------------------------------
 

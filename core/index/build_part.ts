@@ -53,6 +53,7 @@ export type VectorsByKind = Readonly<Record<"embedded" | "supplied", VectorSecti
 /** A part but for its vectors, which may yet be given graphs. */
 export interface PartDraft {
   readonly identity: ShardIdentity;
+  readonly documents: number;
   readonly sections: Readonly<Sections>;
   readonly vectors: VectorsByKind;
 }
@@ -90,6 +91,7 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
   const revision = revisionOf(source.revision, tools.digest);
   return {
     identity: { incarnation: source.incarnation, from, to, revision },
+    documents,
     sections,
     vectors: vectorSections(vectors, source.revision.metric, tools.builder),
   };

@@ -142,6 +142,11 @@ export function shardKey(entity: string, sha256: string): string {
   return bounded(`${entityPrefix(entity)}indexes/${digestName(sha256)}.shard`);
 }
 
+/** What is built of the graph over the codes with this digest; gone once its shard is there. */
+export function graphStateKey(entity: string, codesSha256: string): string {
+  return bounded(`${entityPrefix(entity)}indexes/${digestName(codesSha256)}.graph`);
+}
+
 export function headsPrefix(entity: string): string {
   return `${entityPrefix(entity)}heads/`;
 }

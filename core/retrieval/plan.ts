@@ -21,13 +21,15 @@ const COST_NS = {
   /** Comparing a scanned vector. */
   scanVector: 0.4,
   /** Coming to a vector of a graph, which may lie anywhere in memory. */
-  visitVector: 45,
+  visitVector: 20,
   /** Reading a byte of its code. */
   visitByte: 0.12,
 } as const;
 
-/** Vectors a walk scores, for each place in its beam: measured between 9 and 14 on the sets of the benchmark. */
+/** Vectors that a walk visits, for each place in its beam. */
 const VISITS_PER_BEAM = 12;
+/** The kernel gives a filtered walk up when it has cost as much of a scan as one in so many (wasm/assembly/graph_search.ts). */
+const FILTERED_SCAN_PARTS = 5;
 /** Vectors of a block: a scan looks at all or none of them. */
 const BLOCK_VECTORS = 16;
 
@@ -58,7 +60,8 @@ export function planVectors(shape: VectorShape, limit: number, exactOnly: boolea
   const beam = Math.max(HNSW_BEAM_DEFAULT, 2 * limit);
   const walk = walkMicros(shape, beam);
   const compared = `a scan takes ${said(scan)}, its graph ${said(walk)}`;
-  return walk < scan ? { plan: "hnsw", beam, reason: compared } : { plan, beam: null, reason: compared };
+  const worth = plan === "exact" ? scan : scan / FILTERED_SCAN_PARTS;
+  return walk < worth ? { plan: "hnsw", beam, reason: compared } : { plan, beam: null, reason: compared };
 }
 
 /** What the plan became when the kernel left the graph: it found too little for a fifth of a scan's cost. */

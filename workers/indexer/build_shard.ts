@@ -4,7 +4,7 @@
  */
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { buildPart } from "../../core/index/build_part.ts";
+import { draftPart, finishPart, type PartDraft } from "../../core/index/build_part.ts";
 import { commitsOf, openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
 import { SHARD_BYTES_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
@@ -13,6 +13,7 @@ import { readSegment } from "../../core/log/segment.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
+import { withGraphs } from "./graphs.ts";
 import type { BuildPorts } from "./ports.ts";
 import { recordedVectors } from "./recorded_vectors.ts";
 import { whileItStands } from "./while_it_stands.ts";
@@ -29,28 +30,32 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
   if (!commits.ok) return commits;
   const recorded = await recordedVectors(ports, store, work, commits.value);
   if (!recorded.ok) return recorded;
-  const built = build(ports, work, commits.value, recorded.value);
-  if (!built.ok) return built;
-  const bytes = built.value;
+  const draft = draftOf(ports, work, commits.value, recorded.value);
+  if (!draft.ok) return draft;
+  const graphed = await withGraphs(ports, work, draft.value.documents, draft.value.vectors);
+  if (!graphed.ok) return graphed;
+  const bytes = finishPart(draft.value, graphed.value.vectors, ports.checksum);
   if (bytes.length > SHARD_BYTES_MAX) {
     return fail({ reason: "too_large", what: "The shard", size: bytes.length, max: SHARD_BYTES_MAX, unit: "bytes" });
   }
   const sha256 = hex(ports.digest.sha256(bytes));
   // Named by its bytes, so a put over a copy that was damaged mends it.
   const put = await whileItStands(ports, work, () => store.put(shardKey(work.scope.entity, sha256), bytes));
-  return put.ok ? ok(sha256) : put;
+  if (!put.ok) return put;
+  if (graphed.value.states.length > 0) await store.delete(graphed.value.states);
+  return ok(sha256);
 }
 
 /** What the builder throws (more distinct terms than it has room for) is the fault of this work, whoever does it. */
-function build(
+function draftOf(
   ports: BuildPorts,
   { incarnation, revision }: IndexWork,
   commits: readonly CommitLines[],
   recorded: RecordedVectors | null,
-): Result<Uint8Array> {
+): Result<PartDraft> {
   const embedder = ports.embedder?.kind === "local" ? ports.embedder : null;
   try {
-    return ok(buildPart({ incarnation, revision, commits, recorded }, { ...ports, embedder }));
+    return ok(draftPart({ incarnation, revision, commits, recorded }, { ...ports, embedder }));
   } catch (cause) {
     logFault("build_failed", cause);
     return fail({ reason: "internal" });

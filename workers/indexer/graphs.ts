@@ -1,0 +1,79 @@
+/**
+ * Graphs over the vectors of a shard, for as many as a graph is worth. They are built in slices: after each the state
+ * goes to the store, under the digest of the codes it belongs to, so an indexer that ends in the middle is followed by
+ * one that goes on from there, to the same bytes.
+ */
+
+import { fail, ok, type Result } from "../../core/errors.ts";
+import type { VectorsByKind } from "../../core/index/build_part.ts";
+import { GRAPH_SLICE_VECTORS, HNSW_VECTORS_MIN } from "../../core/limits.ts";
+import { graphStateKey } from "../../core/log/keys.ts";
+import { hex } from "../../core/log/text_encoding.ts";
+import type { GraphStep, TenantStore, VectorSections } from "../../core/ports.ts";
+import type { IndexWork } from "../../core/rpc.ts";
+import type { BuildPorts } from "./ports.ts";
+import { whileItStands } from "./while_it_stands.ts";
+
+interface Graphed {
+  readonly vectors: VectorsByKind;
+  /** What was put on the way, and is of no use once the shard is there. */
+  readonly states: readonly string[];
+}
+
+export async function withGraphs(
+  ports: BuildPorts,
+  work: IndexWork,
+  documents: number,
+  vectors: VectorsByKind,
+): Promise<Result<Graphed>> {
+  if (documents < HNSW_VECTORS_MIN) return ok({ vectors, states: [] });
+  const supplied = await withGraph(ports, work, vectors.supplied);
+  if (!supplied.ok) return supplied;
+  const embedded = await withGraph(ports, work, vectors.embedded);
+  if (!embedded.ok) return embedded;
+  return ok({
+    vectors: { supplied: supplied.value.sections, embedded: embedded.value.sections },
+    states: [supplied.value.state, embedded.value.state].filter((key) => key !== null),
+  });
+}
+
+interface GraphedSections {
+  readonly sections: VectorSections | null;
+  readonly state: string | null;
+}
+
+async function withGraph(
+  ports: BuildPorts,
+  work: IndexWork,
+  sections: VectorSections | null,
+): Promise<Result<GraphedSections>> {
+  if (sections === null) return ok({ sections, state: null });
+  const store = ports.store.forTenant(work.scope.tenant);
+  const key = graphStateKey(work.scope.entity, hex(ports.digest.sha256(sections.codes)));
+  const begun = await resume(ports, store, key, sections);
+  if (!begun.ok) return begun;
+  let step = begun.value;
+  if (step.vectors < HNSW_VECTORS_MIN) return ok({ sections, state: null });
+  while (step.inserted < step.vectors) {
+    const { state } = step;
+    const put = await whileItStands(ports, work, () => store.put(key, state));
+    if (!put.ok) return put;
+    const next = ports.builder.graphStep(sections, state, GRAPH_SLICE_VECTORS);
+    if (!next.ok) return next;
+    step = next.value;
+  }
+  const graphed = ports.builder.graphSections(sections, step.state);
+  return graphed.ok ? ok({ sections: graphed.value, state: key }) : fail(graphed.failure);
+}
+
+/** The first slice that is left to build. A state that is damaged, or of another format, is begun anew. */
+async function resume(
+  ports: BuildPorts,
+  store: TenantStore,
+  key: string,
+  sections: VectorSections,
+): Promise<Result<GraphStep>> {
+  const stored = await store.get(key);
+  const found = stored && ports.builder.graphStep(sections, stored.bytes, GRAPH_SLICE_VECTORS);
+  return found?.ok === true ? found : ports.builder.graphStep(sections, null, GRAPH_SLICE_VECTORS);
+}
