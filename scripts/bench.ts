@@ -138,4 +138,5 @@ function ourFaults({ absent }: RunResult): readonly string[] {
     .map(({ system }) => system);
 }
 
-process.exitCode = await main();
+// A peer that hung may still hold a thread.
+process.exit(await main());

@@ -26,7 +26,7 @@ export const FULL: Scale = {
   hundredThousand: 100_000,
   questions: 504,
   warmUp: 56,
-  budgets: { buildMsMax: 150_000, askMsMax: 10_000 },
+  budgets: { buildMsMax: 60_000, askMsMax: 6_000 },
 };
 
 export const QUICK: Scale = {

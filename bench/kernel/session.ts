@@ -39,6 +39,8 @@ export interface Budgets {
   readonly askMsMax: number;
 }
 
+/** A build that does not say how far it is, or hangs, is waited for as long as so many builds may take. */
+const PATIENCE_BUILDS = 2;
 /** A projection from less than this share of the rows says nothing. */
 const WINDOW_SHARE = 0.02;
 
@@ -55,7 +57,8 @@ export function localSession(
       const contender = contenders.find((candidate) => candidate.system === system);
       if (contender === undefined) return { system, reason: "there is no such system" };
       try {
-        const open = await contender.open(corpus, buildBudget(budgets.buildMsMax));
+        const opening = contender.open(corpus, buildBudget(budgets.buildMsMax));
+        const open = await withPatience(opening, PATIENCE_BUILDS * budgets.buildMsMax);
         if (isDeclined(open)) return { system, reason: open.reason };
         opened.set(system, open);
         const { settings, buildMs, bytes } = open;
@@ -83,6 +86,14 @@ export function localSession(
       opened.clear();
     },
   };
+}
+
+function withPatience<T>(opening: Promise<T>, ms: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const impatience = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new OverBudgetError(`it had not opened after ${ms / 1_000} s`)), ms);
+  });
+  return Promise.race([opening, impatience]).finally(() => clearTimeout(timer));
 }
 
 /**
