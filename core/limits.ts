@@ -93,7 +93,7 @@ export const SHARD_BYTES_MAX = 24 * MIB;
 export const MERGE_BYTES_MAX = 6 * MIB;
 /** A shard below this is rewritten with whatever comes after it: that costs less than one more object to read. */
 export const SHARD_SMALL_BYTES = 256 * KIB;
-/** Entries in a shard's directory. The format has some twenty sections; more is damage. */
+/** Entries in a shard's directory. The format has some thirty sections; more is damage. */
 export const SHARD_SECTIONS_MAX = 256;
 /** Bytes whose checksum is worked out in one go, through a scratch of this size. */
 export const CHECKSUM_PIECE_BYTES = 64 * KIB;
@@ -152,7 +152,12 @@ export const PREFIX_TERMS_MAX = 512;
 export const LEG_CANDIDATES_MIN = 100;
 /** Vectors of a shard from which on it has a graph: below it, a scan is as cheap. */
 export const HNSW_VECTORS_MIN = 20_000;
-/** Vectors inserted into a graph before its state is put: about two seconds of work, and three megabytes, at the most. */
+/**
+ * Candidates that a search by a graph keeps unless it needs more for its limit (ef): recall@10 of .99 and more at 100,000
+ * clustered vectors of 100 and 384 dimensions.
+ */
+export const HNSW_BEAM_DEFAULT = 100;
+/** Vectors inserted into a graph before its state (some 136 bytes a vector of the shard) is put: what a lost indexer costs. */
 export const GRAPH_SLICE_VECTORS = 8_192;
 
 // --- Memory ---------------------------------------------------------------------------------
@@ -163,12 +168,6 @@ export const SLAB_CLASSES: readonly { readonly bytes: number; readonly count: nu
   { bytes: 4 * MIB, count: 4 },
   { bytes: 32 * MIB, count: 1 },
 ];
-
-/**
- * Candidates that a search by a graph keeps unless it needs more for its limit (ef): recall@10 of .99 and more at 100,000
- * clustered vectors of 100 and 384 dimensions.
- */
-export const HNSW_BEAM_DEFAULT = 100;
 
 /** Memory of the kernel instance that builds sections. Beside the slabs it must fit in an isolate. */
 export const BUILDER_BYTES_MAX = 48 * MIB;

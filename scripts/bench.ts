@@ -6,7 +6,7 @@
  * and kernel.svg. `--quick` runs every row over a little data and writes nothing but `--out`; so does a run narrowed by
  * `--rows` (beginnings of row names) or `--runtime`. `--readme` puts what is recorded into the README, and runs nothing.
  *
- * Real vectors lie in ../shared/data, or where BENCH_DATA_DIR says; rows without data are skipped, aloud. Exits 1 when
+ * Real vectors lie in ../shared/data, or where CONTEXT_PLANE_DATA says; rows without data are skipped, aloud. Exits 1 when
  * one of our own systems fails.
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   const beginnings = rows?.split(",") ?? [""];
   const result = await runBench({
     scale: quick ? QUICK : FULL,
-    dataFolder: process.env.BENCH_DATA_DIR ?? dataFolder(process.env, CHECKOUT),
+    dataFolder: dataFolder(process.env, CHECKOUT),
     runtimes: runtime === undefined ? RUNTIMES : [chosenRuntime(runtime)],
     wants: (row) => beginnings.some((beginning) => row.startsWith(beginning)),
     say: (line) => process.stderr.write(`${line}\n`),

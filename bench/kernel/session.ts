@@ -39,7 +39,10 @@ export interface Budgets {
   readonly askMsMax: number;
 }
 
-/** A build that does not say how far it is, or hangs, is waited for as long as so many builds may take. */
+/**
+ * A build that does not say how far it is, or hangs, is waited for as long as so many builds may take. Only what yields
+ * can be given up; it may go on, so that what follows over the same corpus is noisier.
+ */
 const PATIENCE_BUILDS = 2;
 /** A projection from less than this share of the rows says nothing. */
 const WINDOW_SHARE = 0.02;

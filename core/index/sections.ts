@@ -127,16 +127,6 @@ export function fileOrder(columnValuesBytes: number): readonly { readonly name: 
   return [...hot.map((name) => ({ name, hot: true })), ...cold.map((name) => ({ name, hot: false }))];
 }
 
-/** A part without vectors of a kind has no section for them. */
-export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set([
-  "embeddedCodes",
-  "embeddedResiduals",
-  "embeddedGraph",
-  "suppliedCodes",
-  "suppliedResiduals",
-  "suppliedGraph",
-]);
-
 export interface VectorSectionNames {
   readonly codes: SectionName;
   readonly residuals: SectionName;
@@ -150,13 +140,13 @@ export const VECTOR_SECTIONS: Readonly<Record<"embedded" | "supplied", VectorSec
   supplied: { codes: "suppliedCodes", residuals: "suppliedResiduals", graph: "suppliedGraph" },
 };
 
+const VECTOR_NAMES = [...Object.values(VECTOR_SECTIONS.embedded), ...Object.values(VECTOR_SECTIONS.supplied)];
+
+/** A part without vectors of a kind has no section for them. */
+export const MAY_BE_ABSENT: ReadonlySet<SectionName> = new Set(VECTOR_NAMES);
+
 /** The kernel's: it proves them whole, checksum included, when it loads them. */
-const PROVED_BY_KERNEL: readonly SectionName[] = [
-  "text",
-  "postings",
-  ...Object.values(VECTOR_SECTIONS.embedded),
-  ...Object.values(VECTOR_SECTIONS.supplied),
-];
+const PROVED_BY_KERNEL: readonly SectionName[] = ["text", "postings", ...VECTOR_NAMES];
 
 /** All that this version reads. */
 export const SECTION_NAMES: readonly SectionName[] = [...HOT_SECTIONS, "pageChecksums", EITHER, ...COLD_SECTIONS];

@@ -2,7 +2,7 @@
  * The two passes over the parts of a view: statistics of all live documents, then each leg's best documents.
  *
  * Documents of all parts laid end to end have one ordinal each, in position order, so every leg is ordered by score
- * descending, then ordinal ascending, and is the same however the log is cut into parts.
+ * descending, then ordinal ascending; the text leg and exact plans are the same however the log is cut into parts.
  */
 import { ok, type Result } from "../errors.ts";
 import type { Part, VectorSpace } from "../index/part.ts";

@@ -12,7 +12,7 @@ import { HNSW_BEAM_DEFAULT } from "../limits.ts";
 import type { Plan } from "../rpc.ts";
 
 /**
- * Nanoseconds, measured by `npm run bench` in WebAssembly on one core of a server. Only their ratios matter: a machine twice
+ * Nanoseconds, worked out from the rows of `npm run bench` in WebAssembly on one core of a server. Only their ratios matter: a machine twice
  * as fast chooses the same.
  */
 const COST_NS = {
@@ -28,6 +28,8 @@ const COST_NS = {
 
 /** Vectors that a walk visits, for each place in its beam. */
 const VISITS_PER_BEAM = 12;
+/** Places in the beam for each vector that is asked for. */
+const BEAM_PER_ASKED = 2;
 /** The kernel gives a filtered walk up when it has cost as much of a scan as one in so many (wasm/assembly/graph_search.ts). */
 const FILTERED_SCAN_PARTS = 5;
 /** Vectors of a block: a scan looks at all or none of them. */
@@ -57,14 +59,14 @@ export function planVectors(shape: VectorShape, limit: number, exactOnly: boolea
   const plan = exactPlanOf(shape);
   if (!shape.hasGraph) return { plan, beam: null, reason: null };
   if (exactOnly) return { plan, beam: null, reason: "exact was asked for" };
-  const beam = Math.max(HNSW_BEAM_DEFAULT, 2 * limit);
+  const beam = Math.max(HNSW_BEAM_DEFAULT, BEAM_PER_ASKED * limit);
   const walk = walkMicros(shape, beam);
   const compared = `a scan takes ${said(scan)}, its graph ${said(walk)}`;
   const worth = plan === "exact" ? scan : scan / FILTERED_SCAN_PARTS;
   return walk < worth ? { plan: "hnsw", beam, reason: compared } : { plan, beam: null, reason: compared };
 }
 
-/** What the plan became when the kernel left the graph: it found too little for a fifth of a scan's cost. */
+/** What became of the plan when the kernel scanned after all: the walk cost too much, or its beam is more than it keeps. */
 export function withoutGraph(plan: VectorPlan, shape: VectorShape): VectorPlan {
   if (plan.beam === null) return plan;
   return { plan: exactPlanOf(shape), beam: null, reason: `${plan.reason}, which was given up` };

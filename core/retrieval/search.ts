@@ -1,5 +1,6 @@
 /**
- * Exact search over a view: a pure function of the snapshot and the resolved request, whatever the layout.
+ * Search over a view: a pure function of the snapshot and the resolved request, and of the layout only where a graph is
+ * walked (plan.ts).
  *
  *   live rows ─ statistics, summed over all parts ─ idf, weights ┐
  *   filter, time ─ matching documents ───────────────────────────┴─ text leg ┐

@@ -5,7 +5,7 @@
 import { SUPPLIED_MODEL } from "../index/build_part.ts";
 import type { Part, PartCommit, PartVectors, VectorSpace } from "../index/part.ts";
 
-/** σ of the design: which commits, which vectors, which revision of which incarnation. */
+/** σ: which commits, which vectors, which revision of which incarnation. */
 export interface Snapshot {
   readonly incarnation: number;
   /** s: the last commit that is seen. */

@@ -33,7 +33,7 @@ export const searchBodySchema = z
     consistency: z.enum(["strong", "eventual"]).nullish(),
     at_least: z.string().nullish(),
     snapshot: z.string().nullish(),
-    exact: z.boolean().nullish(),
+    exact: z.boolean().nullish().describe("compare every vector that matches; never walk a graph"),
     include: z.array(z.enum(["text", "attributes"])).nullish(),
     explain: z.boolean().nullish(),
   })

@@ -29,7 +29,7 @@ export interface AttemptedWork {
   readonly sealed: boolean;
   /** Attempts that were not held against it, because the object itself ended in the middle of one. */
   readonly forgiven: number;
-  /** When it was handed out; null once it has reported back. */
+  /** When it was handed out, or its worker last said that it is at it; null once it has reported back. */
   readonly handedOutMs: number | null;
   /** Why the last attempt that reported back failed. */
   readonly error: string | null;

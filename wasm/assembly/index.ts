@@ -411,7 +411,7 @@ export function unpackKeys(keys: usize, count: u32, ids: usize, scores: usize): 
 export { inverseDocumentFrequency as idf, naturalLogarithm as logarithm };
 export { fusionBegin, fusionAdd, fusionEnd };
 
-/** For tests and tools that make or repair sections. */
+/** The checksum of shard files, a piece at a time (core/index/section_checksum.ts). */
 export function checksumOf(at: usize, bytes: usize): u64 {
   return checksum(at, bytes);
 }

@@ -34,14 +34,3 @@ function turn(rows: usize, bytes: u32, first: u32, order: usize, spare: usize, d
   }
   memory.copy(rows + <usize>to * bytes, spare, bytes);
 }
-
-/** Whether each number below `count` stands there once. */
-export function isPermutation(order: usize, count: u32, seen: usize): bool {
-  memory.fill(seen, 0, <usize>bitsetBytes(count));
-  for (let i: u32 = 0; i < count; i++) {
-    const value = load<u32>(order + ((<usize>i) << 2));
-    if (value >= count || hasBit(seen, value)) return false;
-    setBit(seen, value);
-  }
-  return true;
-}
