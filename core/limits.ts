@@ -157,6 +157,10 @@ export const HNSW_VECTORS_MIN = 20_000;
  * clustered vectors of 100 and 384 dimensions.
  */
 export const HNSW_BEAM_DEFAULT = 100;
+/** What a graph adds to a shard for each of its vectors, in bytes. */
+export const GRAPH_BYTES_PER_VECTOR_MAX = 140;
+/** The widest beam that the kernel walks a graph with; for more it scans. */
+export const HNSW_BEAM_MAX = 4_096;
 /** Vectors inserted into a graph before its state (some 136 bytes a vector of the shard) is put: what a lost indexer costs. */
 export const GRAPH_SLICE_VECTORS = 8_192;
 

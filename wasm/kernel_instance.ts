@@ -194,7 +194,8 @@ export function createKernelInstance(
     kernel,
     memoryBytes: () => memory.buffer.byteLength,
     take(bytes) {
-      const at = kernel.take(bytes);
+      // The kernel counts in 32 bits.
+      const at = bytes > bytesMax ? 0 : kernel.take(bytes);
       if (at === 0)
         throw new KernelCapacityError(`the kernel has no room for ${bytes} bytes; ${kernel.free()} are left`);
       return at;

@@ -8,7 +8,7 @@
  *
  * Only where a graph is, and only when the request allows approximate plans, is there anything to choose.
  */
-import { HNSW_BEAM_DEFAULT } from "../limits.ts";
+import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX } from "../limits.ts";
 import type { Plan } from "../rpc.ts";
 
 /**
@@ -59,7 +59,8 @@ export function planVectors(shape: VectorShape, limit: number, exactOnly: boolea
   const plan = exactPlanOf(shape);
   if (!shape.hasGraph) return { plan, beam: null, reason: null };
   if (exactOnly) return { plan, beam: null, reason: "exact was asked for" };
-  const beam = Math.max(HNSW_BEAM_DEFAULT, BEAM_PER_ASKED * limit);
+  if (limit > HNSW_BEAM_MAX) return { plan, beam: null, reason: `${limit} are more than a walk keeps` };
+  const beam = Math.min(Math.max(HNSW_BEAM_DEFAULT, BEAM_PER_ASKED * limit), HNSW_BEAM_MAX);
   const walk = walkMicros(shape, beam);
   const compared = `a scan takes ${said(scan)}, its graph ${said(walk)}`;
   const worth = plan === "exact" ? scan : scan / FILTERED_SCAN_PARTS;

@@ -11,7 +11,7 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
-import { planCompaction, planWork } from "../../core/index/work.ts";
+import { type IndexWork as PlannedWork, planCompaction, planWork, type TailCommit } from "../../core/index/work.ts";
 import { HEAD_HINT_INTERVAL_MS, WORK_ATTEMPTS_MAX, WORK_FORGIVEN_MAX } from "../../core/limits.ts";
 import { headHintKey, headKey, shardKey } from "../../core/log/keys.ts";
 import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
@@ -55,7 +55,7 @@ export class EntityIndex {
     if (erasing !== null || attempted?.sealed === true) return null;
     if (!compact && !this.due()) return null;
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
-    const plan = compact ? planCompaction(head.shards) : planWork(head.shards, facts);
+    const plan = compact ? planCompaction(head.shards) : planAgain(head.shards, facts, attempted);
     if (plan === null || this.#isUnderWay(plan.from)) return null;
     if (this.#count(plan.from, plan.to).sealed) {
       // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
@@ -228,4 +228,22 @@ export class EntityIndex {
     this.#save({ compact: true, lastNudgeMs: 0 });
     return true;
   }
+}
+
+/**
+ * The next work. What was begun before and has not succeeded is asked for again as it was, whatever was appended
+ * meanwhile: what its builder left behind is of use only for the same commits.
+ */
+function planAgain(
+  shards: Head["shards"],
+  tail: readonly TailCommit[],
+  attempted: AttemptedWork | null,
+): PlannedWork | null {
+  const plan = planWork(shards, tail);
+  if (plan === null || attempted?.from !== plan.from || attempted.to >= plan.to) return plan;
+  const again = planWork(
+    shards,
+    tail.filter(({ commit }) => commit <= attempted.to),
+  );
+  return again?.from === plan.from ? again : plan;
 }

@@ -128,6 +128,23 @@ describe("vector search", () => {
     expect([...found.scores]).toEqual([0, 0, 0]);
   });
 
+  test.each([
+    ["dot", 1e38, 1e-3],
+    ["l2", 1e38, 1e-3],
+    ["dot", 1e30, 1e17],
+    ["cosine", 1e38, 1e38],
+  ] as const)("loses none whose numbers leave 32 bits on the way: %s, %f, %f", (metric, stored, asked) => {
+    const random = randomNumbers(11);
+    const dimensions = 512;
+    const of = (scale: number) => Float32Array.from({ length: dimensions }, () => scale * (0.75 + random() / 2));
+    const vectors = Array.from({ length: 40 }, () => of(-stored));
+    const sample = { dimensions, metric, vectors, query: of(asked), matches: vectors.map((_, i) => i) };
+    const part = load(sample);
+    const found = slab.searchVectors(part, sample.query, documentBits(part, sample.matches), 5, null);
+    const expected = bestFirst(expectedOf(sample), 5);
+    expect([...found.documents]).toEqual(expected.map(({ document }) => document));
+  });
+
   test("takes the greatest numbers there are", () => {
     const most = 3.4028234663852886e38;
     for (const metric of ["cosine", "dot", "l2"] as const) {

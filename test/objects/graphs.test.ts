@@ -114,6 +114,19 @@ describe("a graph whose building is cut short", () => {
     expect(await shardsOf(fixture)).toEqual(await shardsOf(unbroken));
   });
 
+  test("is gone on with whatever was appended meanwhile", async () => {
+    const { objects, states } = countingStates();
+    const fixture = await filled(objects);
+    states.isDown = true;
+    await expect(fixture.buildNext()).rejects.toThrow("the indexer died");
+    states.isDown = false;
+    await fixture.accept({ id: "later", vector: vectorOf(0.25) });
+    fixture.entity.workFailed(1, "the indexer died", true);
+    fixture.nowMs += fixture.settings.indexAgeMs;
+    expect(await fixture.index()).toBe(2);
+    expect([states.puts, await statesOf(fixture)]).toEqual([STATES, []]);
+  });
+
   test("is begun anew from a state that is damaged", async () => {
     const { objects, states } = countingStates();
     const fixture = await filled(objects);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { HNSW_BEAM_DEFAULT, HNSW_VECTORS_MIN } from "../../core/limits.ts";
+import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX, HNSW_VECTORS_MIN } from "../../core/limits.ts";
 import { describePlans, overallPlan, planVectors, type VectorShape, withoutGraph } from "../../core/retrieval/plan.ts";
 
 const LARGE: VectorShape = {
@@ -29,6 +29,12 @@ describe("the vectors of a part", () => {
       plan: "exact",
       beam: null,
     });
+  });
+
+  test("are walked with the widest beam there is, and scanned for more than that holds", () => {
+    const many = { ...LARGE, vectors: 10_000_000, documents: 10_000_000, matches: 10_000_000 };
+    expect(planVectors(many, HNSW_BEAM_MAX, false)).toMatchObject({ plan: "hnsw", beam: HNSW_BEAM_MAX });
+    expect(planVectors(many, HNSW_BEAM_MAX + 1, false)).toMatchObject({ plan: "exact", beam: null });
   });
 
   test("are scanned for so much that a walk would visit most of them", () => {

@@ -184,6 +184,12 @@ function keepSums(block: u32, bits: u32, a: v128, b: v128, c: v128, d: v128): vo
     reachC = without(reachC, lengths(v128.load(scales, 32), squares + 64));
     reachD = without(reachD, lengths(v128.load(scales, 48), squares + 96));
   }
+  // What left the numbers downwards comes back: with an infinite slack it would be no number, and never be scored.
+  const lowest = f32x4.splat(-f32.MAX_VALUE);
+  reachA = greatest(reachA, lowest);
+  reachB = greatest(reachB, lowest);
+  reachC = greatest(reachC, lowest);
+  reachD = greatest(reachD, lowest);
   if (bits != 0xffff) {
     reachA = where(reachA, bits);
     reachB = where(reachB, bits >> 4);
@@ -385,10 +391,12 @@ function beginLeast(chosen: usize, groups: u32, limit: u32): void {
   for (let i: u32 = 0; i < groups; i++) {
     const group = idOfKey(load<u64>(chosen + ((<usize>i) << 3)));
     const bound = load<f32>(vectorBounds(codes) + ((<usize>(group / GROUPS)) << 2));
+    if (reachOf(group) == Infinity) return;
     lowest = min<f64>(lowest, <f64>reachOf(group) - <f64>bound * (queryNorm / 128.0));
   }
   const unit = 256.0 * queryScale;
-  raiseLeast(queryMetric == METRIC_L2 ? 2.0 * lowest * unit - querySquares : lowest * unit);
+  const score = queryMetric == METRIC_L2 ? 2.0 * lowest * unit - querySquares : lowest * unit;
+  if (score > -<f64>f32.MAX_VALUE) raiseLeast(score);
 }
 
 function updateLeast(): void {

@@ -60,6 +60,7 @@ export let nodesVisited: u32 = 0;
  * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
 export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
+  nodesVisited = 0;
   const mark = arenaMark();
   const most = min(limit, vectorCount(codes));
   const status = most > 0 ? offerBest(vector, matches, most, beam, out) : 0;
@@ -69,7 +70,6 @@ export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u
 }
 
 function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
-  nodesVisited = 0;
   if (!beginQuery(codes, vector)) return CAPACITY;
   const share = matches == 0 ? 1 : <f64>bitsCount(matches, <usize>bitsetBytes(documents)) / <f64>documents;
   if (graph != 0 && beam > 0) {

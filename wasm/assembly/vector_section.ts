@@ -22,6 +22,7 @@ import { aligned, arenaMark, arenaRelease, arenaTake } from "./arena";
 import { permuteRows } from "./permutation";
 import { checkSection, padded16, sealSection } from "./section";
 import { BAD_LENGTH, BAD_ORDER, BAD_VALUE, OK } from "./status";
+import { TEXT_DOCUMENTS_MAX } from "./text_section";
 import {
   encodedScale,
   encodedSlack,
@@ -393,6 +394,7 @@ export function checkCodes(codes: usize, bytes: u32, documents: u32): i32 {
   const layout = load<u32>(codes, LAYOUT);
   if (layout > LAYOUT_ROWS && layout != HAS_ALL_DOCUMENTS) return BAD_VALUE;
   const vectors = vectorCount(codes);
+  if (documents > TEXT_DOCUMENTS_MAX) return BAD_VALUE;
   if (load<u32>(codes, DOCUMENTS) != documents || vectors > documents) return BAD_LENGTH;
   if (hasAllDocuments(codes) && vectors != documents) return BAD_LENGTH;
   if (codesSectionBytes(codes) != bytes) return BAD_LENGTH;

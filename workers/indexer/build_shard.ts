@@ -32,7 +32,7 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
   if (!recorded.ok) return recorded;
   const draft = draftOf(ports, work, commits.value, recorded.value);
   if (!draft.ok) return draft;
-  const graphed = await withGraphs(ports, work, draft.value.documents, draft.value.vectors);
+  const graphed = await withGraphs(ports, work, draft.value);
   if (!graphed.ok) return graphed;
   const bytes = finishPart(draft.value, graphed.value.vectors, ports.checksum);
   if (bytes.length > SHARD_BYTES_MAX) {

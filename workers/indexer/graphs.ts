@@ -3,10 +3,15 @@
  * goes to the store, under the digest of the codes it belongs to, so an indexer that ends in the middle is followed by
  * one that goes on from there, to the same bytes.
  */
-
+import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
-import type { VectorsByKind } from "../../core/index/build_part.ts";
-import { GRAPH_SLICE_VECTORS, HNSW_VECTORS_MIN } from "../../core/limits.ts";
+import { finishPart, type PartDraft, type VectorsByKind } from "../../core/index/build_part.ts";
+import {
+  GRAPH_BYTES_PER_VECTOR_MAX,
+  GRAPH_SLICE_VECTORS,
+  HNSW_VECTORS_MIN,
+  SHARD_BYTES_MAX,
+} from "../../core/limits.ts";
 import { graphStateKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { GraphStep, TenantStore, VectorSections } from "../../core/ports.ts";
@@ -20,13 +25,9 @@ interface Graphed {
   readonly states: readonly string[];
 }
 
-export async function withGraphs(
-  ports: BuildPorts,
-  work: IndexWork,
-  documents: number,
-  vectors: VectorsByKind,
-): Promise<Result<Graphed>> {
-  if (documents < HNSW_VECTORS_MIN) return ok({ vectors, states: [] });
+export async function withGraphs(ports: BuildPorts, work: IndexWork, draft: PartDraft): Promise<Result<Graphed>> {
+  const { vectors } = draft;
+  if (draft.documents < HNSW_VECTORS_MIN || !hasRoom(ports, draft)) return ok({ vectors, states: [] });
   const supplied = await withGraph(ports, work, vectors.supplied);
   if (!supplied.ok) return supplied;
   const embedded = await withGraph(ports, work, vectors.embedded);
@@ -35,6 +36,12 @@ export async function withGraphs(
     vectors: { supplied: supplied.value.sections, embedded: embedded.value.sections },
     states: [supplied.value.state, embedded.value.state].filter((key) => key !== null),
   });
+}
+
+/** A shard that fits must not be refused for its graph. */
+function hasRoom({ checksum }: BuildPorts, draft: PartDraft): boolean {
+  const without = finishPart(draft, draft.vectors, checksum).length;
+  return without + draft.documents * GRAPH_BYTES_PER_VECTOR_MAX <= SHARD_BYTES_MAX;
 }
 
 interface GraphedSections {
@@ -58,11 +65,11 @@ async function withGraph(
     const { state } = step;
     const put = await whileItStands(ports, work, () => store.put(key, state));
     if (!put.ok) return put;
-    const next = ports.builder.graphStep(sections, state, GRAPH_SLICE_VECTORS);
+    const next = built(() => ports.builder.graphStep(sections, state, GRAPH_SLICE_VECTORS));
     if (!next.ok) return next;
     step = next.value;
   }
-  const graphed = ports.builder.graphSections(sections, step.state);
+  const graphed = built(() => ports.builder.graphSections(sections, step.state));
   return graphed.ok ? ok({ sections: graphed.value, state: key }) : fail(graphed.failure);
 }
 
@@ -74,6 +81,16 @@ async function resume(
   sections: VectorSections,
 ): Promise<Result<GraphStep>> {
   const stored = await store.get(key);
-  const found = stored && ports.builder.graphStep(sections, stored.bytes, GRAPH_SLICE_VECTORS);
-  return found?.ok === true ? found : ports.builder.graphStep(sections, null, GRAPH_SLICE_VECTORS);
+  const found = stored && built(() => ports.builder.graphStep(sections, stored.bytes, GRAPH_SLICE_VECTORS));
+  return found?.ok === true ? found : built(() => ports.builder.graphStep(sections, null, GRAPH_SLICE_VECTORS));
+}
+
+/** What the builder throws (more vectors than it has room for) is the fault of this work, whoever does it. */
+function built<T>(step: () => Result<T>): Result<T> {
+  try {
+    return step();
+  } catch (cause) {
+    logFault("build_failed", cause);
+    return fail({ reason: "internal" });
+  }
 }
