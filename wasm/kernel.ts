@@ -6,6 +6,7 @@ import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";
 import { graphSections, graphStep } from "./graph_building.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
+import { FIELD_BYTES } from "./query_terms.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
 const ANALYZER = "en-1";
@@ -14,7 +15,6 @@ const INITIAL_BYTES = 1024 * 1024;
 const UNMEASURED_CHARACTERS_MAX = 65_536;
 const UTF8_BYTES_PER_UNIT_MAX = 3;
 const METRIC_CODES: Readonly<Record<Metric, number>> = { cosine: 0, dot: 1, l2: 2 };
-const FIELD_WORD = 1;
 const TERM_HEAD_BYTES = 8;
 const ROW_PADDING_BYTES_MAX = 3;
 /** Of a `codes` section (wasm/assembly/vector_section.ts). */
@@ -71,7 +71,7 @@ function readTerms(instance: KernelInstance, at: number): readonly QueryTerm[] {
     const head = instance.view(next, TERM_HEAD_BYTES + 1);
     const bytes = head.getUint32(0, true);
     terms.push({
-      field: head.getUint8(TERM_HEAD_BYTES) === FIELD_WORD ? "word" : "whole",
+      field: head.getUint8(TERM_HEAD_BYTES) === FIELD_BYTES.word ? "word" : "whole",
       term: decoder.decode(instance.bytes(next + TERM_HEAD_BYTES + 1, bytes - 1)),
       count: head.getUint32(4, true),
     });

@@ -1,7 +1,6 @@
 /**
  * One instance of the kernel and its memory. The only file that touches `WebAssembly.Memory`: everything else passes
- * scalars and offsets. Views are made anew for every access, because growth detaches the old ones; what leaves the
- * memory is a copy.
+ * scalars and offsets. Views are kept until growth detaches them; what leaves the memory is a copy.
  */
 
 const PAGE_BYTES = 65_536;

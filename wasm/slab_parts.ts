@@ -121,6 +121,8 @@ interface PartPlan {
   readonly widths: readonly number[];
   readonly columnBytes: number;
   readonly sectionBytes: number;
+  /** 1 or 0, as the kernel takes them. */
+  readonly hasGraph: number;
   /** 1 or 0. What the section says is proved when it is loaded. */
   readonly hasQuestions: number;
   readonly scratchBytes: number;
@@ -135,8 +137,8 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
-  const graph = hasGraph(sections) ? 1 : 0;
-  const searchBytes = instance.kernel.searchScratch(documents, graph);
+  const hasGraph = sections.vectors?.graph ? 1 : 0;
+  const searchBytes = instance.kernel.searchScratch(documents, hasGraph);
   const scratchBytes = Math.max(searchBytes, codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
   const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
   const hasQuestions = (sections.text.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
@@ -146,20 +148,16 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
     columns.length,
     columnBytes,
     sectionBytes,
-    graph,
+    hasGraph,
     hasQuestions,
   );
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
-  return { codeCounts, widths, columnBytes, sectionBytes, hasQuestions, scratchBytes, bytes };
+  return { codeCounts, widths, columnBytes, sectionBytes, hasGraph, hasQuestions, scratchBytes, bytes };
 }
 
 /** In the order of SECTION_NAMES. */
 function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
   return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, text.postings, vectors?.graph ?? null];
-}
-
-function hasGraph({ vectors }: PartSections): boolean {
-  return (vectors?.graph ?? null) !== null;
 }
 
 function aligned(bytes: number): number {
@@ -174,9 +172,8 @@ function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns 
 function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
   const { kernel } = instance;
   const { documents, rows, columns } = sections;
-  const { columnBytes, sectionBytes, hasQuestions } = plan;
-  const graph = hasGraph(sections) ? 1 : 0;
-  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, graph, hasQuestions);
+  const { columnBytes, sectionBytes, hasGraph, hasQuestions } = plan;
+  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, hasGraph, hasQuestions);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
   instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
   instance.putF64(kernel.partRowTimes(part), sections.rowTimes);
@@ -199,7 +196,7 @@ function describe(instance: KernelInstance, part: LoadedPart, sections: PartSect
     documents: sections.documents,
     rows: sections.rows,
     vectors: instance.kernel.partVectors(part),
-    hasGraph: hasGraph(sections),
+    hasGraph: plan.hasGraph === 1,
     dimensions: instance.kernel.partDimensions(part),
     metric: instance.kernel.partMetric(part),
     codeCounts: plan.codeCounts,

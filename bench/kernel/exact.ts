@@ -2,16 +2,15 @@
  * The exact answers, computed once by the shortest code that is right: every vector compared in f64, every posting of
  * every term added up. Shares with the kernel only the analyzer's terms.
  */
+
+import { LEG_CANDIDATES_MIN } from "../../core/limits.ts";
 import type { QueryTerm } from "../../core/ports.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT } from "../../core/retrieval/bm25.ts";
+import { FUSION_K_DEFAULT } from "../../core/schema/search.ts";
 import { type Corpus, type QuestionSet, rowOf, TOP_K, type VectorRows } from "./corpus.ts";
 import { matcherOf } from "./filter_data.ts";
 
 export type Analyze = (text: string) => readonly QueryTerm[];
-
-/** As the plane fuses by default: candidates of each leg, and k of the reciprocal ranks. */
-export const LEG_CANDIDATES = 100;
-export const FUSION_K = 60;
 
 /** The best TOP_K documents for each question, warm-ups left out. */
 export function exactAnswers(corpus: Corpus, set: QuestionSet, bm25: NaiveText | null): readonly (readonly number[])[] {
@@ -22,7 +21,7 @@ export function exactAnswers(corpus: Corpus, set: QuestionSet, bm25: NaiveText |
     const relevant = (limit: number): readonly number[] => (text === null ? [] : (bm25?.rank(text, limit) ?? []));
     if (set.leg === "vector") return nearest(TOP_K);
     if (set.leg === "text") return relevant(TOP_K);
-    return fused([relevant(LEG_CANDIDATES), nearest(LEG_CANDIDATES)]);
+    return fused([relevant(LEG_CANDIDATES_MIN), nearest(LEG_CANDIDATES_MIN)]);
   });
 }
 
@@ -161,7 +160,7 @@ export function fused(legs: readonly (readonly number[])[]): readonly number[] {
   const scores = new Map<number, number>();
   for (const leg of legs) {
     leg.forEach((document, index) => {
-      scores.set(document, (scores.get(document) ?? 0) + Math.floor(2 ** 32 / (FUSION_K + index + 1)));
+      scores.set(document, (scores.get(document) ?? 0) + Math.floor(2 ** 32 / (FUSION_K_DEFAULT + index + 1)));
     });
   }
   return [...scores]

@@ -6,9 +6,10 @@
  * an open snapshot is; a filter's is made anew for every question.
  */
 
-import { GRAPH_SLICE_VECTORS, HNSW_BEAM_DEFAULT } from "../../core/limits.ts";
+import { GRAPH_SLICE_VECTORS, HNSW_BEAM_DEFAULT, LEG_CANDIDATES_MIN } from "../../core/limits.ts";
 import type { Bits, Checksum, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT, textParameters } from "../../core/retrieval/bm25.ts";
+import { FUSION_K_DEFAULT } from "../../core/schema/search.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
 import { createKernelSlab } from "../../wasm/kernel_slab.ts";
@@ -22,7 +23,7 @@ import {
   type Search,
 } from "./contender.ts";
 import { type Corpus, type Filter, type Question, type QuestionSet, rowOf, TOP_K } from "./corpus.ts";
-import { type Analyze, FUSION_K, LEG_CANDIDATES } from "./exact.ts";
+import type { Analyze } from "./exact.ts";
 import { wantedValues } from "./filter_data.ts";
 
 const MIB = 1024 * 1024;
@@ -240,11 +241,11 @@ function searchOf(builder: KernelBuilder, held: HeldPart, set: QuestionSet, plan
 
 function hybrid(builder: KernelBuilder, held: HeldPart, question: Question, live: Bits, matches: Bits): Uint32Array {
   const legs = [
-    relevant(builder, held, question, live, matches, LEG_CANDIDATES),
-    nearest(held, question, matches, LEG_CANDIDATES),
+    relevant(builder, held, question, live, matches, LEG_CANDIDATES_MIN),
+    nearest(held, question, matches, LEG_CANDIDATES_MIN),
   ];
   const keys = legs.map(({ documents }) => ({ keys: documents, weight: 1 }));
-  return held.slab.fuse(keys, FUSION_K, TOP_K).keys;
+  return held.slab.fuse(keys, FUSION_K_DEFAULT, TOP_K).keys;
 }
 
 function formOf(leg: QuestionSet["leg"]): (question: Question) => Question | null {

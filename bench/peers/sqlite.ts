@@ -4,9 +4,10 @@
  * here by reciprocal ranks.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { LEG_CANDIDATES_MIN } from "../../core/limits.ts";
 import { ANOTHER_KIND, askWith, type Contender, type Declined, type Found, type Search } from "../kernel/contender.ts";
 import { type Corpus, type Question, type QuestionSet, rowOf, TOP_K } from "../kernel/corpus.ts";
-import { fused, LEG_CANDIDATES } from "../kernel/exact.ts";
+import { fused } from "../kernel/exact.ts";
 import { sqlOf } from "../kernel/filter_data.ts";
 
 export interface SqliteVec {
@@ -99,7 +100,7 @@ function searchOf(database: DatabaseSync, corpus: Corpus, set: QuestionSet): Sea
   return askWith(set, formOf, (form): Found => {
     if (set.leg === "vector") return nearest(form, TOP_K);
     if (set.leg === "text") return relevant(form, TOP_K);
-    return fused([relevant(form, LEG_CANDIDATES), nearest(form, LEG_CANDIDATES)]);
+    return fused([relevant(form, LEG_CANDIDATES_MIN), nearest(form, LEG_CANDIDATES_MIN)]);
   });
 }
 

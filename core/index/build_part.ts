@@ -28,7 +28,7 @@ import { type VectorsSummary, writeSummary } from "./part_summary.ts";
 import { revisionOf } from "./revision.ts";
 import { fileOrder, SECTION, type SectionName } from "./sections.ts";
 import { templateKeys } from "./segment_templates.ts";
-import { type ShardIdentity, type ShardSection, writeShardFile } from "./shard_file.ts";
+import { type ShardIdentity, type ShardSection, shardFileBytes, writeShardFile } from "./shard_file.ts";
 import { LinesWriter } from "./stored_lines.ts";
 import { writeStringTable } from "./string_table.ts";
 import { bytesOf } from "./typed_section.ts";
@@ -99,15 +99,22 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
 
 /** `vectors` are the draft's, or the same with graphs. */
 export function finishPart(draft: PartDraft, vectors: VectorsByKind, checksum: Checksum): Uint8Array {
-  const { embedded, supplied } = vectors;
-  const sections: Sections = {
+  return writeShardFile(draft.identity, sectionsWith(draft, vectors), checksum);
+}
+
+/** Bytes of the part that the draft is without graphs. */
+export function finishedBytes(draft: PartDraft): number {
+  return shardFileBytes(sectionsWith(draft, draft.vectors));
+}
+
+function sectionsWith(draft: PartDraft, { embedded, supplied }: VectorsByKind): readonly ShardSection[] {
+  return inFileOrder({
     ...draft.sections,
     ...(embedded && { embeddedCodes: embedded.codes, embeddedResiduals: embedded.residuals }),
     ...(embedded?.graph && { embeddedGraph: embedded.graph }),
     ...(supplied && { suppliedCodes: supplied.codes, suppliedResiduals: supplied.residuals }),
     ...(supplied?.graph && { suppliedGraph: supplied.graph }),
-  };
-  return writeShardFile(draft.identity, inFileOrder(sections), checksum);
+  });
 }
 
 /** Texts of the documents of `commits`, in document order: what a remote embedder is asked to embed. */

@@ -118,10 +118,8 @@ export function writeShardFile(
   sections: readonly ShardSection[],
   checksum: Checksum,
 ): Uint8Array {
-  const all = withPageChecksums(sections);
+  const { all, directoryEnd, offsets, end, hotBytes } = layOut(sections);
   assertWritable(identity, all);
-  const directoryEnd = aligned(HEADER_BYTES + all.length * ENTRY_BYTES);
-  const { offsets, end, hotBytes } = layOut(all, directoryEnd);
   const file = new Uint8Array(end);
   all.forEach((section, index) => {
     file.set(section.bytes, offsets[index]);
@@ -137,6 +135,11 @@ export function writeShardFile(
   return file;
 }
 
+/** Bytes of the file that `writeShardFile` writes of these sections. */
+export function shardFileBytes(sections: readonly ShardSection[]): number {
+  return layOut(sections).end;
+}
+
 /** Room for the checksums: how many there are follows from the lengths of the cold sections alone. */
 function withPageChecksums(sections: readonly ShardSection[]): readonly ShardSection[] {
   const hot = sections.filter((section) => section.hot);
@@ -150,19 +153,27 @@ function pagesOf(coldBytes: number): number {
   return Math.ceil(coldBytes / SHARD_PAGE_BYTES);
 }
 
-function layOut(
-  sections: readonly ShardSection[],
-  start: number,
-): { readonly offsets: readonly number[]; readonly end: number; readonly hotBytes: number } {
+interface ShardLayout {
+  /** The sections, and their pages' checksums behind the hot ones. */
+  readonly all: readonly ShardSection[];
+  readonly directoryEnd: number;
+  readonly offsets: readonly number[];
+  readonly end: number;
+  readonly hotBytes: number;
+}
+
+function layOut(sections: readonly ShardSection[]): ShardLayout {
+  const all = withPageChecksums(sections);
+  const directoryEnd = aligned(HEADER_BYTES + all.length * ENTRY_BYTES);
   const offsets: number[] = [];
-  let end = start;
-  let hotBytes = start;
-  for (const section of sections) {
+  let end = directoryEnd;
+  let hotBytes = directoryEnd;
+  for (const section of all) {
     offsets.push(end);
     end = aligned(end + section.bytes.length);
     if (section.hot) hotBytes = end;
   }
-  return { offsets, end, hotBytes };
+  return { all, directoryEnd, offsets, end, hotBytes };
 }
 
 function writePageChecksums(file: Uint8Array, hotBytes: number, at: number, checksum: Checksum): void {

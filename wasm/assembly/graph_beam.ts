@@ -13,6 +13,7 @@ import { arenaTake } from "./arena";
 import { graphLinks, graphVectors, linksAt, NEIGHBOURS_AT_0, NONE, roomAt } from "./graph_section";
 import { nearness, nearnessOfFour } from "./graph_probe";
 import { bitsetBytes } from "./text_section";
+import { scoreOfKey, upperHalfOf } from "./top_k";
 
 const UNEXPANDED: u64 = 1;
 
@@ -49,15 +50,7 @@ export function beginBeam(graphAt: usize, sizeMax: u32, nodesMax: u32): bool {
 
 @inline
 function keyOf(near: f32, node: u32): u64 {
-  const bits = reinterpret<u32>(near + 0.0);
-  const ordered = (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
-  return ((<u64>ordered) << 32) | ((<u64>~node & 0x7fffffff) << 1) | UNEXPANDED;
-}
-
-@inline
-function nearnessOfKey(key: u64): f32 {
-  const ordered = <u32>(key >> 32);
-  return reinterpret<f32>((ordered & 0x80000000) != 0 ? ordered & 0x7fffffff : ~ordered);
+  return upperHalfOf(near) | ((<u64>~node & 0x7fffffff) << 1) | UNEXPANDED;
 }
 
 @inline
@@ -78,7 +71,7 @@ export function beamNode(rank: u32): u32 {
 
 @inline
 export function beamNearness(rank: u32): f32 {
-  return nearnessOfKey(keyAt(rank));
+  return scoreOfKey(keyAt(rank));
 }
 
 /**
@@ -139,7 +132,7 @@ function scoreFound(count: u32): u32 {
   for (let first: u32 = 0; first < count; first += 4) {
     const at = found + ((<usize>first) << 2);
     const near = nearnessOfFour(load<u32>(at), load<u32>(at, 4), load<u32>(at, 8), load<u32>(at, 12));
-    const worst: f32 = beamCount < size ? -f32.MAX_VALUE : nearnessOfKey(keyAt(beamCount - 1));
+    const worst: f32 = beamCount < size ? -f32.MAX_VALUE : scoreOfKey(keyAt(beamCount - 1));
     let passing = i32x4.bitmask(f32x4.ge(near, f32x4.splat(worst)));
     if (count - first < 4) passing &= (1 << (count - first)) - 1;
     if (passing == 0) continue;

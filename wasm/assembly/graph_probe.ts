@@ -13,7 +13,7 @@
  */
 import { arenaTake } from "./arena";
 import { METRIC_L2, PLANE_OFFSET, quantizedSquares, queryScale, rowBytes } from "./vector_codec";
-import { queryOfRows, SHORT_DIMENSIONS_MAX, sumsOfFour } from "./vector_query";
+import { dot, queryOfRows, SHORT_DIMENSIONS_MAX, sumOfLanes, sumsOfFour } from "./vector_query";
 import { vectorDimensions, vectorMetric, vectorScales } from "./vector_section";
 
 const GROUP: u32 = 16;
@@ -127,12 +127,6 @@ function scaleOf(index: u32): f32 {
   return load<f32>(scales + ((<usize>index) << 2)) * inverseScale;
 }
 
-@inline
-function sumOfLanes(sums: v128): i32 {
-  const pairs = i32x4.add(sums, v128.shuffle<i64>(sums, sums, 1, 0));
-  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
-}
-
 // --- Nearness -------------------------------------------------------------------------------
 
 /** f32 of four vectors. */
@@ -177,11 +171,6 @@ export function nearnessOfFour(a: u32, b: u32, c: u32, d: u32): v128 {
 @inline
 function product(low: v128, high: v128, even: v128, odd: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(low, even), i32x4.dot_i16x8_s(high, odd));
-}
-
-@inline
-function dot(codes: v128, small: v128, even: v128, odd: v128): v128 {
-  return product(v128.and(codes, small), i16x8.shr_u(codes, 8), even, odd);
 }
 
 /** The same number as a lane of `nearnessOfFour`. */

@@ -380,9 +380,7 @@ export function prefixTermBytes(): u32 {
 /** `beam`: 0 for the exact answer, else at least `limit`; above BEAM_MAX, and without a graph, it is exact too. */
 export function searchVectors(part: usize, vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
   select(part);
-  const documents = partDocuments(part);
-  const isAll = bitsCount(matches, <usize>bitsetBytes(documents)) == documents;
-  return searchSelected(vector, isAll ? 0 : matches, limit, beam > BEAM_MAX ? 0 : beam, out);
+  return searchSelected(vector, matches, limit, beam > BEAM_MAX ? 0 : beam, out);
 }
 
 /** Nodes of the graph that the last `searchVectors` scored; 0 when its answer is exact. */

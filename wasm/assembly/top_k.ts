@@ -16,12 +16,17 @@ export function heapBegin(at: usize, limitMax: u32): void {
   heapCount = 0;
 }
 
-/** Orders as the scores do; -0 and 0 are the same, and there is no NaN. */
+/** A score in the upper half, to order as scores do; -0 and 0 are the same, and there is no NaN. */
 @inline
-export function keyOf(score: f32, id: u32): u64 {
+export function upperHalfOf(score: f32): u64 {
   const bits = reinterpret<u32>(score + 0.0);
   const ordered = (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
-  return ((<u64>ordered) << 32) | <u64>~id;
+  return (<u64>ordered) << 32;
+}
+
+@inline
+export function keyOf(score: f32, id: u32): u64 {
+  return upperHalfOf(score) | <u64>~id;
 }
 
 @inline

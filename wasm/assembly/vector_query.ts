@@ -1,7 +1,8 @@
 /**
  * The query of a search, in the shapes its loops read, and the exact product and score of one vector with it.
  *
- * Sums: a plane's bytes are at most 255, a query's numbers 32512, so SEGMENT_BYTES of them per lane stay within 32 bits.
+ * Sums: a plane's bytes are at most 255, a query's numbers 32512, so LANE_PRODUCTS_MAX of them a lane stay
+ * within 32 bits.
  */
 import { arenaTake } from "./arena";
 import { CODE_STEP, encodeQuery, METRIC_L2, PLANE_OFFSET, querySum, rowBytes, scoreOf } from "./vector_codec";
@@ -66,9 +67,20 @@ export function rowProduct(row: usize): i64 {
 /** Sums may pass 2^31 on the way, and come back: the product itself does not. */
 @inline
 function shortProduct(row: usize): i32 {
-  const sums = rowSums(row, queryRowBytes, queryOfRows);
+  return sumOfLanes(rowSums(row, queryRowBytes, queryOfRows)) - PLANE_OFFSET * querySum;
+}
+
+@inline
+export function sumOfLanes(sums: v128): i32 {
   const pairs = i32x4.add(sums, v128.shuffle<i64>(sums, sums, 1, 0));
-  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1) - PLANE_OFFSET * querySum;
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}
+
+/** Partial sums of 16 bytes of a plane with the query's numbers for the even and the odd ones. `small`: 255 a lane. */
+@inline
+export function dot(bytes: v128, small: v128, even: v128, odd: v128): v128 {
+  const low = i32x4.dot_i16x8_s(v128.and(bytes, small), even);
+  return i32x4.add(low, i32x4.dot_i16x8_s(i16x8.shr_u(bytes, 8), odd));
 }
 
 /** Four partial sums. */

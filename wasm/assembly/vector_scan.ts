@@ -21,6 +21,7 @@ import { hasBit } from "./bitset";
 import { heapBegin, heapCount, heapIsFull, heapOffer, heapWorstScore, idOfKey, keyOf } from "./top_k";
 import { METRIC_L2, PLANE_OFFSET, queryNorm, queryScale, querySquares, querySum } from "./vector_codec";
 import {
+  dot,
   LANE_PRODUCTS_MAX,
   queryMetric,
   queryOfBlocks,
@@ -53,8 +54,8 @@ const ROWS_ABREAST_BYTES_MAX: u32 = 128;
 /** Rows of a block that are read one by one rather than with the others. */
 const SPARSE_ROWS_MAX: u32 = 6;
 /** More than what rounding to 32 bits changes of a number. */
-const ROUNDING: f64 = 1.0 / 4194304.0;
-const ROUNDING_LEAST: f64 = 1e-37;
+const REACH_ROUNDING: f64 = 1.0 / 4194304.0;
+const REACH_ROUNDING_LEAST: f64 = 1e-37;
 
 let codes: usize = 0;
 let residuals: usize = 0;
@@ -211,18 +212,12 @@ function without(reach: v128, length: v128): v128 {
 /** What l2 takes from a reach, of four vectors: not more than it is. */
 @inline
 function lengths(scales: v128, squares: usize): v128 {
-  const factor = f64x2.splat(queryScale > 0 ? (1.0 - ROUNDING) / (512.0 * queryScale) : 0);
+  const factor = f64x2.splat(queryScale > 0 ? (1.0 - REACH_ROUNDING) / (512.0 * queryScale) : 0);
   const low = f64x2.promote_low_f32x4(scales);
   const high = f64x2.promote_low_f32x4(v128.shuffle<i64>(scales, scales, 1, 1));
   const lowLengths = f64x2.mul(f64x2.mul(f64x2.mul(low, low), v128.load(squares)), factor);
   const highLengths = f64x2.mul(f64x2.mul(f64x2.mul(high, high), v128.load(squares, 16)), factor);
   return v128.shuffle<i64>(f32x4.demote_f64x2_zero(lowLengths), f32x4.demote_f64x2_zero(highLengths), 0, 2);
-}
-
-@inline
-function dot(bytes: v128, small: v128, even: v128, odd: v128): v128 {
-  const low = i32x4.dot_i16x8_s(v128.and(bytes, small), even);
-  return i32x4.add(low, i32x4.dot_i16x8_s(i16x8.shr_u(bytes, 8), odd));
 }
 
 /** One instruction, unlike f32x4.max; reaches that are no numbers are not compared. */
@@ -305,7 +300,7 @@ function keepReaches(block: u32, bits: u32): void {
     const lane = <u32>ctz(bits);
     const reach = reachOfVector(block * BLOCK_VECTORS + lane);
     const slot = to + ((<usize>(lane % GROUPS)) << 2);
-    store<f32>(slot, max<f32>(load<f32>(slot), <f32>(reach + abs<f64>(reach) * ROUNDING)));
+    store<f32>(slot, max<f32>(load<f32>(slot), <f32>(reach + abs<f64>(reach) * REACH_ROUNDING)));
   }
 }
 
@@ -409,9 +404,9 @@ function updateLeast(): void {
 /** To what a score below `score`, in f32 or before it was rounded, cannot reach. */
 function raiseLeast(score: f64): void {
   const isL2 = queryMetric == METRIC_L2;
-  const rounding = (abs<f64>(score) + (isL2 ? querySquares : 0)) * ROUNDING + ROUNDING_LEAST;
+  const rounding = (abs<f64>(score) + (isL2 ? querySquares : 0)) * REACH_ROUNDING + REACH_ROUNDING_LEAST;
   const reach = (isL2 ? (score - rounding + querySquares) * 0.5 : score - rounding) / (256.0 * queryScale);
-  const lower = reach - abs<f64>(reach) * ROUNDING;
+  const lower = reach - abs<f64>(reach) * REACH_ROUNDING;
   if (lower > -<f64>f32.MAX_VALUE) least = max<f32>(least, <f32>min<f64>(lower, <f64>f32.MAX_VALUE));
 }
 

@@ -5,7 +5,7 @@
  */
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { finishPart, type PartDraft, type VectorsByKind } from "../../core/index/build_part.ts";
+import { finishedBytes, type PartDraft, type VectorsByKind } from "../../core/index/build_part.ts";
 import {
   GRAPH_BYTES_PER_VECTOR_MAX,
   GRAPH_SLICE_VECTORS,
@@ -27,7 +27,7 @@ interface Graphed {
 
 export async function withGraphs(ports: BuildPorts, work: IndexWork, draft: PartDraft): Promise<Result<Graphed>> {
   const { vectors } = draft;
-  if (draft.documents < HNSW_VECTORS_MIN || !hasRoom(ports, draft)) return ok({ vectors, states: [] });
+  if (draft.documents < HNSW_VECTORS_MIN || !hasRoom(draft)) return ok({ vectors, states: [] });
   const supplied = await withGraph(ports, work, vectors.supplied);
   if (!supplied.ok) return supplied;
   const embedded = await withGraph(ports, work, vectors.embedded);
@@ -39,9 +39,8 @@ export async function withGraphs(ports: BuildPorts, work: IndexWork, draft: Part
 }
 
 /** A shard that fits must not be refused for its graph. */
-function hasRoom({ checksum }: BuildPorts, draft: PartDraft): boolean {
-  const without = finishPart(draft, draft.vectors, checksum).length;
-  return without + draft.documents * GRAPH_BYTES_PER_VECTOR_MAX <= SHARD_BYTES_MAX;
+function hasRoom(draft: PartDraft): boolean {
+  return finishedBytes(draft) + draft.documents * GRAPH_BYTES_PER_VECTOR_MAX <= SHARD_BYTES_MAX;
 }
 
 interface GraphedSections {
@@ -63,17 +62,18 @@ async function withGraph(
   if (step.vectors < HNSW_VECTORS_MIN) return ok({ sections, state: null });
   while (step.inserted < step.vectors) {
     const { state } = step;
-    const put = await whileItStands(ports, work, () => store.put(key, state));
-    if (!put.ok) return put;
     const next = built(() => ports.builder.graphStep(sections, state, GRAPH_SLICE_VECTORS));
     if (!next.ok) return next;
     step = next.value;
+    if (step.inserted === step.vectors) break;
+    const put = await whileItStands(ports, work, () => store.put(key, next.value.state));
+    if (!put.ok) return put;
   }
   const graphed = built(() => ports.builder.graphSections(sections, step.state));
   return graphed.ok ? ok({ sections: graphed.value, state: key }) : fail(graphed.failure);
 }
 
-/** The first slice that is left to build. A state that is damaged, or of another format, is begun anew. */
+/** What was built before. A state that is damaged, or of another format, is begun anew. */
 async function resume(
   ports: BuildPorts,
   store: TenantStore,
@@ -81,8 +81,8 @@ async function resume(
   sections: VectorSections,
 ): Promise<Result<GraphStep>> {
   const stored = await store.get(key);
-  const found = stored && built(() => ports.builder.graphStep(sections, stored.bytes, GRAPH_SLICE_VECTORS));
-  return found?.ok === true ? found : built(() => ports.builder.graphStep(sections, null, GRAPH_SLICE_VECTORS));
+  const found = stored && built(() => ports.builder.graphStep(sections, stored.bytes, 0));
+  return found?.ok === true ? found : built(() => ports.builder.graphStep(sections, null, 0));
 }
 
 /** What the builder throws (more vectors than it has room for) is the fault of this work, whoever does it. */
