@@ -200,6 +200,8 @@ export const JSON_BODY_BYTES_MAX = 4 * MIB;
 export const JSON_TEXT_DEPTH_MAX = 2 * JSON_DEPTH_MAX;
 /** Text and attributes of one answer: two bytes a character, and room below what an RPC message carries. */
 export const ANSWER_CHARACTERS_MAX = 12 * MIB;
+/** Segments that one page of events is read from for the digits of vectors: some waves of requests to the store. */
+export const EVENT_SEGMENTS_MAX = 96;
 /** An unread rest of a refused body that is read and dropped, so that the caller gets to see the answer. */
 export const REFUSED_BODY_BYTES_MAX = 64 * MIB;
 /** The period of the rate-limit binding: after it a caller has its whole allowance again. */

@@ -23,6 +23,8 @@ export interface PreparedLine {
   readonly tsDefaulted: boolean;
   /** Dimensions of the supplied vector, 0 for none. */
   readonly dimensions: number;
+  /** Of the vector in the line, 0 for none. */
+  readonly vectorBytes: number;
   readonly kind: string;
   readonly tsMs: number;
 }

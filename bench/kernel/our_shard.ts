@@ -50,7 +50,7 @@ function buildShard({ texts, vectors, documents }: Corpus, { builder, checksum }
   const revision = { analyzer: builder.analyzer, chunker: CHUNKER, embedder: "none", metric: "cosine" as const };
   const commits = [{ commit: 1, segment: segmentKey(ENTITY, 0, 1, 1), arrivalMs: 0, lines }];
   return buildPart(
-    { incarnation: 1, revision, commits, recorded: null },
+    { incarnation: 1, revision, merged: [], commits, recorded: null },
     { ...TOOLS, builder, checksum, embedder: null },
   );
 }

@@ -94,6 +94,7 @@ function partOf({ builder, checksum, embedder }: InProcess, events: readonly Eve
       incarnation: 1,
       revision: { analyzer: builder.analyzer, chunker: CHUNKER, embedder: embedder.id, metric: "cosine" },
       commits: [{ commit: 1, segment: segmentKey(ENTITY, 0, 1, 1), arrivalMs: 0, lines }],
+      merged: [],
       recorded: null,
     },
     { builder, compression: nodeCompression, digest: nodeDigest, checksum, embedder },

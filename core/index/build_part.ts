@@ -14,16 +14,29 @@
  *
  * Vectors of other dimensions than the first of their space do not count. Embedded vectors of n+2 and later would never
  * be searched: whoever sees these commits searches the supplied ones.
+ *
+ * Of parts that are merged the vectors are taken over as they are encoded, which is what encoding them again would give:
+ * a code depends on its vector alone. Their lines have no digits to encode again.
  */
 import { type IdHash, idHash } from "../log/event_id.ts";
-import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
-import type { Checksum, Compression, Digest, KernelBuilder, LocalEmbedder, Metric, VectorSections } from "../ports.ts";
-import type { StoredEvent } from "../schema/event.ts";
+import { eventTimeMs, isWhole, keptLine, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../log/line.ts";
+import type {
+  Checksum,
+  Compression,
+  Digest,
+  KernelBuilder,
+  LocalEmbedder,
+  Metric,
+  VectorPiece,
+  VectorSections,
+} from "../ports.ts";
+import type { KeptEvent } from "../schema/event.ts";
 import { type Chunk, chunkText } from "./chunker.ts";
 import { ColumnsWriter } from "./columns.ts";
 import { writeIdFilter } from "./id_filter.ts";
 import { HASH_WORDS } from "./id_hashes.ts";
-import type { CommitLines, PartSource } from "./part.ts";
+import { commitsOf } from "./open_part.ts";
+import type { CommitLines, Part, PartSource, PartVectors } from "./part.ts";
 import { type VectorsSummary, writeSummary } from "./part_summary.ts";
 import { revisionOf } from "./revision.ts";
 import { fileOrder, SECTION, type SectionName } from "./sections.ts";
@@ -65,10 +78,11 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
 }
 
 export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
-  assertSource(source, tools);
-  const gathered = gather(source, tools.compression);
+  const commits = [...source.merged.flatMap(commitsOf), ...source.commits];
+  assertSource(source, commits, tools);
+  const gathered = gather(commits, tools);
   const documents = gathered.documentTexts.length;
-  const vectors = vectorsOf(source, gathered, tools.embedder);
+  const vectors = vectorsOf(source, commits, gathered, tools.embedder);
   const { text, postings } = tools.builder.textSections(gathered.documentTexts, null);
   const sections: Sections = {
     summary: writeSummary({
@@ -78,7 +92,7 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
       vectors,
       columnsComplete: gathered.columns.complete,
     }),
-    ...commitSections(source.commits, gathered.commitFirstRows),
+    ...commitSections(commits, gathered.commitFirstRows),
     ...rowSections(gathered),
     ...documentSections(gathered),
     ...idSections(gathered.ids, tools.digest),
@@ -87,7 +101,7 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
     text,
     postings,
   };
-  const { from, to } = rangeOf(source.commits);
+  const { from, to } = rangeOf(commits);
   const revision = revisionOf(source.revision, tools.digest);
   return {
     identity: { incarnation: source.incarnation, from, to, revision },
@@ -122,17 +136,18 @@ export function chunkTexts(commits: readonly CommitLines[]): readonly string[] {
   return commits.flatMap(({ lines }) => lines.flatMap((line) => documentsOf(parseLine(line)).map(({ text }) => text)));
 }
 
-function documentsOf(event: StoredEvent): readonly Chunk[] {
+function documentsOf(event: KeptEvent): readonly Chunk[] {
   if (event.kind === TOMBSTONE_KIND) return [];
   const chunks = chunkText(event.text ?? "");
   return chunks.length === 0 && event.vector !== undefined ? [{ text: "", from: 0, to: 0 }] : chunks;
 }
 
-function assertSource(source: PartSource, tools: BuildTools): void {
-  const { from } = rangeOf(source.commits);
-  if (source.commits.some(({ commit }, index) => commit !== from + index))
-    throw new Error("commits of a part are contiguous");
-  const { analyzer, embedder } = source.revision;
+function assertSource({ revision, merged }: PartSource, commits: readonly CommitLines[], tools: BuildTools): void {
+  const { from } = rangeOf(commits);
+  if (commits.some(({ commit }, index) => commit !== from + index)) throw new Error("commits of a part are contiguous");
+  const id = revisionOf(revision, tools.digest);
+  if (merged.some((part) => part.revision !== id)) throw new Error("parts of another revision to merge");
+  const { analyzer, embedder } = revision;
   if (tools.builder.analyzer !== analyzer)
     throw new Error(`analyzer ${tools.builder.analyzer} in a build of ${analyzer}`);
   if (tools.embedder !== null && tools.embedder.id !== embedder)
@@ -160,13 +175,13 @@ interface Gathered {
   readonly documentChunks: number[];
   readonly documentFroms: number[];
   readonly documentTos: number[];
-  /** Of the documents that have one. */
+  /** Of the documents whose line has one with its digits. */
   readonly supplied: Map<number, Float32Array>;
   readonly columns: ColumnsWriter;
   readonly lines: LinesWriter;
 }
 
-function gather(source: PartSource, compression: Compression): Gathered {
+function gather(commits: readonly CommitLines[], { compression, digest }: BuildTools): Gathered {
   const gathered: Gathered = {
     commitFirstRows: [],
     ids: [],
@@ -183,20 +198,20 @@ function gather(source: PartSource, compression: Compression): Gathered {
     columns: new ColumnsWriter(),
     lines: new LinesWriter(compression),
   };
-  for (const { lines } of source.commits) {
+  for (const { lines } of commits) {
     gathered.commitFirstRows.push(gathered.ids.length);
-    for (const line of lines) gatherLine(gathered, line);
+    for (const line of lines) gatherLine(gathered, line, digest);
   }
   return gathered;
 }
 
-function gatherLine(gathered: Gathered, line: string): void {
+function gatherLine(gathered: Gathered, line: string, digest: Digest): void {
   const event = parseLine(line);
   const row = gathered.ids.push(event.id) - 1;
   const time = eventTimeMs(event);
   gathered.rowTimes.push(time);
   gathered.columns.addRow(row, event);
-  gathered.lines.add(line);
+  gathered.lines.add(keptLine(line, digest));
   if (event.kind !== TOMBSTONE_KIND) {
     const { min, max } = gathered.times ?? { min: time, max: time };
     gathered.times = { min: Math.min(min, time), max: Math.max(max, time) };
@@ -209,21 +224,24 @@ function gatherLine(gathered: Gathered, line: string): void {
   gatherDocuments(gathered, row, event);
 }
 
-function gatherDocuments(gathered: Gathered, row: number, event: StoredEvent): void {
+function gatherDocuments(gathered: Gathered, row: number, event: KeptEvent): void {
   documentsOf(event).forEach(({ text, from, to }, chunk) => {
     const document = gathered.documentTexts.push(text) - 1;
     gathered.documentRows.push(row);
     gathered.documentChunks.push(chunk);
     gathered.documentFroms.push(from);
     gathered.documentTos.push(to);
-    if (chunk === 0 && event.vector !== undefined) gathered.supplied.set(document, Float32Array.from(event.vector));
+    const { vector } = event;
+    if (chunk === 0 && vector !== undefined && isWhole(vector))
+      gathered.supplied.set(document, Float32Array.from(vector));
   });
 }
 
 // --- Vectors --------------------------------------------------------------------------------
 
 interface ChosenVectors extends VectorsSummary {
-  readonly byDocument: readonly (Float32Array | null)[];
+  /** Of all documents. */
+  readonly pieces: readonly VectorPiece[];
 }
 
 interface VectorsOfPart {
@@ -231,60 +249,87 @@ interface VectorsOfPart {
   readonly embedded: ChosenVectors | null;
 }
 
-function vectorsOf(source: PartSource, gathered: Gathered, embedder: LocalEmbedder | null): VectorsOfPart {
-  const documents = gathered.documentTexts.length;
-  const all = Array.from({ length: documents }, (_, document) => gathered.supplied.get(document) ?? null);
-  const supplied = inOneSpace(SUPPLIED_MODEL, all, source, gathered);
-  const end = supplied === null ? documents : documentsBefore(supplied.from, source, gathered);
-  return { supplied, embedded: embeddedVectors(source, gathered, end, embedder) };
+function vectorsOf(
+  source: PartSource,
+  commits: readonly CommitLines[],
+  gathered: Gathered,
+  embedder: LocalEmbedder | null,
+): VectorsOfPart {
+  const { merged } = source;
+  const before = merged.reduce((sum, { documents }) => sum + documents, 0);
+  const texts = gathered.documentTexts.slice(before);
+  const commitOf = (document: number): number => commitOfDocument(before + document, commits, gathered);
+  const given = texts.map((_, document) => gathered.supplied.get(before + document) ?? null);
+  const suppliedBefore = merged.map(({ documents, vectors }) => ({ documents, vectors: vectors.supplied }));
+  const supplied = inOneSpace(SUPPLIED_MODEL, suppliedBefore, given, commitOf);
+  const isSearched = ({ from }: Part): boolean => supplied === null || from <= supplied.from;
+  const embeddedBefore = merged.map((part) => ({
+    documents: part.documents,
+    vectors: isSearched(part) ? part.vectors.embedded : null,
+  }));
+  const end = supplied === null ? texts.length : documentsBefore(supplied.from, commits, gathered) - before;
+  const made = embeddedVectors(source, texts, Math.max(0, end), embedder);
+  return { supplied, embedded: inOneSpace(source.revision.embedder, embeddedBefore, made, commitOf) };
 }
 
-/** Of the documents before `end`. */
+/** Of the new documents: null from `end` on, and where there is nobody to make them. */
 function embeddedVectors(
-  source: PartSource,
-  gathered: Gathered,
+  { recorded }: PartSource,
+  texts: readonly string[],
   end: number,
   embedder: LocalEmbedder | null,
-): ChosenVectors | null {
-  const documents = gathered.documentTexts.length;
-  const rest = Array.from({ length: documents - end }, () => null);
-  if (source.recorded !== null) {
-    if (source.recorded.length !== documents)
-      throw new Error(`${source.recorded.length} recorded vectors for ${documents} documents`);
-    return inOneSpace(source.revision.embedder, [...source.recorded.slice(0, end), ...rest], source, gathered);
-  }
-  if (embedder === null) return null;
-  const made = embedder.embed(gathered.documentTexts.slice(0, end));
-  return inOneSpace(embedder.id, [...made, ...rest], source, gathered);
+): readonly (Float32Array | null)[] {
+  if (recorded !== null && recorded.length !== texts.length)
+    throw new Error(`${recorded.length} recorded vectors for ${texts.length} documents`);
+  const made = recorded?.slice(0, end) ?? embedder?.embed(texts.slice(0, end)) ?? [];
+  return texts.map((_, document) => made[document] ?? null);
 }
 
-/** Only vectors of the first one's dimensions that have a finite direction count; null when there are none. */
+/** Vectors of one kind that a merged part has. */
+interface TakenVectors {
+  readonly documents: number;
+  readonly vectors: PartVectors | null;
+}
+
+/**
+ * Only vectors of the first one's dimensions that have a finite direction count; null when there are none.
+ * `commitOf` a new document.
+ */
 function inOneSpace(
   model: string,
-  vectors: readonly (Float32Array | null)[],
-  source: PartSource,
-  gathered: Gathered,
+  taken: readonly TakenVectors[],
+  fresh: readonly (Float32Array | null)[],
+  commitOf: (document: number) => number,
 ): ChosenVectors | null {
-  const usable = vectors.map((vector) => (vector !== null && hasDirection(vector) ? vector : null));
-  const first = usable.findIndex((vector) => vector !== null);
-  const dimensions = usable[first]?.length;
+  const usable = fresh.map((vector) => (vector !== null && hasDirection(vector) ? vector : null));
+  const firstTaken = taken.find(({ vectors }) => vectors !== null)?.vectors;
+  const firstFresh = usable.findIndex((vector) => vector !== null);
+  const dimensions = firstTaken?.space.dimensions ?? usable[firstFresh]?.length;
   if (dimensions === undefined) return null;
   return {
     space: { model, dimensions },
-    from: commitOfDocument(first, source, gathered),
-    byDocument: usable.map((vector) => (vector?.length === dimensions ? vector : null)),
+    from: firstTaken?.from ?? commitOf(firstFresh),
+    pieces: [
+      ...taken.map(
+        ({ documents, vectors }): VectorPiece =>
+          vectors?.space.dimensions === dimensions
+            ? { sections: vectors.sections, documents }
+            : { vectors: Array.from({ length: documents }, () => null) },
+      ),
+      { vectors: usable.map((vector) => (vector?.length === dimensions ? vector : null)) },
+    ],
   };
 }
 
-function commitOfDocument(document: number, source: PartSource, gathered: Gathered): number {
+function commitOfDocument(document: number, commits: readonly CommitLines[], gathered: Gathered): number {
   const row = gathered.documentRows[document] ?? 0;
   const index = gathered.commitFirstRows.findLastIndex((firstRow) => firstRow <= row);
-  return rangeOf(source.commits).from + index;
+  return rangeOf(commits).from + index;
 }
 
 /** How many documents stand in commits before `commit`. */
-function documentsBefore(commit: number, source: PartSource, gathered: Gathered): number {
-  const firstRow = gathered.commitFirstRows[commit - rangeOf(source.commits).from] ?? 0;
+function documentsBefore(commit: number, commits: readonly CommitLines[], gathered: Gathered): number {
+  const firstRow = gathered.commitFirstRows[commit - rangeOf(commits).from] ?? 0;
   const count = gathered.documentRows.findIndex((row) => row >= firstRow);
   return count === -1 ? gathered.documentRows.length : count;
 }
@@ -324,7 +369,7 @@ function documentSections(gathered: Gathered): Sections {
 
 function vectorSections(vectors: VectorsOfPart, metric: Metric, builder: KernelBuilder): VectorsByKind {
   const sectionsOf = (chosen: ChosenVectors | null): VectorSections | null =>
-    chosen && builder.vectorSections([{ vectors: chosen.byDocument }], chosen.space.dimensions, metric);
+    chosen && builder.vectorSections(chosen.pieces, chosen.space.dimensions, metric);
   return { embedded: sectionsOf(vectors.embedded), supplied: sectionsOf(vectors.supplied) };
 }
 

@@ -9,7 +9,7 @@
  *     of them.
  */
 import { PART_COLUMN_BYTES_MAX, PART_COLUMNS_MAX } from "../limits.ts";
-import type { AttributeValue, StoredEvent } from "../schema/event.ts";
+import type { AttributeValue, KeptEvent } from "../schema/event.ts";
 import { decodeValue, encodeValue, isValue } from "./column_value.ts";
 import type { Column } from "./part.ts";
 import {
@@ -68,7 +68,7 @@ export class ColumnsWriter {
     return this.#complete;
   }
 
-  addRow(row: number, event: StoredEvent): void {
+  addRow(row: number, event: KeptEvent): void {
     for (const field of FIELD_COLUMNS) {
       const value = event[field];
       if (value !== undefined) growing(this.#fields, field).add(row, value);
@@ -167,7 +167,7 @@ interface PlacedColumn {
 }
 
 /** The event of a row, for columns that are not stored. */
-type EventOfRow = (row: number) => StoredEvent;
+type EventOfRow = (row: number) => KeptEvent;
 
 /**
  * null when the sections do not fit each other: a code without a value, a row that is not there, names out of order.

@@ -24,7 +24,7 @@ export interface CommitLines {
   /** Key of its segment, relative to the tenant. */
   readonly segment: string;
   readonly arrivalMs: number;
-  /** Canonical JSON, one event each. */
+  /** Canonical JSON, one event each; of a part, without the digits of vectors (`keptLine`). */
   readonly lines: readonly string[];
 }
 
@@ -34,9 +34,11 @@ export type RecordedVectors = readonly (Float32Array | null)[];
 export interface PartSource {
   readonly incarnation: number;
   readonly revision: Revision;
-  /** Contiguous and ascending; at least one. */
+  /** Parts of the same revision whose lines and vectors are taken over, in order; a part of `commits` alone has none. */
+  readonly merged: readonly Part[];
+  /** What comes after them: with theirs contiguous, ascending and at least one commit. */
   readonly commits: readonly CommitLines[];
-  /** Present only with a remote embedder and when the outputs of the whole range exist. */
+  /** Of the documents of `commits`; present only with a remote embedder and when the outputs of all of them exist. */
   readonly recorded: RecordedVectors | null;
 }
 
@@ -120,6 +122,6 @@ export interface Part {
   /** Ascending 64-bit hashes of the ids (id_hashes.ts), for duplicate checks across parts, and the row of each. */
   readonly idHashes: Uint32Array;
   readonly idRows: Uint32Array;
-  /** The canonical JSON line of a row. Decompresses one frame. */
+  /** The canonical JSON line of a row, as parts keep it (`keptLine`). Decompresses one frame. */
   lineOfRow(row: number): string;
 }

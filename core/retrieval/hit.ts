@@ -4,7 +4,7 @@
 import type { Part } from "../index/part.ts";
 import { parseLine } from "../log/line.ts";
 import type { Citation, HitExplanation, SearchHit } from "../rpc.ts";
-import type { StoredEvent } from "../schema/event.ts";
+import type { KeptEvent } from "../schema/event.ts";
 import { formatTime } from "../schema/scalar.ts";
 import { commitOfRow } from "./view.ts";
 
@@ -77,18 +77,18 @@ export function createTextReader(): (part: Part, document: number) => string | n
 }
 
 interface EventReader {
-  event(part: Part, row: number): StoredEvent;
+  event(part: Part, row: number): KeptEvent;
   /** UTF-8 bytes [from, to) of the event's text; null when it has none. */
   text(part: Part, row: number, from: number, to: number): string | null;
 }
 
 /** Each row is decompressed and parsed once, however many of its chunks are hits. */
 function createEventReader(): EventReader {
-  const rows = new Map<Part, Map<number, { readonly event: StoredEvent; bytes: Uint8Array | null }>>();
+  const rows = new Map<Part, Map<number, { readonly event: KeptEvent; bytes: Uint8Array | null }>>();
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const read = (part: Part, row: number) => {
-    const ofPart = rows.get(part) ?? new Map<number, { readonly event: StoredEvent; bytes: Uint8Array | null }>();
+    const ofPart = rows.get(part) ?? new Map<number, { readonly event: KeptEvent; bytes: Uint8Array | null }>();
     rows.set(part, ofPart);
     const known = ofPart.get(row) ?? { event: parseLine(part.lineOfRow(row)), bytes: null };
     ofPart.set(row, known);

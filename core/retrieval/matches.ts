@@ -10,13 +10,13 @@
  */
 import type { Part } from "../index/part.ts";
 import type { Bits, KernelSlab, LoadedPart } from "../ports.ts";
-import type { AttributeValue, StoredEvent } from "../schema/event.ts";
+import type { AttributeValue, KeptEvent } from "../schema/event.ts";
 import { parseRfc3339 } from "../schema/scalar.ts";
 import { ATTRIBUTE_FIELD, type Filter, type Test } from "./filter.ts";
 
 // --- Meaning --------------------------------------------------------------------------------
 
-export function matchesEvent(filter: Filter, event: StoredEvent, entity: string): boolean {
+export function matchesEvent(filter: Filter, event: KeptEvent, entity: string): boolean {
   switch (filter.type) {
     case "and":
       return filter.filters.every((child) => matchesEvent(child, event, entity));
@@ -29,7 +29,7 @@ export function matchesEvent(filter: Filter, event: StoredEvent, entity: string)
   }
 }
 
-function fieldOf(event: StoredEvent, field: string, entity: string): AttributeValue | undefined {
+function fieldOf(event: KeptEvent, field: string, entity: string): AttributeValue | undefined {
   switch (field) {
     case "id":
       return event.id;

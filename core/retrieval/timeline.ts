@@ -6,15 +6,14 @@
  * rows from the beginning of the log, which is the same number in every layout. `desc` reverses time and position.
  * `from` and `to` are inclusive. Tombstones are listed only when asked for by their kind.
  *
- *   parseTimelineCursor → (the caller takes the view at `cursor.commit`) → listEvents
+ *   parseTimelineCursor → (the caller takes the view at `cursor.commit`) → listRows → (reads their lines) → cursorAfter
  */
 import { fail, invalid, ok, type Result } from "../errors.ts";
 import type { Part } from "../index/part.ts";
-import { ANSWER_CHARACTERS_MAX } from "../limits.ts";
-import { parseLine, TOMBSTONE_KIND } from "../log/line.ts";
+import { TOMBSTONE_KIND } from "../log/line.ts";
 import { base64url, fromBase64url } from "../log/text_encoding.ts";
-import type { CitedEvent, EventPage, TimelineQuery } from "../rpc.ts";
-import { at, citationOf, type SegmentKey } from "./hit.ts";
+import type { TimelineQuery } from "../rpc.ts";
+import { at } from "./hit.ts";
 import { ALL_TIME, mayHold, type TimeWindow } from "./prune.ts";
 import type { LiveRows, View } from "./view.ts";
 
@@ -70,13 +69,26 @@ function cursorFields(text: string): CursorFields | null {
 
 type ListQuery = Pick<TimelineQuery, "from" | "to" | "kind" | "session" | "order" | "limit">;
 
+/** A row of a part. */
+export interface PartRow {
+  readonly part: Part;
+  readonly row: number;
+}
+
+export interface RowPage {
+  /** At most the limit, in order. */
+  readonly rows: readonly PartRow[];
+  /** The cursor of the page that begins after the first `count` of them, at least one; null when nothing comes after. */
+  cursorAfter(count: number): string | null;
+}
+
 /** The view and live rows are those at `cursor.commit`, when there is a cursor. */
-export function listEvents(
+export function listRows(
   view: View,
   live: readonly LiveRows[],
   query: ListQuery,
   cursor: TimelineCursor | null,
-): Result<EventPage> {
+): Result<RowPage> {
   const { incarnation, commit } = view.snapshot;
   if (cursor !== null) {
     if (cursor.incarnation !== incarnation || cursor.commit !== commit) {
@@ -92,32 +104,17 @@ export function listEvents(
     before += part.rows;
   }
   const places = page.best();
-  const lines = linesThatFit(places.slice(0, query.limit));
-  const last = places[lines.length - 1];
-  const more = places.length > lines.length && last !== undefined;
   return ok({
-    events: lines.map(parseLine),
-    nextCursor: more ? writeTimelineCursor({ incarnation, commit, order: query.order, after: last }) : null,
+    rows: places.slice(0, query.limit),
+    cursorAfter(count) {
+      const last = places[count - 1];
+      const more = places.length > count && last !== undefined;
+      return more ? writeTimelineCursor({ incarnation, commit, order: query.order, after: last }) : null;
+    },
   });
 }
 
-/** The lines of the first rows, at least one: a page ends early rather than be too large for an answer. */
-function linesThatFit(rows: readonly PlacedRow[]): string[] {
-  const lines: string[] = [];
-  let characters = 0;
-  for (const { part, row } of rows) {
-    const line = part.lineOfRow(row);
-    characters += line.length;
-    if (lines.length > 0 && characters > ANSWER_CHARACTERS_MAX) break;
-    lines.push(line);
-  }
-  return lines;
-}
-
-interface PlacedRow extends TimelinePlace {
-  readonly part: Part;
-  readonly row: number;
-}
+type PlacedRow = TimelinePlace & PartRow;
 
 function offerRows(
   page: Page,
@@ -192,18 +189,13 @@ function createPage(order: "asc" | "desc", size: number): Page {
 // --- One event ------------------------------------------------------------------------------
 
 /** null when no live row has this id. The first row of an id decides: later ones are void. */
-export function readEvent(
-  view: View,
-  live: readonly LiveRows[],
-  id: string,
-  segmentKey: SegmentKey,
-): CitedEvent | null {
+export function findRow(view: View, live: readonly LiveRows[], id: string): PartRow | null {
   for (const [index, part] of view.parts.entries()) {
     const row = part.rowOfId(id);
     if (row < 0) continue;
     const rows = live[index];
     if (rows === undefined || row >= rows.rowEnd || rows.deadRows.includes(row)) return null;
-    return { event: parseLine(part.lineOfRow(row)), citation: citationOf(part, row, segmentKey) };
+    return { part, row };
   }
   return null;
 }

@@ -107,3 +107,13 @@ export interface StoredEvent {
   readonly vector?: readonly number[];
   readonly relations?: readonly { readonly type: string; readonly target: string }[];
 }
+
+/** What a part keeps of a vector in a line: its digits stay in the segment. */
+export interface KeptVector {
+  readonly dimensions: number;
+  /** Of the array as the segment has it, lower-case hex. */
+  readonly sha256: string;
+}
+
+/** A line of a segment or of a part. */
+export type KeptEvent = Omit<StoredEvent, "vector"> & { readonly vector?: readonly number[] | KeptVector };

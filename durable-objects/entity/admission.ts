@@ -4,12 +4,14 @@
  */
 import { fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import { sameContent } from "../../core/log/line.ts";
+import type { Digest } from "../../core/ports.ts";
 import type { PreparedLine } from "../../core/rpc.ts";
 
 /** Where an id already stands. */
 export interface Earlier {
   readonly commit: number;
   readonly segment: string;
+  /** As it came, or as a part keeps it. */
   readonly line: string;
 }
 
@@ -41,6 +43,7 @@ export function admit(
   dimensions: number,
   earlierOf: (id: string) => Earlier | null,
   admitted: AdmittedIds,
+  digest: Digest,
 ): Result<Admission> {
   const fresh: AdmittedIds = new Map();
   const dropped: number[] = [];
@@ -64,7 +67,7 @@ export function admit(
     if (first === undefined || !first.ok) return first ?? fail({ reason: "internal" });
     const incoming = lineAt(request, index);
     if (!incoming.ok) return incoming;
-    if (!sameContent(first.value, incoming.value, line.tsDefaulted)) conflicts.push(index);
+    if (!sameContent(first.value, incoming.value, line.tsDefaulted, digest)) conflicts.push(index);
   }
   for (const [id, line] of fresh) admitted.set(id, line);
   return ok({ dropped, conflicts, earlier, dimensions: space });

@@ -157,7 +157,7 @@ export class EntityLog {
         prepared: prepared.lines,
         lines: lazily(() => linesOfFrames(prepared.frames, ports.compression)),
       };
-      const admission = admit(request, dimensions, (id) => this.#earlier(id), ids);
+      const admission = admit(request, dimensions, (id) => this.#earlier(id), ids, ports.digest);
       if (!admission.ok) {
         waiting.answer(admission);
         continue;

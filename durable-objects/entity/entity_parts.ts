@@ -154,7 +154,7 @@ export class EntityParts {
   }
 
   #build(commits: readonly CommitLines[], incarnation: number): Result<Part> {
-    const source = { incarnation, revision: this.#revision, commits, recorded: null };
+    const source = { incarnation, revision: this.#revision, merged: [], commits, recorded: null };
     return openPart(buildPart(source, { ...this.#ports, embedder: localOnly(this.#ports.embedder) }), this.#ports);
   }
 

@@ -6,13 +6,15 @@
 import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
 import { ANSWER_CHARACTERS_MAX } from "../../core/limits.ts";
+import { parseWholeLine } from "../../core/log/line.ts";
 import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
 import { snapshotToken, writeToken } from "../../core/log/token.ts";
+import { citationOf } from "../../core/retrieval/hit.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
 import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
-import { listEvents, parseTimelineCursor, readEvent } from "../../core/retrieval/timeline.ts";
+import { findRow, listRows, parseTimelineCursor } from "../../core/retrieval/timeline.ts";
 import { type LiveRows, type Snapshot, spaceOfView, type View, vectorsThrough } from "../../core/retrieval/view.ts";
 import {
   type CacheTier,
@@ -33,6 +35,7 @@ import type { EntityPorts } from "./ports.ts";
 import { chooseSnapshot, type LogPosition } from "./snapshots.ts";
 import type { EntityState } from "./state.ts";
 import type { Tail } from "./tail.ts";
+import { wholeLines } from "./whole_lines.ts";
 
 export interface ReaderHost {
   readonly ports: EntityPorts;
@@ -146,14 +149,26 @@ export class EntityReader {
       return fail(invalid("cursor", "belongs to another state of this timeline"));
     }
     const view = viewOf(layout.value, strongSnapshot(log, at?.commit ?? log.last));
-    return listEvents(view, this.#liveRows(view), query, at);
+    const page = listRows(view, this.#liveRows(view), query, at);
+    if (!page.ok) return page;
+    const lines = await wholeLines(this.#host, page.value.rows);
+    if (!lines.ok) return lines;
+    return ok({ events: lines.value.map(parseWholeLine), nextCursor: page.value.cursorAfter(lines.value.length) });
   }
 
   async event(id: string): Promise<Result<CitedEvent>> {
     const view = await this.#strongView();
     if (!view.ok) return view;
-    const event = readEvent(view.value, this.#liveRows(view.value), id, (key) => this.#host.ports.store.fullKey(key));
-    return event === null ? fail({ reason: "not_found", what: "The event" }) : ok(event);
+    const found = findRow(view.value, this.#liveRows(view.value), id);
+    if (found === null) return fail({ reason: "not_found", what: "The event" });
+    const lines = await wholeLines(this.#host, [found]);
+    if (!lines.ok) return lines;
+    const [line = ""] = lines.value;
+    const { store } = this.#host.ports;
+    return ok({
+      event: parseWholeLine(line),
+      citation: citationOf(found.part, found.row, (key) => store.fullKey(key)),
+    });
   }
 
   async document(id: string): Promise<Result<DocumentVersion>> {

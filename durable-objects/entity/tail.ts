@@ -80,10 +80,19 @@ export class Tail {
   find(id: string): { readonly entry: TailEntry; readonly line: string } | null {
     const position = this.#positions.get(id);
     if (position === undefined) return null;
-    // Commits of the tail are contiguous.
-    const entry = this.#entries[position.commit - (this.#entries[0]?.facts.commit ?? 0)];
+    const entry = this.#entryOf(position.commit);
     const line = entry?.lines[position.line];
     return entry === undefined || line === undefined ? null : { entry, line };
+  }
+
+  /** A 0-based line of a commit; null when it is not in the tail. */
+  lineAt(commit: number, line: number): string | null {
+    return this.#entryOf(commit)?.lines[line] ?? null;
+  }
+
+  /** Commits of the tail are contiguous. */
+  #entryOf(commit: number): TailEntry | undefined {
+    return this.#entries[commit - (this.#entries[0]?.facts.commit ?? 0)];
   }
 
   commits(): CommitLines[] {

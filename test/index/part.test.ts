@@ -9,7 +9,16 @@ import { FRAME_RAW_BYTES_MAX, PART_COLUMNS_MAX } from "../../core/limits.ts";
 import { parseLine, withdrawalTarget } from "../../core/log/line.ts";
 import type { LocalEmbedder, VectorSections } from "../../core/ports.ts";
 import { withGraph } from "../kernel/graph_fixture.ts";
-import { commitsFrom, letterEmbedder, opened, partOf, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
+import {
+  asKept,
+  commitsFrom,
+  letterEmbedder,
+  opened,
+  partOf,
+  sourceOf,
+  timelineArbitrary,
+  tools,
+} from "./part_fixture.ts";
 
 const allLines = (part: Part): readonly string[] => Array.from({ length: part.rows }, (_, row) => part.lineOfRow(row));
 
@@ -20,7 +29,7 @@ describe("a part that was built and opened", () => {
         const commits = commitsFrom(from, timeline);
         const part = opened(buildPart(sourceOf(commits), tools));
         expect([part.incarnation, part.from, part.to]).toEqual([1, from, from + commits.length - 1]);
-        expect(commitsOf(part)).toEqual(commits);
+        expect(commitsOf(part)).toEqual(asKept(commits));
         const ids = commits.flatMap(({ lines }) => lines.map((line) => parseLine(line).id));
         expect(ids.map((_, row) => part.idOfRow(row))).toEqual(ids);
         for (const id of ids) expect([part.rowOfId(id), part.mayHaveId(id)]).toEqual([ids.indexOf(id), true]);
@@ -108,26 +117,34 @@ describe("a part that was built and opened", () => {
 });
 
 describe("the bytes of a part", () => {
-  test("are the same at every build, and from the lines of other parts, wherever those were cut", () => {
+  test("are the same at every build, and from other parts and the log after them, wherever those were cut", () => {
     fc.assert(
-      fc.property(timelineArbitrary, fc.uniqueArray(fc.nat(5)), fc.nat(), (timeline, cuts, supplying) => {
-        // Both kinds of vectors, where an event beyond the first commit has letters.
-        const supply = supplying % timeline.length;
-        const commits = commitsFrom(
-          1,
-          timeline.map((entries, index) =>
-            index < supply ? entries : [...entries, { id: `v${index}`, vector: [1, index] }],
-          ),
-        );
-        const build = (of: readonly CommitLines[]) =>
-          buildPart(sourceOf(of, letterEmbedder.id), { ...tools, embedder: letterEmbedder });
-        const fresh = build(commits);
-        expect(Buffer.compare(build(commits), fresh)).toBe(0);
-        const ends = [...cuts.filter((cut) => cut > 0 && cut < commits.length), commits.length].sort((a, b) => a - b);
-        const pieces = ends.map((end, index) => commits.slice(ends[index - 1] ?? 0, end));
-        const merged = pieces.flatMap((piece) => commitsOf(opened(build(piece))));
-        expect(Buffer.compare(build(merged), fresh)).toBe(0);
-      }),
+      fc.property(
+        timelineArbitrary,
+        fc.uniqueArray(fc.nat(5)),
+        fc.nat(),
+        fc.boolean(),
+        (timeline, cuts, supplying, grown) => {
+          // Both kinds of vectors, where an event beyond the first commit has letters.
+          const supply = supplying % timeline.length;
+          const commits = commitsFrom(
+            1,
+            timeline.map((entries, index) =>
+              index < supply ? entries : [...entries, { id: `v${index}`, vector: [1, index] }],
+            ),
+          );
+          const build = (of: readonly CommitLines[]) =>
+            buildPart(sourceOf(of, letterEmbedder.id), { ...tools, embedder: letterEmbedder });
+          const fresh = build(commits);
+          expect(Buffer.compare(build(commits), fresh)).toBe(0);
+          const ends = [...cuts.filter((cut) => cut > 0 && cut < commits.length), commits.length].sort((a, b) => a - b);
+          const pieces = ends.map((end, index) => commits.slice(ends[index - 1] ?? 0, end));
+          const rest = grown ? pieces.pop() : undefined;
+          const merged = pieces.map((piece) => opened(build(piece)));
+          const source = { ...sourceOf(rest ?? [], letterEmbedder.id), merged };
+          expect(Buffer.compare(buildPart(source, { ...tools, embedder: letterEmbedder }), fresh)).toBe(0);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -269,6 +286,10 @@ describe("a source that cannot be", () => {
     expect(() => buildPart(sourceOf([]), tools)).toThrow("at least one commit");
     expect(() => buildPart(sourceOf(commits.filter(({ commit }) => commit !== 2)), tools)).toThrow("contiguous");
     expect(() => buildPart({ ...source, revision: { ...source.revision, analyzer: "other" } }, tools)).toThrow("other");
+    const before = opened(buildPart(sourceOf(commits.slice(0, 1)), tools));
+    const after = sourceOf(commits.slice(1), letterEmbedder.id);
+    const letterTools = { ...tools, embedder: letterEmbedder };
+    expect(() => buildPart({ ...after, merged: [before] }, letterTools)).toThrow("another revision");
     expect(() => buildPart(source, { ...tools, embedder: letterEmbedder })).toThrow(letterEmbedder.id);
     expect(() => buildPart({ ...source, recorded: [null] }, tools)).toThrow("1 recorded vectors for 3 documents");
   });

@@ -6,7 +6,7 @@ import { CHUNKER } from "../../core/index/chunker.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, PartSource } from "../../core/index/part.ts";
 import { segmentKey } from "../../core/log/keys.ts";
-import { prepareLine, tombstoneLine } from "../../core/log/line.ts";
+import { keptLine, prepareLine, tombstoneLine } from "../../core/log/line.ts";
 import type { LocalEmbedder } from "../../core/ports.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -64,9 +64,14 @@ export function commitsFrom(from: number, commits: readonly (readonly Entry[])[]
   });
 }
 
+/** The commits as a part of them gives them back. */
+export function asKept(commits: readonly CommitLines[]): readonly CommitLines[] {
+  return commits.map((commit) => ({ ...commit, lines: commit.lines.map((line) => keptLine(line, nodeDigest)) }));
+}
+
 export function sourceOf(commits: readonly CommitLines[], embedder: string = "none"): PartSource {
   const revision = { analyzer: tools.builder.analyzer, chunker: CHUNKER, embedder, metric: "cosine" as const };
-  return { incarnation: 1, revision, commits, recorded: null };
+  return { incarnation: 1, revision, merged: [], commits, recorded: null };
 }
 
 export function opened(bytes: Uint8Array): Part {

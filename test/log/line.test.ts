@@ -5,12 +5,15 @@ import { canonicalJson } from "../../core/log/canonical.ts";
 import { eventId } from "../../core/log/event_id.ts";
 import {
   eventTimeMs,
+  keptLine,
   parseLine,
+  parseWholeLine,
   prepareLine,
   sameContent,
   tombstoneLine,
   withdrawalTarget,
 } from "../../core/log/line.ts";
+import { hex } from "../../core/log/text_encoding.ts";
 import { type EventInput, eventIdSchema, eventInputSchema } from "../../core/schema/event.ts";
 import type { Json } from "../../core/schema/scalar.ts";
 import { anyEventInput } from "./any_event.ts";
@@ -23,7 +26,7 @@ describe("a prepared line", () => {
     const { line, prepared } = lineOf({ text: "hi", vector: [1, 0.5] });
     const id = eventId({ text: "hi", vector: [1, 0.5] }, nodeDigest);
     expect(line).toBe(`{"id":"${id}","kind":"note","text":"hi","ts":"2026-11-20T12:30:00.250Z","vector":[1,0.5]}`);
-    expect(prepared).toEqual({ id, tsDefaulted: true, dimensions: 2, kind: "note", tsMs: NOW });
+    expect(prepared).toEqual({ id, tsDefaulted: true, dimensions: 2, vectorBytes: 7, kind: "note", tsMs: NOW });
   });
 
   it("holds all that was supplied and parses back to it", () => {
@@ -55,12 +58,48 @@ describe("a prepared line", () => {
   });
 });
 
+describe("a line as a part keeps it", () => {
+  const keep = (line: string) => keptLine(line, nodeDigest);
+
+  it("is the same without the digits of its vector, of which it keeps number and digest", () => {
+    fc.assert(
+      fc.property(anyEventInput, (input) => {
+        const { line, prepared } = lineOf(input);
+        const { vector, ...event } = parseWholeLine(line);
+        const digits = canonicalJson([...(vector ?? [])]);
+        const sha256 = hex(nodeDigest.sha256(new TextEncoder().encode(digits)));
+        const kept = vector === undefined ? event : { ...event, vector: { dimensions: vector.length, sha256 } };
+        expect(parseLine(keep(line))).toEqual(kept);
+        expect(prepared.vectorBytes).toBe(vector === undefined ? 0 : digits.length);
+        expect(keep(keep(line))).toBe(keep(line));
+      }),
+    );
+  });
+
+  it("is not misled by what looks like a vector elsewhere in the event", () => {
+    const body = { a: 1, vector: [1, 2] };
+    const event = { id: "x", body, text: ',"vector":[3]}', attributes: { vector: ["4"] } };
+    expect(keep(lineOf(event).line)).toBe(lineOf(event).line);
+    expect(parseLine(keep(lineOf({ ...event, vector: [5] }).line))).toMatchObject({
+      ...event,
+      vector: { dimensions: 1 },
+    });
+  });
+
+  it("says the same as the line that comes again, and no more than its digits say", () => {
+    const first = keep(lineOf({ id: "x", vector: [1, 2] }).line);
+    expect(sameContent(first, lineOf({ id: "x", vector: [1, 2] }, NOW + 1).line, true, nodeDigest)).toBe(true);
+    expect(sameContent(first, lineOf({ id: "x", vector: [1, 3] }).line, true, nodeDigest)).toBe(false);
+    expect(() => parseWholeLine(first)).toThrow("digits");
+  });
+});
+
 describe("the same content", () => {
   it("is found in a retry at another time, and only there", () => {
     fc.assert(
       fc.property(anyEventInput, anyEventInput, (a, b) => {
         const [first, again] = [lineOf({ ...a, id: "x" }), lineOf({ ...a, id: "x" }, NOW + 5_000)];
-        expect(sameContent(first.line, again.line, again.prepared.tsDefaulted)).toBe(true);
+        expect(sameContent(first.line, again.line, again.prepared.tsDefaulted, nodeDigest)).toBe(true);
         const other = lineOf({ ...b, id: "x" });
         const kind = (input: EventInput) => input.kind ?? "note";
         const { ts: aTs, ...aRest } = { ...a, kind: kind(a) };
@@ -68,15 +107,15 @@ describe("the same content", () => {
         const same =
           canonicalJson(defined(aRest)) === canonicalJson(defined(bRest)) &&
           (bTs === undefined || (aTs ?? NOW) === bTs);
-        expect(sameContent(first.line, other.line, other.prepared.tsDefaulted)).toBe(same);
+        expect(sameContent(first.line, other.line, other.prepared.tsDefaulted, nodeDigest)).toBe(same);
       }),
     );
   });
 
   it("counts a time that was supplied", () => {
     const stored = lineOf({ id: "x", text: "a", ts: 1 });
-    expect(sameContent(stored.line, lineOf({ id: "x", text: "a", ts: 2 }).line, false)).toBe(false);
-    expect(sameContent(stored.line, lineOf({ id: "x", text: "a" }).line, true)).toBe(true);
+    expect(sameContent(stored.line, lineOf({ id: "x", text: "a", ts: 2 }).line, false, nodeDigest)).toBe(false);
+    expect(sameContent(stored.line, lineOf({ id: "x", text: "a" }).line, true, nodeDigest)).toBe(true);
   });
 });
 
@@ -93,7 +132,7 @@ describe("a tombstone", () => {
     });
     const again = tombstoneLine("invoice/42", NOW + 1, nodeDigest);
     expect(again.prepared.id).toBe(prepared.id);
-    expect(sameContent(line, again.line, again.prepared.tsDefaulted)).toBe(true);
+    expect(sameContent(line, again.line, again.prepared.tsDefaulted, nodeDigest)).toBe(true);
     expect(tombstoneLine("invoice/43", NOW, nodeDigest).prepared.id).not.toBe(prepared.id);
     expect(eventIdSchema.parse(prepared.id)).toBe(prepared.id);
   });

@@ -40,7 +40,14 @@ function segmentOf(lines: readonly string[]) {
 function prepare(lines: readonly string[]): PreparedFrames {
   return {
     frames: frameLines(lines, nodeCompression),
-    lines: lines.map((_, i) => ({ id: String(i), tsDefaulted: false, dimensions: 0, kind: "note", tsMs: i })),
+    lines: lines.map((_, i) => ({
+      id: String(i),
+      tsDefaulted: false,
+      dimensions: 0,
+      vectorBytes: 0,
+      kind: "note",
+      tsMs: i,
+    })),
   };
 }
 

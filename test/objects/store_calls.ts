@@ -1,4 +1,4 @@
-/** A store whose calls tests hold, fail and count, before or after they have had their effect. */
+/** A store whose calls tests hold, fail and count: before they have had their effect, or after. */
 import type { TenantStore } from "../../core/ports.ts";
 
 type StoreCall = "get" | "getRange" | "list" | "put" | "create" | "delete";
@@ -20,6 +20,10 @@ export interface Hold {
 
 export class StoreCalls {
   #interceptions: Interception[] = [];
+  /** Calls so far, and the most that were under way together. */
+  count = 0;
+  atOnceMax = 0;
+  #underWay = 0;
   /** How many turns the next call takes before it has its effect, and again after it. */
   turns: () => number = () => 0;
 
@@ -56,6 +60,16 @@ export class StoreCalls {
     };
   }
 
+  began(): void {
+    this.count += 1;
+    this.#underWay += 1;
+    this.atOnceMax = Math.max(this.atOnceMax, this.#underWay);
+  }
+
+  ended(): void {
+    this.#underWay -= 1;
+  }
+
   async at(moment: Moment, call: StoreCall, keys: readonly string[]): Promise<void> {
     await passTurns(this.turns());
     for (const interception of this.#interceptions) {
@@ -73,10 +87,15 @@ export async function passTurns(count: number): Promise<void> {
 export function watchedStore(plain: TenantStore): { readonly store: TenantStore; readonly calls: StoreCalls } {
   const calls = new StoreCalls();
   const around = async <T>(call: StoreCall, keys: readonly string[], run: () => Promise<T>): Promise<T> => {
-    await calls.at("before", call, keys);
-    const answer = await run();
-    await calls.at("after", call, keys);
-    return answer;
+    calls.began();
+    try {
+      await calls.at("before", call, keys);
+      const answer = await run();
+      await calls.at("after", call, keys);
+      return answer;
+    } finally {
+      calls.ended();
+    }
   };
   const store: TenantStore = {
     ...plain,

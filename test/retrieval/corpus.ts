@@ -8,7 +8,7 @@ import { type BuildTools, buildPart, chunkTexts } from "../../core/index/build_p
 import { CHUNKER } from "../../core/index/chunker.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, RecordedVectors, Revision } from "../../core/index/part.ts";
-import { parseLine, prepareLine, tombstoneLine, withdrawalTarget } from "../../core/log/line.ts";
+import { parseWholeLine, prepareLine, tombstoneLine, withdrawalTarget } from "../../core/log/line.ts";
 import type { KernelBuilder, LocalEmbedder, Metric } from "../../core/ports.ts";
 import type { LiveRows, View } from "../../core/retrieval/view.ts";
 import type { EventInput, StoredEvent } from "../../core/schema/event.ts";
@@ -75,7 +75,7 @@ function partOf(commits: readonly CommitLines[], { builder, metric, embedder, re
   const tools: BuildTools = { builder, compression: nodeCompression, digest: nodeDigest, checksum, embedder };
   const isRecorded = remote !== undefined && (commits.at(-1)?.commit ?? 0) <= remote.covered;
   const recorded = isRecorded ? remote.embed(chunkTexts(commits)) : null;
-  const opened = openPart(buildPart({ incarnation: 1, revision, commits, recorded }, tools), tools);
+  const opened = openPart(buildPart({ incarnation: 1, revision, merged: [], commits, recorded }, tools), tools);
   if (!opened.ok) throw new Error(JSON.stringify(opened.failure));
   return opened.value;
 }
@@ -96,7 +96,7 @@ export function linesThrough(
 ): readonly (PlacedEvent & { readonly live: boolean })[] {
   const seen = commits.filter((candidate) => candidate.commit <= commit);
   const placed = seen.flatMap(({ commit: number, lines }) =>
-    lines.map((line, index) => ({ event: parseLine(line), commit: number, line: index + 1 })),
+    lines.map((line, index) => ({ event: parseWholeLine(line), commit: number, line: index + 1 })),
   );
   const withdrawn = new Set(placed.map(({ event }) => withdrawalTarget(event)));
   const first = new Map<string, PlacedEvent>();

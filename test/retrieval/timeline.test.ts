@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CommitLines } from "../../core/index/part.ts";
-import { eventTimeMs, TOMBSTONE_KIND } from "../../core/log/line.ts";
+import { eventTimeMs, parseWholeLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
+import { citationOf } from "../../core/retrieval/hit.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
 import {
-  listEvents,
+  findRow,
+  listRows,
+  type PartRow,
   parseTimelineCursor,
-  readEvent,
   type TimelineCursor,
   writeTimelineCursor,
 } from "../../core/retrieval/timeline.ts";
@@ -51,17 +53,23 @@ function oracle(
   return order === "asc" ? listed : listed.reverse();
 }
 
+const eventsOf = (rows: readonly PartRow[]): readonly StoredEvent[] =>
+  rows.map(({ part, row }) => parseWholeLine(part.lineOfRow(row)));
+
 function walk(view: View, commits: readonly CommitLines[], asked: Query): readonly StoredEvent[] {
   const events: StoredEvent[] = [];
   let cursor: TimelineCursor | null = null;
   for (;;) {
-    const page = listEvents(view, liveRowsOf(view, commits), asked, cursor);
+    const page = listRows(view, liveRowsOf(view, commits), asked, cursor);
     if (!page.ok) throw new Error(JSON.stringify(page.failure));
-    events.push(...page.value.events);
-    expect(page.value.events.length).toBeLessThanOrEqual(asked.limit);
-    if (page.value.nextCursor === null) return events;
-    expect(page.value.events.length).toBe(asked.limit);
-    const parsed = parseTimelineCursor(page.value.nextCursor);
+    const { rows } = page.value;
+    expect(rows.length).toBeLessThanOrEqual(asked.limit);
+    // Now and then a page ends early, as one does that is too large for an answer.
+    const given = rows.slice(0, 1 + (events.length % asked.limit));
+    events.push(...eventsOf(given));
+    const nextCursor = page.value.cursorAfter(given.length);
+    if (nextCursor === null) return events;
+    const parsed = parseTimelineCursor(nextCursor);
     if (!parsed.ok) throw new Error("the cursor was not its own");
     cursor = parsed.value;
   }
@@ -83,16 +91,18 @@ describe("the timeline", () => {
       fc.property(log, fc.nat(), query, (commits, pick, asked) => {
         const commit = 1 + (pick % commits.length);
         const before = viewOf(commits.slice(0, commit), { cuts: [], commit }, tools);
-        const first = listEvents(before, liveRowsOf(before, commits), asked, null);
+        const first = listRows(before, liveRowsOf(before, commits), asked, null);
         if (!first.ok) throw new Error(JSON.stringify(first.failure));
-        if (first.value.nextCursor === null) return;
-        const cursor = parseTimelineCursor(first.value.nextCursor);
+        const nextCursor = first.value.cursorAfter(first.value.rows.length);
+        if (nextCursor === null) return;
+        const cursor = parseTimelineCursor(nextCursor);
         if (!cursor.ok) throw new Error("the cursor was not its own");
         expect(cursor.value.commit).toBe(commit);
         const after = viewOf(commits, { cuts: [1], commit: cursor.value.commit }, tools);
-        const second = listEvents(after, liveRowsOf(after, commits), asked, cursor.value);
+        const second = listRows(after, liveRowsOf(after, commits), asked, cursor.value);
+        if (!second.ok) throw new Error(JSON.stringify(second.failure));
         const expected = oracle(commits, commit, asked).slice(asked.limit, 2 * asked.limit);
-        expect(second).toMatchObject({ ok: true, value: { events: expected } });
+        expect(eventsOf(second.value.rows)).toEqual(expected);
       }),
       { numRuns: 100 },
     );
@@ -109,7 +119,7 @@ describe("the timeline", () => {
       cursor,
       { ...cursor, order: "desc" as const, incarnation: 2, commit: 1 },
     ]) {
-      const page = listEvents(view, liveRowsOf(view, commits), asked, other);
+      const page = listRows(view, liveRowsOf(view, commits), asked, other);
       expect(page).toMatchObject({ ok: false, failure: { reason: "invalid", errors: [{ path: "cursor" }] } });
     }
   });
@@ -147,7 +157,12 @@ describe("one event", () => {
             event: placed.event,
             citation: { segment: `bucket/${segmentName(placed.commit)}`, line: placed.line },
           };
-          expect(readEvent(view, live, id, (key) => `bucket/${key}`)).toEqual(expected ?? null);
+          const found = findRow(view, live, id);
+          const read = found && {
+            event: parseWholeLine(found.part.lineOfRow(found.row)),
+            citation: citationOf(found.part, found.row, (key) => `bucket/${key}`),
+          };
+          expect(read).toEqual(expected ?? null);
         }
       }),
       { numRuns: 60 },

@@ -5,8 +5,8 @@
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { draftPart, finishPart, type PartDraft } from "../../core/index/build_part.ts";
-import { commitsOf, openPart } from "../../core/index/open_part.ts";
-import type { CommitLines, RecordedVectors } from "../../core/index/part.ts";
+import { openPart } from "../../core/index/open_part.ts";
+import type { CommitLines, Part, PartSource } from "../../core/index/part.ts";
 import { SHARD_BYTES_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { readSegment } from "../../core/log/segment.ts";
@@ -26,11 +26,9 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
     const what = `EMBEDDER differs: the indexer has ${own}, the objects ${work.revision.embedder}.`;
     return fail({ reason: "unavailable", what, retryAfterSeconds: 1 });
   }
-  const commits = await readCommits(ports, store, work);
-  if (!commits.ok) return commits;
-  const recorded = await recordedVectors(ports, store, work, commits.value);
-  if (!recorded.ok) return recorded;
-  const draft = draftOf(ports, work, commits.value, recorded.value);
+  const source = await readSource(ports, store, work);
+  if (!source.ok) return source;
+  const draft = draftOf(ports, source.value);
   if (!draft.ok) return draft;
   const graphed = await withGraphs(ports, work, draft.value);
   if (!graphed.ok) return graphed;
@@ -47,62 +45,55 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
 }
 
 /** What the builder throws (more distinct terms than it has room for) is the fault of this work, whoever does it. */
-function draftOf(
-  ports: BuildPorts,
-  { incarnation, revision }: IndexWork,
-  commits: readonly CommitLines[],
-  recorded: RecordedVectors | null,
-): Result<PartDraft> {
+function draftOf(ports: BuildPorts, source: PartSource): Result<PartDraft> {
   const embedder = ports.embedder?.kind === "local" ? ports.embedder : null;
   try {
-    return ok(draftPart({ incarnation, revision, commits, recorded }, { ...ports, embedder }));
+    return ok(draftPart(source, { ...ports, embedder }));
   } catch (cause) {
     logFault("build_failed", cause);
     return fail({ reason: "internal" });
   }
 }
 
-async function readCommits(
-  ports: BuildPorts,
-  store: TenantStore,
-  work: IndexWork,
-): Promise<Result<readonly CommitLines[]>> {
-  const reads = [
-    ...work.shards.map((shard) => () => readShard(ports, store, work.scope.entity, shard.sha256)),
-    ...work.segments.map((segment) => () => readOne(ports, store, segment)),
-  ];
-  const commits: CommitLines[] = [];
-  for (let start = 0; start < reads.length; start += STORE_CONCURRENCY_MAX) {
-    const results = await Promise.all(reads.slice(start, start + STORE_CONCURRENCY_MAX).map((read) => read()));
-    for (const result of results) {
-      if (!result.ok) return result;
-      commits.push(...result.value);
-    }
-  }
-  return ok(commits);
+async function readSource(ports: BuildPorts, store: TenantStore, work: IndexWork): Promise<Result<PartSource>> {
+  const { incarnation, revision, scope } = work;
+  const merged = await inWaves(work.shards, ({ sha256 }) => readShard(ports, store, scope.entity, sha256));
+  if (!merged.ok) return merged;
+  const commits = await inWaves(work.segments, (segment) => readOne(ports, store, segment));
+  if (!commits.ok) return commits;
+  const recorded = await recordedVectors(ports, store, work, commits.value);
+  if (!recorded.ok) return recorded;
+  return ok({ incarnation, revision, merged: merged.value, commits: commits.value, recorded: recorded.value });
 }
 
-async function readShard(
-  ports: BuildPorts,
-  store: TenantStore,
-  entity: string,
-  sha256: string,
-): Promise<Result<readonly CommitLines[]>> {
+/** As many at once as may wait for the store. */
+async function inWaves<From, To>(
+  from: readonly From[],
+  read: (one: From) => Promise<Result<To>>,
+): Promise<Result<readonly To[]>> {
+  const all: To[] = [];
+  for (let start = 0; start < from.length; start += STORE_CONCURRENCY_MAX) {
+    for (const result of await Promise.all(from.slice(start, start + STORE_CONCURRENCY_MAX).map(read))) {
+      if (!result.ok) return result;
+      all.push(result.value);
+    }
+  }
+  return ok(all);
+}
+
+async function readShard(ports: BuildPorts, store: TenantStore, entity: string, sha256: string): Promise<Result<Part>> {
   const key = shardKey(entity, sha256);
   const stored = await store.get(key);
-  if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
-  const part = openPart(stored.bytes, ports);
-  return part.ok ? ok(commitsOf(part.value)) : part;
+  return stored === null ? fail({ reason: "corrupt", what: `${key}: it is missing` }) : openPart(stored.bytes, ports);
 }
 
 async function readOne(
   ports: BuildPorts,
   store: TenantStore,
-  segment: IndexWork["segments"][number],
-): Promise<Result<readonly CommitLines[]>> {
-  const stored = await store.get(segment.segment);
-  if (stored === null) return fail({ reason: "corrupt", what: `Segment ${segment.segment}: it is missing` });
-  const lines = readSegment(segment.segment, stored.bytes, ports, segment);
-  if (!lines.ok) return lines;
-  return ok([{ commit: segment.commit, segment: segment.segment, arrivalMs: segment.arrivalMs, lines: lines.value }]);
+  { commit, segment, arrivalMs, ...facts }: IndexWork["segments"][number],
+): Promise<Result<CommitLines>> {
+  const stored = await store.get(segment);
+  if (stored === null) return fail({ reason: "corrupt", what: `Segment ${segment}: it is missing` });
+  const lines = readSegment(segment, stored.bytes, ports, facts);
+  return lines.ok ? ok({ commit, segment, arrivalMs, lines: lines.value }) : lines;
 }
