@@ -89,8 +89,8 @@ export const CHUNKS_PER_EVENT_MAX = 4_096;
 /** Neighbouring shards of one tier that merge into the next. */
 export const SHARD_FANOUT = 8;
 export const SHARD_BYTES_MAX = 24 * MIB;
-/** A merge holds its lines, terms and output in memory at once: about sixteen times this, and 128 MB is all there is. */
-export const MERGE_BYTES_MAX = 6 * MIB;
+/** What a build may hold in memory at once, by the estimates of build_load.ts: 128 MB is all there is. */
+export const BUILD_MEMORY_BYTES_MAX = 96 * MIB;
 /** A shard below this is rewritten with whatever comes after it: that costs less than one more object to read. */
 export const SHARD_SMALL_BYTES = 256 * KIB;
 /** Entries in a shard's directory. The format has some thirty sections; more is damage. */
@@ -109,6 +109,8 @@ export const PART_COLUMNS_MAX = 1_024;
 export const PART_COLUMN_BYTES_MAX = 4 * MIB;
 /** Decompressed frames of stored lines that one opened part keeps. */
 export const PART_FRAMES_KEPT_MAX = 4;
+/** Dimensions that the vectors of a model are taken to have until it has made some. */
+export const REMOTE_DIMENSIONS_ASSUMED = 1_024;
 /** Commits and raw bytes one build takes from the tail. */
 export const BUILD_COMMITS_MAX = 2_000;
 export const BUILD_RAW_BYTES_MAX = 12 * MIB;
@@ -124,6 +126,8 @@ export const RETRY_DELAY_S = 2;
 export const BUILDS_PER_NUDGE_MAX = 64;
 /** Attempts at one piece of index work before it is sealed. */
 export const WORK_ATTEMPTS_MAX = 5;
+/** Attempts that ended without a word, of memory perhaps, before less is tried. */
+export const WORK_SILENT_ATTEMPTS_MAX = 2;
 /** Attempts that a restart cut short and that do not count: a machine that is killed again and again seals nothing. */
 export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
@@ -150,8 +154,8 @@ export const LIST_LIMIT_MAX = 1_000;
 export const PREFIX_TERMS_MAX = 512;
 /** A leg of a hybrid search hands at least this many candidates to the fusion, or 5·top_k if more. */
 export const LEG_CANDIDATES_MIN = 100;
-/** Vectors of a shard from which on it has a graph: below it, a scan is as cheap. */
-export const HNSW_VECTORS_MIN = 20_000;
+/** Vectors of a shard from which on it may have a graph, where a walk costs less than a scan (core/retrieval/plan.ts). */
+export const HNSW_VECTORS_MIN = 10_000;
 /**
  * Candidates that a search by a graph keeps unless it needs more for its limit (ef): recall@10 of .99 and more at 100,000
  * clustered vectors of 100 and 384 dimensions.

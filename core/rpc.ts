@@ -233,8 +233,16 @@ export interface EntityIndexApi {
   /** null: nothing is due. */
   nextWork(scope: EntityScope): Promise<Result<IndexWork | null>>;
   proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
-  /** Work that begins at `from` could not be done. `deferred`: it waits for something else, which is not its fault. */
-  workFailed(scope: EntityScope, from: number, error: string, deferred: boolean): Promise<Result<null>>;
+  /**
+   * Work that begins at `from` could not be done. `deferred`: it waits for something else, which is not its fault.
+   * `smaller`: less is asked for now, at once.
+   */
+  workFailed(
+    scope: EntityScope,
+    from: number,
+    error: string,
+    deferred: boolean,
+  ): Promise<Result<{ readonly smaller: boolean }>>;
   /**
    * Whether this incarnation still stands: asked before anything of it is written that only the indexer knows of. Whoever
    * asks is at the work that begins at `from`: its lease begins anew.

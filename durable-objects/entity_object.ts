@@ -72,10 +72,7 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
   }
 
   workFailed(scope: EntityScope, from: number, error: string, deferred: boolean) {
-    return this.#serve(scope, async (entity) => {
-      entity.workFailed(from, error, deferred);
-      return ok(null);
-    });
+    return this.#serve(scope, async (entity) => ok({ smaller: entity.workFailed(from, error, deferred) }));
   }
 
   stands(scope: EntityScope, incarnation: number, from: number) {

@@ -60,8 +60,10 @@ export interface BuildTools {
 
 type Sections = Partial<Record<SectionName, Uint8Array>>;
 
+type VectorKind = "embedded" | "supplied";
+
 /** The vectors of a part by kind, as the kernel searches them. */
-export type VectorsByKind = Readonly<Record<"embedded" | "supplied", VectorSections | null>>;
+export type VectorsByKind = Readonly<Record<VectorKind, VectorSections | null>>;
 
 /** A part but for its vectors, which may yet be given graphs. */
 export interface PartDraft {
@@ -69,6 +71,8 @@ export interface PartDraft {
   readonly documents: number;
   readonly sections: Readonly<Sections>;
   readonly vectors: VectorsByKind;
+  /** 0 where there are none. */
+  readonly dimensions: Readonly<Record<VectorKind, number>>;
 }
 
 /** A part without graphs: every search of it is exact. */
@@ -108,6 +112,10 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
     documents,
     sections,
     vectors: vectorSections(vectors, source.revision.metric, tools.builder),
+    dimensions: {
+      embedded: vectors.embedded?.space.dimensions ?? 0,
+      supplied: vectors.supplied?.space.dimensions ?? 0,
+    },
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { type Head, type ShardEntry, tiles } from "../schema/stored.ts";
-import type { Part } from "./part.ts";
+import type { Part, PartVectors } from "./part.ts";
 
 export interface HeadProposal {
   readonly incarnation: number;
@@ -26,11 +26,18 @@ export function shardEntry(part: Part, sha256: string): ShardEntry {
     sha256,
     bytes: part.bytes,
     hotBytes: part.hotBytes,
+    vectorBytes: bytesOfVectors(part.vectors.supplied) + bytesOfVectors(part.vectors.embedded),
     events: part.rows,
     chunks: part.documents,
     minTs: part.times?.min ?? null,
     maxTs: part.times?.max ?? null,
   };
+}
+
+function bytesOfVectors(vectors: PartVectors | null): number {
+  if (vectors === null) return 0;
+  const { codes, residuals, graph } = vectors.sections;
+  return codes.length + residuals.length + (graph?.length ?? 0);
 }
 
 /**

@@ -9,22 +9,23 @@
  *
  * Tiers are powers of SHARD_FANOUT from SHARD_SMALL_BYTES on. A small shard is always absorbed; shards of one tier are
  * absorbed together once they would be SHARD_FANOUT with the new one. So n small commits lie in O(log n) shards, and a
- * commit is rewritten O(log n) times after it has left the small one.
+ * commit is rewritten O(log n) times after it has left the small one. Nothing is planned to be more than one shard and
+ * one builder can hold (build_load.ts).
  */
-import { BUILD_COMMITS_MAX, BUILD_RAW_BYTES_MAX, MERGE_BYTES_MAX, SHARD_FANOUT, SHARD_SMALL_BYTES } from "../limits.ts";
+import { BUILD_COMMITS_MAX, BUILD_RAW_BYTES_MAX, SHARD_FANOUT, SHARD_SMALL_BYTES } from "../limits.ts";
+import { type BuildLoad, isBuildable, loadOfShard, NO_LOAD, type ShardSize, together } from "./build_load.ts";
 
-export interface ShardRange {
+export interface ShardRange extends ShardSize {
   readonly from: number;
   readonly to: number;
   readonly sha256: string;
-  readonly bytes: number;
 }
 
 export interface TailCommit {
   readonly commit: number;
   readonly segment: string;
-  /** Of its lines: what its share of a shard is estimated by. */
   readonly rawBytes: number;
+  readonly load: BuildLoad;
 }
 
 export interface SegmentName {
@@ -45,14 +46,19 @@ export interface IndexWork {
  * The next piece of work, or null when there is no tail.
  * @param shards tile commits 1..c
  * @param tail commits c+1..s, in order
+ * @param alone of work that could not be done: take so many commits at the most, and absorb nothing; null: as fits
  */
-export function planWork(shards: readonly ShardRange[], tail: readonly TailCommit[]): IndexWork | null {
+export function planWork(
+  shards: readonly ShardRange[],
+  tail: readonly TailCommit[],
+  alone: number | null,
+): IndexWork | null {
   const covered = shards.at(-1)?.to ?? 0;
   if (tail.some(({ commit }, index) => commit !== covered + 1 + index)) throw new Error("the tail follows the shards");
-  const taken = tail.slice(0, takeable(tail));
+  const taken = tail.slice(0, takeable(tail.slice(0, alone ?? BUILD_COMMITS_MAX)));
   const last = taken.at(-1);
   if (last === undefined) return null;
-  const replaces = absorbable(shards, rawBytesOf(taken));
+  const replaces = alone === null ? absorbable(shards, loadOf(taken)) : 0;
   const absorbed = shards.slice(shards.length - replaces);
   return {
     from: absorbed[0]?.from ?? covered + 1,
@@ -67,11 +73,7 @@ export function planWork(shards: readonly ShardRange[], tail: readonly TailCommi
 
 /** Merges shards at the end of the head into one, as many as fit; null when there are not two that do. */
 export function planCompaction(shards: readonly ShardRange[]): IndexWork | null {
-  let room = MERGE_BYTES_MAX;
-  const replaces = trailingWhile(shards, (shard) => {
-    room -= shard.bytes;
-    return room >= 0;
-  });
+  const replaces = fitting(shards, NO_LOAD);
   const merged = shards.slice(shards.length - replaces);
   const [first, last] = [merged[0], merged.at(-1)];
   if (first === undefined || last === undefined || replaces < 2) return null;
@@ -86,32 +88,45 @@ export function planCompaction(shards: readonly ShardRange[]): IndexWork | null 
 /** How many of the first commits one build takes: at least one, since a commit is never split. */
 function takeable(commits: readonly TailCommit[]): number {
   let rawBytes = 0;
+  let load = NO_LOAD;
   let taken = 0;
   for (const commit of commits) {
     rawBytes += commit.rawBytes;
-    if (taken === BUILD_COMMITS_MAX || (taken > 0 && rawBytes > BUILD_RAW_BYTES_MAX)) break;
+    load = together(load, commit.load);
+    if (taken > 0 && (rawBytes > BUILD_RAW_BYTES_MAX || !isBuildable(load))) break;
     taken++;
   }
   return taken;
 }
 
 /** How many shards at the end of the head the new one takes in. */
-function absorbable(shards: readonly ShardRange[], tailBytes: number): number {
-  let bytes = tailBytes;
+function absorbable(shards: readonly ShardRange[], tail: BuildLoad): number {
+  let load = tail;
   let count = 0;
   for (;;) {
     const left = shards.slice(0, shards.length - count);
-    const alike = trailingWhile(left, (shard) => tierOf(shard.bytes) <= tierOf(bytes));
-    const wanted = alike + 1 >= SHARD_FANOUT ? alike : Number(tierOf(left.at(-1)?.bytes ?? MERGE_BYTES_MAX) === 0);
-    let room = MERGE_BYTES_MAX - bytes;
-    const fitting = trailingWhile(left.slice(left.length - wanted), (shard) => {
-      room -= shard.bytes;
-      return room >= 0;
-    });
-    if (fitting === 0) return count;
-    count += fitting;
-    bytes += sizeOf(left.slice(left.length - fitting));
+    const tier = tierOf(load.bytes);
+    const alike = trailingWhile(left, (shard) => tierOf(shard.bytes) <= tier);
+    const last = left.at(-1);
+    const isSmall = last !== undefined && tierOf(last.bytes) === 0;
+    const wanted = alike + 1 >= SHARD_FANOUT ? alike : Number(isSmall);
+    const more = fitting(left.slice(left.length - wanted), load);
+    if (more === 0) return count;
+    count += more;
+    load = left
+      .slice(left.length - more)
+      .map(loadOfShard)
+      .reduce(together, load);
   }
+}
+
+/** How many of the last shards can be built into one together with `load`. */
+function fitting(shards: readonly ShardRange[], load: BuildLoad): number {
+  let sum = load;
+  return trailingWhile(shards, (shard) => {
+    sum = together(sum, loadOfShard(shard));
+    return isBuildable(sum);
+  });
 }
 
 /** 0 for a small shard, then one more for each power of the fan-out. */
@@ -131,10 +146,6 @@ function trailingWhile(shards: readonly ShardRange[], accept: (shard: ShardRange
   return count;
 }
 
-function rawBytesOf(commits: readonly TailCommit[]): number {
-  return commits.reduce((sum, { rawBytes }) => sum + rawBytes, 0);
-}
-
-function sizeOf(shards: readonly ShardRange[]): number {
-  return shards.reduce((sum, { bytes }) => sum + bytes, 0);
+function loadOf(commits: readonly TailCommit[]): BuildLoad {
+  return commits.map(({ load }) => load).reduce(together, NO_LOAD);
 }

@@ -8,7 +8,7 @@
  *
  * Only where a graph is, and only when the request allows approximate plans, is there anything to choose.
  */
-import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX } from "../limits.ts";
+import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX, HNSW_VECTORS_MIN, TOP_K_DEFAULT } from "../limits.ts";
 import type { Plan } from "../rpc.ts";
 
 /**
@@ -65,6 +65,12 @@ export function planVectors(shape: VectorShape, limit: number, exactOnly: boolea
   const compared = `a scan takes ${said(scan)}, its graph ${said(walk)}`;
   const worth = plan === "exact" ? scan : scan / FILTERED_SCAN_PARTS;
   return walk < worth ? { plan: "hnsw", beam, reason: compared } : { plan, beam: null, reason: compared };
+}
+
+/** Whether a graph over a part's vectors would be walked, at least by a search without a filter. */
+export function isWorthGraph(vectors: number, dimensions: number): boolean {
+  const shape = { vectors, dimensions, hasGraph: true, matches: vectors, documents: vectors };
+  return vectors >= HNSW_VECTORS_MIN && planVectors(shape, TOP_K_DEFAULT, false).plan === "hnsw";
 }
 
 /** What became of the plan when the kernel scanned after all: the walk cost too much, or its beam is more than it keeps. */

@@ -47,6 +47,10 @@ export interface SegmentMetadata {
   readonly sha256: string;
   readonly lines: number;
   readonly rawBytes: number;
+  /** Lines with a vector, its dimensions (0: none has one), and the bytes of all digits in `rawBytes`. */
+  readonly vectors: number;
+  readonly dimensions: number;
+  readonly vectorBytes: number;
   readonly minTs: number;
   readonly maxTs: number;
   readonly arrivalMs: number;
@@ -66,6 +70,10 @@ export const segmentMetadataSchema = z
     sha256: sha256Schema,
     lines: digitsFrom(1),
     raw_bytes: digitsFrom(1),
+    // Of segments that were written before builds were planned by them: their builds are cut when they are too large.
+    vectors: digitsFrom(0).default(0),
+    dimensions: digitsFrom(0).default(0),
+    vector_bytes: digitsFrom(0).default(0),
     min_ts_ms: digitsSchema,
     max_ts_ms: digitsSchema,
     arrival_ms: digitsSchema,
@@ -77,6 +85,9 @@ export const segmentMetadataSchema = z
       sha256: stored.sha256,
       lines: stored.lines,
       rawBytes: stored.raw_bytes,
+      vectors: stored.vectors,
+      dimensions: stored.dimensions,
+      vectorBytes: stored.vector_bytes,
       minTs: stored.min_ts_ms,
       maxTs: stored.max_ts_ms,
       arrivalMs: stored.arrival_ms,
@@ -91,6 +102,9 @@ export function storedSegmentMetadata(metadata: SegmentMetadata): Record<string,
     sha256: metadata.sha256,
     lines: String(metadata.lines),
     raw_bytes: String(metadata.rawBytes),
+    vectors: String(metadata.vectors),
+    dimensions: String(metadata.dimensions),
+    vector_bytes: String(metadata.vectorBytes),
     min_ts_ms: String(metadata.minTs),
     max_ts_ms: String(metadata.maxTs),
     arrival_ms: String(metadata.arrivalMs),
@@ -107,6 +121,8 @@ export interface ShardEntry {
   readonly bytes: number;
   /** Of its start, which plans a search: what the first wave of range reads fetches. */
   readonly hotBytes: number;
+  /** Of its vectors and graphs. */
+  readonly vectorBytes: number;
   /** Rows, and documents cut from them. */
   readonly events: number;
   readonly chunks: number;
@@ -130,15 +146,17 @@ const shardEntrySchema = z
     sha256: sha256Schema,
     bytes: ordinalSchema,
     hot_bytes: ordinalSchema,
+    vector_bytes: countSchema,
     events: countSchema,
     chunks: countSchema,
     min_ts: timeSchema.nullable(),
     max_ts: timeSchema.nullable(),
   })
   .transform(
-    ({ hot_bytes, min_ts, max_ts, ...entry }): ShardEntry => ({
+    ({ hot_bytes, vector_bytes, min_ts, max_ts, ...entry }): ShardEntry => ({
       ...entry,
       hotBytes: hot_bytes,
+      vectorBytes: vector_bytes,
       minTs: min_ts,
       maxTs: max_ts,
     }),
@@ -181,9 +199,10 @@ export function storedHead(head: Head): Json {
     i: head.incarnation,
     r: head.revision,
     c: head.covered,
-    shards: head.shards.map(({ hotBytes, minTs, maxTs, ...entry }) => ({
+    shards: head.shards.map(({ hotBytes, vectorBytes, minTs, maxTs, ...entry }) => ({
       ...entry,
       hot_bytes: hotBytes,
+      vector_bytes: vectorBytes,
       min_ts: timeOrNull(minTs),
       max_ts: timeOrNull(maxTs),
     })),

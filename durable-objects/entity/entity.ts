@@ -72,6 +72,7 @@ export class Entity {
         return found.value;
       },
       shardDimensions: () => this.#parts.suppliedDimensions(this.#now().state.head),
+      shardBytes: (size) => this.#index.loadOf(size).bytes,
       write: (state) => this.#write(state),
       committed: () => this.#arm(this.#nextDueMs()),
     });
@@ -217,8 +218,9 @@ export class Entity {
     return outcome;
   }
 
-  workFailed(from: number, error: string, deferred: boolean): void {
-    this.#index.failed(from, error, deferred);
+  /** True when less is asked for now. */
+  workFailed(from: number, error: string, deferred: boolean): boolean {
+    return this.#index.failed(from, error, deferred);
   }
 
   stands(incarnation: number, from: number): boolean {
@@ -270,6 +272,7 @@ export class Entity {
         // Another version, so that a proposal on the head that is dropped is stale.
         head: noHead(state.incarnation, state.head.version + 1),
         attempted: null,
+        alone: null,
         compact: false,
         lastNudgeMs: 0,
         dirtySinceMs: state.dirtySinceMs ?? this.#ports.clock.now() - this.#ports.settings.indexAgeMs,

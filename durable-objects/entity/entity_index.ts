@@ -4,21 +4,29 @@
  * Invariants
  *   - Only this class commits heads. A proposal on another head than the current one is stale and is discarded.
  *   - A head is adopted, and the tail truncated, in one transaction, after its shard was read back and verified.
- *   - Attempts at a piece of work are counted; after WORK_ATTEMPTS_MAX it is sealed: shown in status, not handed out
- *     until unsealed. What only has to wait (a model or the store is down) is deferred and does not count.
+ *   - Work that could not be done is asked for again with half the commits, so that what is too large gets done and what
+ *     is wrong is found. Attempts at a single commit are counted; after WORK_ATTEMPTS_MAX it is sealed: shown in status,
+ *     not handed out until unsealed. What only has to wait (a model or the store is down) is deferred and does not count.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
+import { type BuildLoad, dimensionsIn, type LinesSize, loadOfLines } from "../../core/index/build_load.ts";
 import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { type IndexWork as PlannedWork, planCompaction, planWork, type TailCommit } from "../../core/index/work.ts";
-import { HEAD_HINT_INTERVAL_MS, WORK_ATTEMPTS_MAX, WORK_FORGIVEN_MAX } from "../../core/limits.ts";
+import {
+  HEAD_HINT_INTERVAL_MS,
+  REMOTE_DIMENSIONS_ASSUMED,
+  WORK_ATTEMPTS_MAX,
+  WORK_FORGIVEN_MAX,
+  WORK_SILENT_ATTEMPTS_MAX,
+} from "../../core/limits.ts";
 import { headHintKey, headKey, shardKey } from "../../core/log/keys.ts";
 import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { type Head, type ShardEntry, storedBytes, storedHead, storedHeadHint } from "../../core/schema/stored.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
-import type { AttemptedWork, EntityState } from "./state.ts";
+import type { AttemptedWork, EntityState, TailCommit as LinesOfCommit } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
 export interface IndexHost {
@@ -54,8 +62,9 @@ export class EntityIndex {
     const { attempted, compact, head, erasing } = this.#host.state();
     if (erasing !== null || attempted?.sealed === true) return null;
     if (!compact && !this.due()) return null;
+    if (this.#diedSilently()) this.#makeSmaller();
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
-    const plan = compact ? planCompaction(head.shards) : planAgain(head.shards, facts, attempted);
+    const plan = compact ? planCompaction(head.shards) : this.#planTail(facts);
     if (plan === null || this.#isUnderWay(plan.from)) return null;
     if (this.#count(plan.from, plan.to).sealed) {
       // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
@@ -73,6 +82,26 @@ export class EntityIndex {
       shards: head.shards.slice(head.shards.length - plan.replaces),
       segments: facts.filter(({ commit }) => commit <= plan.to),
     };
+  }
+
+  #planTail(facts: readonly LinesOfCommit[]): PlannedWork | null {
+    const { head, attempted, alone } = this.#host.state();
+    const tail = facts.map((commit) => ({ ...commit, load: this.loadOf(commit) }));
+    return planAgain(head.shards, tail, attempted, alone);
+  }
+
+  /** What building from lines takes, about. */
+  loadOf(size: LinesSize): BuildLoad {
+    return loadOfLines(size, this.#embeddedDimensions());
+  }
+
+  /** A model's are known by what it made last. */
+  #embeddedDimensions(): number {
+    const { embedder } = this.#host.ports;
+    if (embedder === null) return 0;
+    if (embedder.kind === "local") return embedder.dimensions;
+    const newest = this.#host.state().head.shards.at(-1);
+    return (newest && dimensionsIn(newest)) || REMOTE_DIMENSIONS_ASSUMED;
   }
 
   /** Counts an attempt at work that begins at `from`: what is appended meanwhile only moves its end. */
@@ -105,6 +134,23 @@ export class EntityIndex {
     if (attempted === null || !this.#isUnderWay(attempted.from) || attempted.forgiven >= WORK_FORGIVEN_MAX) return;
     const { attempts, forgiven } = attempted;
     this.#save({ attempted: { ...attempted, attempts: attempts - 1, forgiven: forgiven + 1, handedOutMs: null } });
+  }
+
+  /** Whoever was given the work has let its time pass again and again, and may have died of it. */
+  #diedSilently(): boolean {
+    const { attempted } = this.#host.state();
+    if (attempted === null || attempted.handedOutMs === null || this.#isUnderWay(attempted.from)) return false;
+    return attempted.attempts >= WORK_SILENT_ATTEMPTS_MAX;
+  }
+
+  /** Asks for half the commits of the tail that were attempted, and for no shards. False when there is no less. */
+  #makeSmaller(): boolean {
+    const { attempted, head } = this.#host.state();
+    const commits = attempted === null ? 0 : attempted.to - head.covered;
+    const absorbs = attempted !== null && attempted.from <= head.covered;
+    if (commits < 1 || (commits === 1 && !absorbs)) return false;
+    this.#save({ attempted: null, alone: Math.max(1, Math.floor(commits / 2)) });
+    return true;
   }
 
   /** Somebody was given this work, has not reported back, and may still be at it: a second nudge is not a failure. */
@@ -169,6 +215,7 @@ export class EntityIndex {
       ...state,
       head,
       attempted: null,
+      alone: null,
       compact: state.compact && planCompaction(head.shards) !== null,
       lastNudgeMs: 0,
       lastIndexedMs: nowMs,
@@ -209,17 +256,22 @@ export class EntityIndex {
     this.#save({ attempted: { ...attempted, handedOutMs: this.#host.ports.clock.now() } });
   }
 
-  /** An attempt failed. `deferred`: it had to wait for something else, and does not count. */
-  failed(from: number, error: string, deferred: boolean): void {
+  /**
+   * An attempt failed. `deferred`: it had to wait for something else, and does not count.
+   * True when less is asked for now.
+   */
+  failed(from: number, error: string, deferred: boolean): boolean {
     const { attempted } = this.#host.state();
-    if (attempted?.from !== from) return;
+    if (attempted?.from !== from) return false;
+    if (!deferred && this.#makeSmaller()) return true;
     this.#save({
       attempted: { ...attempted, error, handedOutMs: null, attempts: attempted.attempts - Number(deferred) },
     });
+    return false;
   }
 
   unseal(): void {
-    this.#save({ attempted: null, lastNudgeMs: 0 });
+    this.#save({ attempted: null, alone: null, lastNudgeMs: 0 });
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */
@@ -238,12 +290,11 @@ function planAgain(
   shards: Head["shards"],
   tail: readonly TailCommit[],
   attempted: AttemptedWork | null,
+  alone: number | null,
 ): PlannedWork | null {
-  const plan = planWork(shards, tail);
+  const plan = planWork(shards, tail, alone);
   if (plan === null || attempted?.from !== plan.from || attempted.to >= plan.to) return plan;
-  const again = planWork(
-    shards,
-    tail.filter(({ commit }) => commit <= attempted.to),
-  );
+  const before = tail.filter(({ commit }) => commit <= attempted.to);
+  const again = planWork(shards, before, alone);
   return again?.from === plan.from ? again : plan;
 }

@@ -11,7 +11,13 @@
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
-import { APPEND_WAITING_BYTES_MAX, APPEND_WAITING_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import type { LinesSize } from "../../core/index/build_load.ts";
+import {
+  APPEND_WAITING_BYTES_MAX,
+  APPEND_WAITING_MAX,
+  SHARD_BYTES_MAX,
+  TAIL_RAW_BYTES_MAX,
+} from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
 import { isTombstoneId } from "../../core/log/event_id.ts";
 import { segmentKey } from "../../core/log/keys.ts";
@@ -22,7 +28,6 @@ import { writeToken } from "../../core/log/token.ts";
 import type { AppendCommand, AppendResult, PreparedFrames } from "../../core/rpc.ts";
 import { type Admission, type AdmittedIds, admit, type Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
-import { suppliedDimensions } from "./recovery.ts";
 import { metadataRecord, parseMetadata, tailCommit } from "./segment_facts.ts";
 import type { EntityState, Intent, LogCounts, RecordedResult, TailCommit } from "./state.ts";
 import type { Tail } from "./tail.ts";
@@ -58,6 +63,8 @@ export interface LogHost {
   inShards(id: string): Earlier | null;
   /** Dimensions of vectors supplied in commits that are in shards; 0 for none. */
   shardDimensions(): number;
+  /** What lines will take of a shard, about. */
+  shardBytes(size: LinesSize): number;
   /** Writes state, inside a transaction. */
   write(state: EntityState): void;
   /** Follows the transaction of a commit with no await between: the alarm it sets is part of the same write. */
@@ -75,9 +82,14 @@ export class EntityLog {
   }
 
   append(command: AppendCommand): Promise<Result<AppendResult>> {
-    const waiting = this.#waiting.reduce((bytes, request) => bytes + rawBytesOf(request), 0);
+    const waiting = this.#waiting.reduce((bytes, request) => bytes + sizeOf(request.command.prepared).rawBytes, 0);
     if (this.#waiting.length >= APPEND_WAITING_MAX || waiting >= APPEND_WAITING_BYTES_MAX) {
       return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
+    }
+    const size = this.#host.shardBytes(sizeOf(command.prepared));
+    if (size > SHARD_BYTES_MAX) {
+      const what = "The index of these events, which go into it together; send fewer at once";
+      return Promise.resolve(fail({ reason: "too_large", what, size, max: SHARD_BYTES_MAX, unit: "bytes" }));
     }
     if (this.#host.tail().rawBytes + waiting >= TAIL_RAW_BYTES_MAX) {
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
@@ -98,7 +110,8 @@ export class EntityLog {
   }
 
   async #commitNext(): Promise<void> {
-    const count = gather(this.#waiting.map(rawBytesOf));
+    const sizes = this.#waiting.map(({ command }) => sizeOf(command.prepared));
+    const count = gather(sizes.map((size) => ({ rawBytes: size.rawBytes, shardBytes: this.#host.shardBytes(size) })));
     const group = this.#waiting.splice(0, count);
     try {
       await this.#commitGroup(group);
@@ -206,10 +219,10 @@ export class EntityLog {
   async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout" | "erased"> {
     const { ports, state } = this.#host;
     const { incarnation } = state();
-    const { bytes, rawBytes, lines } = joinFrames(frames.frames);
+    const { bytes } = joinFrames(frames.frames);
     const intent = this.#intend(hex(ports.digest.sha256(bytes)));
     const arrivalMs = arrivalOf(state().lastArrivalMs, ports.clock.now());
-    const facts: TailCommit = { ...intent, arrivalMs, lines, rawBytes };
+    const facts: TailCommit = { ...intent, arrivalMs, ...sizeOf(frames) };
     const metadata = metadataRecord(facts, state().incarnation, frames.lines);
     const created = await ports.timer.within(
       ports.settings.putDeadlineMs,
@@ -245,7 +258,7 @@ export class EntityLog {
     const lines = readSegment(intent.segment, stored.bytes, ports, metadata);
     if (!lines.ok) throw new Error("a segment that exists is not whole");
     const foreign = tailCommit(intent.commit, intent.segment, metadata);
-    this.#advance(foreign, stored.bytes, lines.value, suppliedDimensions(lines.value), []);
+    this.#advance(foreign, stored.bytes, lines.value, []);
     return "foreign";
   }
 
@@ -255,19 +268,12 @@ export class EntityLog {
     if (!lines.ok) throw new Error("frames that were just put do not decode");
     const token = writeToken(ports.scope, { incarnation: state().incarnation, commit: facts.commit }, ports.digest);
     const results = admitted.map((request) => resultOf(request, facts, token, ports));
-    const dimensions = frames.lines.find((line) => line.dimensions > 0)?.dimensions ?? 0;
-    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, dimensions, results);
+    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);
     for (const { waiting, result } of results) waiting.answer(ok(answerOf(result, waiting.command.prepared)));
   }
 
   /** The confirmed transaction that makes commit `facts.commit` the last. */
-  #advance(
-    facts: TailCommit,
-    bytes: Uint8Array,
-    lines: readonly string[],
-    dimensions: number,
-    results: readonly Answered[],
-  ): void {
+  #advance(facts: TailCommit, bytes: Uint8Array, lines: readonly string[], results: readonly Answered[]): void {
     const { ports } = this.#host;
     const state = this.#host.state();
     const next: EntityState = {
@@ -276,7 +282,7 @@ export class EntityLog {
       lastArrivalMs: facts.arrivalMs,
       intent: null,
       dirtySinceMs: state.dirtySinceMs ?? ports.clock.now(),
-      dimensions: state.dimensions || dimensions,
+      dimensions: state.dimensions || facts.dimensions,
       counts: state.counts === null ? null : this.#counted(state.counts, lines),
     };
     ports.tables.transaction(() => {
@@ -359,8 +365,18 @@ function answerOf(result: RecordedResult, { lines }: PreparedFrames): AppendResu
   };
 }
 
-function rawBytesOf({ command }: Waiting): number {
-  return command.prepared.frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0);
+function sizeOf({ frames, lines }: PreparedFrames): LinesSize {
+  return {
+    lines: lines.length,
+    rawBytes: frames.reduce((bytes, frame) => bytes + frame.rawBytes, 0),
+    vectors: lines.reduce((count, line) => count + Number(line.dimensions > 0), 0),
+    dimensions: dimensionsIn(lines),
+    vectorBytes: lines.reduce((bytes, line) => bytes + line.vectorBytes, 0),
+  };
+}
+
+function dimensionsIn(lines: PreparedFrames["lines"]): number {
+  return lines.find((line) => line.dimensions > 0)?.dimensions ?? 0;
 }
 
 function joined(admitted: readonly Admitted[]): PreparedFrames {

@@ -114,7 +114,7 @@ async function adoptLog(
     lastDayMs: parseSegmentKey(last.key)?.dayMs ?? 0,
     head,
     dirtySinceMs: head.covered < last.commit ? ports.clock.now() : null,
-    dimensions: tail.value.dimensions,
+    dimensions: dimensionsIn(tail.value),
   };
   ports.tables.transaction(() => ports.tables.writeState(state));
   return ok(state);
@@ -143,11 +143,6 @@ async function newestHead(ports: EntityPorts, revision: string, incarnation: num
   return head;
 }
 
-interface LoadedTail {
-  readonly facts: readonly TailCommit[];
-  readonly dimensions: number;
-}
-
 /**
  * Copies segments into SQLite's tail, verified against their own metadata, for as long as they are `wanted`: an
  * incarnation may end while they are read.
@@ -156,27 +151,25 @@ export async function loadTail(
   ports: EntityPorts,
   segments: readonly SegmentRef[],
   wanted: () => boolean,
-): Promise<Result<LoadedTail>> {
+): Promise<Result<readonly TailCommit[]>> {
   const facts: TailCommit[] = [];
-  let dimensions = 0;
   for (let start = 0; start < segments.length; start += STORE_CONCURRENCY_MAX) {
     const loaded = await Promise.all(
       segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment, wanted)),
     );
     for (const result of loaded) {
       if (!result.ok) return result;
-      facts.push(result.value.facts);
-      if (dimensions === 0) dimensions = result.value.dimensions;
+      facts.push(result.value);
     }
   }
-  return ok({ facts, dimensions });
+  return ok(facts);
 }
 
 async function loadSegment(
   ports: EntityPorts,
   { commit, key }: SegmentRef,
   wanted: () => boolean,
-): Promise<Result<{ facts: TailCommit; dimensions: number }>> {
+): Promise<Result<TailCommit>> {
   const stored = await ports.store.get(key);
   if (!wanted()) return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
   if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
@@ -186,15 +179,15 @@ async function loadSegment(
   if (!lines.ok) return lines;
   const facts = tailCommit(commit, key, metadata);
   ports.tables.transaction(() => ports.tables.putTail(facts, stored.bytes));
-  return ok({ facts, dimensions: suppliedDimensions(lines.value) });
+  return ok(facts);
 }
 
 async function lastFacts(
   ports: EntityPorts,
   last: SegmentRef,
-  tail: LoadedTail,
+  tail: readonly TailCommit[],
 ): Promise<Result<{ arrivalMs: number }>> {
-  const newest = tail.facts.at(-1);
+  const newest = tail.at(-1);
   if (newest !== undefined) return ok({ arrivalMs: newest.arrivalMs });
   const stored = await ports.store.get(last.key);
   const metadata = stored === null ? null : parseMetadata(stored.metadata);
@@ -203,12 +196,7 @@ async function lastFacts(
     : ok({ arrivalMs: metadata.arrivalMs });
 }
 
-/** Dimensions of the first supplied vector among canonical lines; 0 when there is none. */
-export function suppliedDimensions(lines: readonly string[]): number {
-  for (const line of lines) {
-    if (!line.includes('"vector":[')) continue;
-    const { vector } = JSON.parse(line) as { readonly vector?: readonly number[] };
-    if (vector !== undefined) return vector.length;
-  }
-  return 0;
+/** Of the first vector that was supplied; 0 when none was. */
+export function dimensionsIn(commits: readonly TailCommit[]): number {
+  return commits.find(({ dimensions }) => dimensions > 0)?.dimensions ?? 0;
 }

@@ -26,6 +26,6 @@ export function parseMetadata(metadata: Readonly<Record<string, string>>): Segme
 }
 
 export function tailCommit(commit: number, segment: string, metadata: SegmentMetadata): TailCommit {
-  const { sha256, arrivalMs, lines, rawBytes } = metadata;
-  return { commit, segment, sha256, arrivalMs, lines, rawBytes };
+  const { sha256, arrivalMs, lines, rawBytes, vectors, dimensions, vectorBytes } = metadata;
+  return { commit, segment, sha256, arrivalMs, lines, rawBytes, vectors, dimensions, vectorBytes };
 }

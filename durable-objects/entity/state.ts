@@ -63,6 +63,8 @@ export interface EntityState {
   /** Dimensions of supplied vectors; 0 while none was supplied. */
   readonly dimensions: number;
   readonly attempted: AttemptedWork | null;
+  /** Set when a build could not be done: the next takes so many commits at the most, and absorbs nothing. */
+  readonly alone: number | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
   /** Set while a deleted incarnation is being swept from the store. */
@@ -90,6 +92,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     hint: { version: 0, writtenMs: 0 },
     dimensions: 0,
     attempted: null,
+    alone: null,
     compact: false,
     erasing: null,
   };
@@ -114,6 +117,10 @@ export interface TailCommit {
   readonly arrivalMs: number;
   readonly lines: number;
   readonly rawBytes: number;
+  /** Lines with a vector, its dimensions (0: none has one), and the bytes of all digits in `rawBytes`. */
+  readonly vectors: number;
+  readonly dimensions: number;
+  readonly vectorBytes: number;
 }
 
 const SCHEMA = [

@@ -1,15 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isBuildable, loadOfShard, NO_LOAD, together } from "../../core/index/build_load.ts";
 import { type IndexWork, planCompaction, planWork, type ShardRange, type TailCommit } from "../../core/index/work.ts";
 import {
   BUILD_COMMITS_MAX,
+  BUILD_MEMORY_BYTES_MAX,
   BUILD_RAW_BYTES_MAX,
-  MERGE_BYTES_MAX,
+  SHARD_BYTES_MAX,
   SHARD_FANOUT,
   SHARD_SMALL_BYTES,
 } from "../../core/limits.ts";
 
-const commitOf = (commit: number, rawBytes: number): TailCommit => ({ commit, segment: `segment ${commit}`, rawBytes });
+/** What a shard of these bytes would be: half of it vectors. */
+const sizeOf = (bytes: number) => ({ bytes, chunks: Math.ceil(bytes / 2_000), vectorBytes: Math.floor(bytes / 2) });
+
+const commitOf = (commit: number, rawBytes: number): TailCommit => ({
+  commit,
+  segment: `segment ${commit}`,
+  rawBytes,
+  load: loadOfShard(sizeOf(rawBytes)),
+});
+
+const loadOf = (shards: readonly ShardRange[]) => shards.map(loadOfShard).reduce(together, NO_LOAD);
 
 /** Carries out work as an indexer would; a shard is as large as the raw bytes of its commits. */
 class Ledger {
@@ -25,11 +37,14 @@ class Ledger {
   }
 
   index(): IndexWork | null {
-    const work = planWork(this.shards, this.tail());
+    const work = planWork(this.shards, this.tail(), null);
     if (work === null) return null;
     const bytes = this.sizes.slice(work.from - 1, work.to).reduce((sum, size) => sum + size, 0);
     const kept = this.shards.slice(0, this.shards.length - work.replaces);
-    this.shards = [...kept, { from: work.from, to: work.to, sha256: `shard ${work.from}-${work.to}`, bytes }];
+    this.shards = [
+      ...kept,
+      { from: work.from, to: work.to, sha256: `shard ${work.from}-${work.to}`, ...sizeOf(bytes) },
+    ];
     return work;
   }
 
@@ -70,7 +85,8 @@ describe("a plan", () => {
           expect(work.to).toBe(taken.at(-1)?.commit);
           const raw = taken.reduce((sum, one) => sum + one.rawBytes, 0);
           if (taken.length > 1) expect(raw).toBeLessThanOrEqual(BUILD_RAW_BYTES_MAX);
-          if (work.replaces > 0) expect(ledger.shards.at(-1)?.bytes).toBeLessThanOrEqual(MERGE_BYTES_MAX);
+          const load = taken.map((one) => one.load).reduce(together, loadOf(absorbed));
+          if (taken.length > 1 || work.replaces > 0) expect(isBuildable(load)).toBe(true);
         }
       }),
     );
@@ -86,11 +102,29 @@ describe("a plan", () => {
 
   test("takes a commit that is too large for a build alone", () => {
     const tail = [commitOf(1, BUILD_RAW_BYTES_MAX + 1), commitOf(2, 1)];
-    expect(planWork([], tail)).toMatchObject({ from: 1, to: 1, replaces: 0 });
+    expect(planWork([], tail, null)).toMatchObject({ from: 1, to: 1, replaces: 0 });
+  });
+
+  test("of work that could not be done takes no more commits than it is told, and absorbs nothing", () => {
+    const ledger = new Ledger();
+    ledger.sizes.push(10);
+    ledger.index();
+    ledger.sizes.push(...Array.from({ length: 9 }, () => 10));
+    expect(planWork(ledger.shards, ledger.tail(), null)).toMatchObject({ from: 1, to: 10, replaces: 1 });
+    expect(planWork(ledger.shards, ledger.tail(), 4)).toMatchObject({ from: 2, to: 5, replaces: 0 });
+  });
+
+  test("leaves room for the vectors of small lines, which are larger than the lines", () => {
+    const large = { bytes: SHARD_BYTES_MAX / 2, memoryBytes: 0 };
+    const tail = [1, 2, 3].map((commit) => ({ ...commitOf(commit, 100), load: large }));
+    expect(planWork([], tail, null)).toMatchObject({ from: 1, to: 2 });
+    const heavy = { bytes: 0, memoryBytes: BUILD_MEMORY_BYTES_MAX / 2 };
+    const heavyTail = tail.map((commit) => ({ ...commit, load: heavy }));
+    expect(planWork([], heavyTail, null)).toMatchObject({ from: 1, to: 2 });
   });
 
   test("of a tail that does not follow the shards is a bug and throws", () => {
-    expect(() => planWork([], [commitOf(2, 1)])).toThrow("follows");
+    expect(() => planWork([], [commitOf(2, 1)], null)).toThrow("follows");
   });
 });
 
@@ -120,25 +154,23 @@ describe("2,000 small commits", () => {
 
 describe("a compaction", () => {
   test("merges the last shards into one, as many as fit, until no two do", () => {
-    const sizes = fc.array(fc.integer({ min: 1, max: MERGE_BYTES_MAX }), { maxLength: 20 });
+    const sizes = fc.array(fc.integer({ min: 1, max: SHARD_BYTES_MAX }), { maxLength: 20 });
     fc.assert(
       fc.property(sizes, (bytes) => {
         const shards = bytes.map((size, index) => ({
           from: index + 1,
           to: index + 1,
           sha256: `shard ${index}`,
-          bytes: size,
+          ...sizeOf(size),
         }));
         const work = planCompaction(shards);
-        const lastTwo = shards.slice(-2).reduce((sum, shard) => sum + shard.bytes, 0);
-        expect(work === null).toBe(shards.length < 2 || lastTwo > MERGE_BYTES_MAX);
+        expect(work === null).toBe(shards.length < 2 || !isBuildable(loadOf(shards.slice(-2))));
         if (work === null) return;
         const merged = shards.slice(-work.replaces);
-        const total = merged.reduce((sum, shard) => sum + shard.bytes, 0);
-        const before = shards.at(-work.replaces - 1)?.bytes ?? MERGE_BYTES_MAX;
         expect([work.from, work.to]).toEqual([merged[0]?.from, shards.length]);
         expect(work.inputs).toEqual({ shards: merged.map(({ sha256 }) => sha256), segments: [] });
-        expect(total <= MERGE_BYTES_MAX && total + before > MERGE_BYTES_MAX).toBe(true);
+        expect(isBuildable(loadOf(merged))).toBe(true);
+        if (merged.length < shards.length) expect(isBuildable(loadOf(shards.slice(-work.replaces - 1)))).toBe(false);
       }),
     );
   });

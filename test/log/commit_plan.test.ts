@@ -33,11 +33,16 @@ it("arrivals never decrease and are the clock's whenever it is ahead", () => {
   );
 });
 
-it("a commit takes the longest run of waiting requests that fits, and at least one", () => {
+it("a commit takes the longest run of waiting requests that fits a segment and a shard, and at least one", () => {
+  const size = fc.record({ rawBytes: fc.nat(40), shardBytes: fc.nat(40) });
+  const room = fc.record({ rawBytes: fc.nat(100), shardBytes: fc.nat(100) });
   fc.assert(
-    fc.property(fc.array(fc.nat(40)), fc.nat(100), (sizes, max) => {
-      const sum = (count: number) => sizes.slice(0, count).reduce((total, size) => total + size, 0);
-      const fitting = sizes.map((_, i) => i + 1).filter((count) => sum(count) <= max);
+    fc.property(fc.array(size), room, (sizes, max) => {
+      const fits = (count: number, of: keyof typeof max) =>
+        sizes.slice(0, count).reduce((total, one) => total + one[of], 0) <= max[of];
+      const fitting = sizes
+        .map((_, i) => i + 1)
+        .filter((count) => fits(count, "rawBytes") && fits(count, "shardBytes"));
       expect(gather(sizes, max)).toBe(sizes.length === 0 ? 0 : Math.max(1, ...fitting));
     }),
   );

@@ -115,7 +115,17 @@ describe("the tail", () => {
     for (const [index, size] of sizes.entries()) {
       const { line } = prepareLine(wideEvent(`e${index}`, size), fixture.nowMs, ports.digest);
       const commit = index + 1;
-      const facts = { commit, segment: `s${commit}`, sha256: "", arrivalMs: 0, lines: 1, rawBytes: line.length + 1 };
+      const facts = {
+        commit,
+        segment: `s${commit}`,
+        sha256: "",
+        arrivalMs: 0,
+        lines: 1,
+        rawBytes: line.length + 1,
+        vectors: 0,
+        dimensions: 0,
+        vectorBytes: 0,
+      };
       tail.add(facts, [line]);
       const built = parts.tail(tail, 1);
       if (!built.ok) throw new Error(built.failure.reason);

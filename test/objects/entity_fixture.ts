@@ -190,7 +190,7 @@ export class EntityFixture {
   async buildNext(): Promise<Result<HeadOutcome> | null> {
     const work = await this.entity.nextWork();
     if (work === null) return null;
-    const shard = await buildShard(this.#buildPorts(), work);
+    const shard = await this.tryBuild(work);
     if (!shard.ok) return shard;
     const { scope, incarnation, headVersion, replaces } = work;
     return this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value });
@@ -198,7 +198,11 @@ export class EntityFixture {
 
   /** The digest of the shard that `work` asks for, put. */
   async build(work: IndexWork): Promise<string> {
-    return valueIn(await buildShard(this.#buildPorts(), work));
+    return valueIn(await this.tryBuild(work));
+  }
+
+  tryBuild(work: IndexWork): Promise<Result<string>> {
+    return buildShard(this.#buildPorts(), work);
   }
 
   /** Ids of the timeline, in order of position. */

@@ -1,14 +1,14 @@
 /** Shards with graphs: as the indexer builds them, in slices, and as the object searches them. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
-import { GRAPH_SLICE_VECTORS, HNSW_VECTORS_MIN } from "../../core/limits.ts";
+import { GRAPH_SLICE_VECTORS } from "../../core/limits.ts";
 import type { ObjectStore, TenantStore } from "../../core/ports.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 
 /** Enough that a walk costs less than a scan. */
 const DIMENSIONS = 48;
-const COUNT = HNSW_VECTORS_MIN + 500;
+const COUNT = 20_500;
 const BATCH_EVENTS = 7_000;
 /** States that are put on the way: after every slice but the last. */
 const STATES = Math.ceil(COUNT / GRAPH_SLICE_VECTORS) - 1;

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX, HNSW_VECTORS_MIN } from "../../core/limits.ts";
-import { describePlans, overallPlan, planVectors, type VectorShape, withoutGraph } from "../../core/retrieval/plan.ts";
+import {
+  describePlans,
+  isWorthGraph,
+  overallPlan,
+  planVectors,
+  type VectorShape,
+  withoutGraph,
+} from "../../core/retrieval/plan.ts";
 
 const LARGE: VectorShape = {
   vectors: 100_000,
@@ -45,6 +52,13 @@ describe("the vectors of a part", () => {
     expect(planVectors(matching(0.9), 10, false)).toMatchObject({ plan: "hnsw" });
     expect(planVectors(matching(0.1), 10, false)).toMatchObject({ plan: "filtered_exact", beam: null });
     expect(planVectors(matching(0), 10, false)).toMatchObject({ plan: "filtered_exact", beam: null });
+  });
+
+  test("are given a graph only where there are enough of them and a search would walk it", () => {
+    expect(isWorthGraph(HNSW_VECTORS_MIN, 384)).toBe(true);
+    expect(isWorthGraph(HNSW_VECTORS_MIN - 1, 384)).toBe(false);
+    expect(isWorthGraph(HNSW_VECTORS_MIN, 16)).toBe(false);
+    expect(isWorthGraph(100_000, 16)).toBe(true);
   });
 
   test("are never walked by a plan that says exact, nor scanned by one that says hnsw", () => {

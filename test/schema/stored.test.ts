@@ -39,6 +39,7 @@ const anyShards: fc.Arbitrary<ShardEntry[]> = fc
       sha256,
       bytes: ordinal,
       hotBytes: ordinal,
+      vectorBytes: count,
       events: count,
       chunks: count,
       minTs: option(time),
@@ -132,6 +133,9 @@ describe("segment metadata", () => {
     sha256: "ab".repeat(32),
     lines: 3,
     rawBytes: 4,
+    vectors: 2,
+    dimensions: 8,
+    vectorBytes: 3,
     minTs: -5,
     maxTs: 6,
     arrivalMs: 7,
@@ -144,6 +148,9 @@ describe("segment metadata", () => {
       sha256,
       lines: ordinal,
       rawBytes: ordinal,
+      vectors: count,
+      dimensions: count,
+      vectorBytes: count,
       minTs: time,
       maxTs: time,
       arrivalMs: time,
@@ -155,15 +162,16 @@ describe("segment metadata", () => {
     );
   });
 
-  it("bears what others put beside it, and nothing that is not a whole number", () => {
+  it("bears what others put beside it or did not know yet, and nothing that is not a whole number", () => {
     const stored = storedSegmentMetadata(metadata);
     expect(segmentMetadataSchema.safeParse({ ...stored, note: "x" }).success).toBe(true);
     for (const lines of ["", "0", "-1", "1.5", "1e3", "0x1", " 1", "01", "9".repeat(17)]) {
       expect(segmentMetadataSchema.safeParse({ ...stored, lines }).success).toBe(false);
     }
+    const later = ["vectors", "dimensions", "vector_bytes"];
     for (const name of Object.keys(stored)) {
       const { [name]: _, ...less } = stored;
-      expect(segmentMetadataSchema.safeParse(less).success).toBe(false);
+      expect(segmentMetadataSchema.safeParse(less).success).toBe(later.includes(name));
     }
   });
 });
@@ -202,7 +210,16 @@ describe("a head's shards", () => {
   });
 
   it("that do not tile are refused", () => {
-    const entry = { sha256: "ab".repeat(32), bytes: 1, hotBytes: 1, events: 1, chunks: 1, minTs: null, maxTs: null };
+    const entry = {
+      sha256: "ab".repeat(32),
+      bytes: 1,
+      hotBytes: 1,
+      vectorBytes: 0,
+      events: 1,
+      chunks: 1,
+      minTs: null,
+      maxTs: null,
+    };
     const head = {
       version: 1,
       incarnation: 1,

@@ -1,5 +1,5 @@
 /**
- * Graphs over the vectors of a shard, for as many as a graph is worth. They are built in slices: after each the state
+ * Graphs over the vectors of a shard, where a search would walk them rather than scan. They are built in slices: after each the state
  * goes to the store, under the digest of the codes it belongs to, so an indexer that ends in the middle is followed by
  * one that goes on from there, to the same bytes.
  */
@@ -15,6 +15,7 @@ import {
 import { graphStateKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { GraphStep, TenantStore, VectorSections } from "../../core/ports.ts";
+import { isWorthGraph } from "../../core/retrieval/plan.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
 import { whileItStands } from "./while_it_stands.ts";
@@ -26,11 +27,11 @@ interface Graphed {
 }
 
 export async function withGraphs(ports: BuildPorts, work: IndexWork, draft: PartDraft): Promise<Result<Graphed>> {
-  const { vectors } = draft;
+  const { vectors, dimensions } = draft;
   if (draft.documents < HNSW_VECTORS_MIN || !hasRoom(draft)) return ok({ vectors, states: [] });
-  const supplied = await withGraph(ports, work, vectors.supplied);
+  const supplied = await withGraph(ports, work, vectors.supplied, dimensions.supplied);
   if (!supplied.ok) return supplied;
-  const embedded = await withGraph(ports, work, vectors.embedded);
+  const embedded = await withGraph(ports, work, vectors.embedded, dimensions.embedded);
   if (!embedded.ok) return embedded;
   return ok({
     vectors: { supplied: supplied.value.sections, embedded: embedded.value.sections },
@@ -52,6 +53,7 @@ async function withGraph(
   ports: BuildPorts,
   work: IndexWork,
   sections: VectorSections | null,
+  dimensions: number,
 ): Promise<Result<GraphedSections>> {
   if (sections === null) return ok({ sections, state: null });
   const store = ports.store.forTenant(work.scope.tenant);
@@ -59,7 +61,7 @@ async function withGraph(
   const begun = await resume(ports, store, key, sections);
   if (!begun.ok) return begun;
   let step = begun.value;
-  if (step.vectors < HNSW_VECTORS_MIN) return ok({ sections, state: null });
+  if (!isWorthGraph(step.vectors, dimensions)) return ok({ sections, state: null });
   while (step.inserted < step.vectors) {
     const { state } = step;
     const next = built(() => ports.builder.graphStep(sections, state, GRAPH_SLICE_VECTORS));

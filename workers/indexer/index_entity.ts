@@ -29,6 +29,7 @@ export async function indexEntity(
     const deferred = isDeferred(outcome.failure);
     const counted = await object.workFailed(scope, from, problemOf(outcome.failure).detail, deferred);
     if (!counted.ok) return counted;
+    if (counted.value.smaller) continue;
     return deferred ? ok({ built }) : outcome;
   }
   return ok({ built: BUILDS_PER_NUDGE_MAX });
