@@ -55,6 +55,20 @@ describe("two tenants with entities of the same name", () => {
 });
 
 describe("a key", () => {
+  test("that is not known is refused with an answer, however much was sent with it", async () => {
+    for (const bytes of [100_000, 5_000_000, 60_000_000]) {
+      const refused = await fetch(`${plane.url()}${pathOf("account:x", "/events")}`, {
+        method: "POST",
+        headers: { authorization: "Bearer ck_dev_unknown", "content-type": "application/x-ndjson" },
+        body: "x".repeat(bytes),
+      });
+      expect([refused.status, (await json<{ code: string }>(Promise.resolve(refused), 401)).code]).toEqual([
+        401,
+        "unauthorized",
+      ]);
+    }
+  });
+
   test("is held to its scopes, tier and entity prefix", async () => {
     const reader = await newKey(plane.call, "five", { scopes: ["read"], tier: "T1" });
     const mine = await newKey(plane.call, "five", { scopes: ["read", "write"], tier: "T1", entity_prefix: "user:" });

@@ -8,6 +8,7 @@ import { logFault } from "../../adapters/platform/fault_log.ts";
 import { CORS_MAX_AGE_SECONDS, MISCONFIGURED_RETRY_SECONDS } from "../../core/limits.ts";
 import type { Clock } from "../../core/ports.ts";
 import { authentication } from "./http/authentication.ts";
+import { wholeBody } from "./http/body.ts";
 import type { AppEnv } from "./http/context.ts";
 import { failureOfFault } from "./http/fault.ts";
 import { problemResponse } from "./http/problem_response.ts";
@@ -57,7 +58,7 @@ export function createRefusingApp(missing: readonly string[], outer: Outer): App
 function outerApp(outer: Outer): Hono<AppEnv> {
   // The path as it was sent: each parameter is decoded once, by itself, so that an encoded slash stays in it.
   const app = new Hono<AppEnv>({ getPath: (request) => new URL(request.url).pathname });
-  app.use(requestId(outer.makeRequestId), serverTiming(outer.clock), responseHeaders());
+  app.use(wholeBody(), requestId(outer.makeRequestId), serverTiming(outer.clock), responseHeaders());
   if (outer.corsOrigins.length > 0) {
     app.use(
       cors({

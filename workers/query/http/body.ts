@@ -1,6 +1,7 @@
 /**
  * Reads request bodies within a cap. Nothing is parsed before its size is known to be small enough.
  */
+import type { MiddlewareHandler } from "hono";
 import { type Failure, fail, invalid, ok, type Result } from "../../../core/errors.ts";
 import { JSON_TEXT_DEPTH_MAX, REFUSED_BODY_BYTES_MAX } from "../../../core/limits.ts";
 import { jsonTextDepth } from "../../../core/schema/json_depth.ts";
@@ -20,6 +21,15 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
   }
   const whole = await drain(reader, size, declared);
   return fail(tooLarge(Math.max(whole, declared), bytesMax));
+}
+
+/** Reads what a refusal left unread: of a body that nobody asked for as of one that was too large. */
+export function wholeBody(): MiddlewareHandler {
+  return async function readToItsEnd(c, next) {
+    await next();
+    const { body, bodyUsed, headers } = c.req.raw;
+    if (body !== null && !bodyUsed) await drain(body.getReader(), 0, Number(headers.get("Content-Length") ?? 0));
+  };
 }
 
 /** A caller that is still sending would see its connection cut instead of the answer; so the rest is read, within reason. */
