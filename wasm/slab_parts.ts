@@ -134,7 +134,7 @@ interface PartPlan {
 
 function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const { documents, rows, columns } = sections;
-  const codeCounts = columns.map((codes) => codes.reduce((most, code) => Math.max(most, code), 0) + 1);
+  const codeCounts = columns.map((codes) => greatestOf(codes) + 1);
   const widths = codeCounts.map((count) => (count <= 1 << 8 ? 1 : count <= 1 << 16 ? 2 : 4));
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
@@ -158,6 +158,13 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   );
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
   return { codeCounts, widths, columnBytes, sectionBytes, hasGraph, hasQuestions, scratchBytes, bytes };
+}
+
+/** A plain loop: it runs over every row of every column whenever a part is loaded. */
+function greatestOf(codes: Uint32Array): number {
+  let greatest = 0;
+  for (let row = 0; row < codes.length; row++) greatest = Math.max(greatest, codes[row] ?? 0);
+  return greatest;
 }
 
 /** In the order of SECTION_NAMES. */

@@ -148,7 +148,7 @@ function checkEntry(at: usize, end: usize, isFirst: bool): usize {
     entryStatus = BAD_ORDER;
     return 0;
   }
-  for (let i: u32 = 0; i < other; i++) store<u8>(TERM + shared + i, load<u8>(bytes + i));
+  appendToTerm(shared, bytes, other, end);
   termBytes = shared + other;
   const termDocuments = readVarint(bytes + other, end);
   if (varintEnd == 0 || termDocuments == 0) return 0;
@@ -158,6 +158,16 @@ function checkEntry(at: usize, end: usize, isFirst: bool): usize {
   if (varintEnd == 0) return 0;
   readVarint(varintEnd, end);
   return varintEnd;
+}
+
+/** Sixteen bytes at once where nothing lies beyond `end`: most terms are shorter, and TERM has room for more. */
+@inline
+function appendToTerm(shared: u32, bytes: usize, other: u32, end: usize): void {
+  if (other <= 16 && bytes + 16 <= end) {
+    v128.store(TERM + shared, v128.load(bytes));
+    return;
+  }
+  for (let i: u32 = 0; i < other; i++) store<u8>(TERM + shared + i, load<u8>(bytes + i));
 }
 
 /** Whether a term that shares exactly its first `shared` bytes with TERM comes after it. */
