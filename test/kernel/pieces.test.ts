@@ -120,6 +120,28 @@ describe("a part with the postings of the asked terms", () => {
   });
 });
 
+describe("terms that were proved", () => {
+  test("are marked without touching what lies beside, however short and many they are", () => {
+    const letters = [..."bcdfghjklmnpqrstvwxz0123456789"];
+    const short = letters.flatMap((a) => ["", ...letters].map((b) => a + b));
+    const vectors = short.map((_, i) => Float32Array.of(1 + i, 3, i % 7));
+    const sections = sectionsOf({ texts: short, vectors, dimensions: 3 });
+    const terms = termsOf(sections);
+    const part = loadOnly(sections);
+    const scores = () => short.map((_, document) => slab.scoreVector(part, Float32Array.of(1, 2, 3), document));
+    const before = scores();
+    expect(terms.length).toBeGreaterThan(25 * 32);
+    for (let turn = 0; turn < 2; turn++)
+      for (const term of terms) {
+        expect(slab.proveTerms(part, [term]).ok).toBe(true);
+        const all = slab.documentsOf(part, slab.allRows(part));
+        expect(slab.statistics(part, [{ ...term, count: 1 }], all).df).toEqual([1]);
+        slab.reset();
+      }
+    expect(scores()).toEqual(before);
+  });
+});
+
 describe("places of postings", () => {
   test("are ascending, each once, and cover the section when all terms are asked", () => {
     const terms = termsOf(large);
