@@ -177,8 +177,8 @@ export interface KernelBuilder {
    */
   textSections(texts: readonly string[], questions: readonly string[] | null): TextSections;
   /**
-   * Where the postings of those terms lie that the section `text` has: ascending, each once. A section that is not whole
-   * is refused by name.
+   * Where the postings of those terms lie that the section `text` has: ascending, each once. A section that is not
+   * whole is refused by name.
    */
   postingsPlaces(text: Uint8Array, terms: readonly AskedTerm[]): Result<readonly PostingsPlace[]>;
   /** Of the documents of all pieces, in order. Every vector has `dimensions` finite numbers. */
@@ -336,8 +336,9 @@ export interface KernelSlab {
 
   // Scores: bitsets over documents.
   /**
-   * Validates the postings of these terms, each once. Postings that are not whole are refused by name; the calls that
-   * follow throw on them. All four throw a RangeError on a term whose postings were not among the pieces that were loaded.
+   * Validates the postings of these terms, which is done once. Postings that are not whole are refused by name; the
+   * three calls below that name terms throw on them. All four throw a RangeError on a term whose postings were not among
+   * the pieces that were loaded.
    */
   proveTerms(part: LoadedPart, terms: readonly AskedTerm[]): Result<null>;
   statistics(part: LoadedPart, terms: readonly QueryTerm[], live: Bits): TextStatistics;

@@ -2,9 +2,9 @@
  * Opens the bytes of a part: all of them (`openPart`), or the pieces that a search reads (`assemblePart`, used by
  * read_shard.ts). Every checksum and every structure is verified first, so a part that opens answers without failing,
  * and a damaged one is refused by the name of the section that is wrong. Only the kernel's own sections are left to
- * the kernel, which proves them whole when it loads them, and the postings of a term when it is asked for. Arrays are views of the bytes, which must not change
- * afterwards; what would cost much and is often not asked for (values of columns, lines, keys of segments) is decoded
- * when it is.
+ * the kernel, which proves them whole when it loads them, and the postings of a term when it is asked for. Arrays are
+ * views of the bytes, which must not change afterwards; what would cost much and is often not asked for (values of
+ * columns, lines, keys of segments) is decoded when it is.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";

@@ -100,7 +100,7 @@ export interface Part {
   /** UTF-8 byte range of document i in its event's text. */
   readonly chunkFrom: Uint32Array;
   readonly chunkTo: Uint32Array;
-  /** The kernel's text sections; of a part that was read by ranges, with the postings of the terms that were asked for. */
+  /** The kernel's text sections; of a part that was read by ranges, with the postings of the asked terms. */
   readonly text: SearchedText;
   /** Which of the two a snapshot searches is said by `spaceOfView` (retrieval/view.ts); never both. */
   readonly vectors: {

@@ -6,7 +6,7 @@
  *   larger                         1 · at most SHARD_RANGES_MAX · for lines at most SHARD_RANGES_MAX
  *
  * Every byte is verified before it is used, by sections or by pages. What is asked of the part must have been asked
- * for; the rest of it is not there.
+ * for; the rest of it is not there, and of postings none but those of the asked terms.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { SHARD_WHOLE_READ_BYTES } from "../limits.ts";
@@ -34,6 +34,7 @@ export interface ReadShard {
 }
 
 export interface ReadTools extends OpenTools {
+  /** Knows from the start of a shard where the postings of terms lie. */
   readonly builder: Pick<KernelBuilder, "postingsPlaces">;
 }
 
