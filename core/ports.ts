@@ -132,12 +132,35 @@ export interface QueryTerm {
   readonly count: number;
 }
 
+/** A term, however often it stands in the query. */
+export type AskedTerm = Pick<QueryTerm, "field" | "term">;
+
 /** What the kernel keeps of the texts of a part. One is of no use without the other, and each says when they differ. */
 export interface TextSections {
   /** Lengths and the term dictionary: read before a search can be planned. */
   readonly text: Uint8Array;
   /** Postings in the order of the dictionary. */
   readonly postings: Uint8Array;
+}
+
+/** The postings of one term. */
+export interface PostingsPlace {
+  /** Bytes from the start of the section `postings`. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Postings that were read. */
+export interface PostingsPiece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Text sections as a search needs them: with all postings, or with those of the terms that it asks for. */
+export interface SearchedText {
+  readonly text: Uint8Array;
+  /** Pieces as `postingsPlaces` lists them, and verified: they have no checksum of their own. */
+  readonly postings: Uint8Array | readonly PostingsPiece[];
 }
 
 /** Turns texts and vectors into the kernel's sections. Pure: same input, same bytes, on every engine. */
@@ -153,6 +176,11 @@ export interface KernelBuilder {
    * alone count; an empty string has no terms. Of questions without a word no byte is kept.
    */
   textSections(texts: readonly string[], questions: readonly string[] | null): TextSections;
+  /**
+   * Where the postings of those terms lie that the section `text` has: ascending, each once. A section that is not
+   * whole is refused by name.
+   */
+  postingsPlaces(text: Uint8Array, terms: readonly AskedTerm[]): Result<readonly PostingsPlace[]>;
   /** Of the documents of all pieces, in order. Every vector has `dimensions` finite numbers. */
   vectorSections(pieces: readonly VectorPiece[], dimensions: number, metric: Metric): VectorSections;
   /**
@@ -203,7 +231,7 @@ export interface PartSections {
   readonly rows: number;
   /** Ascending: the row that document i was cut from. */
   readonly rowOfDocument: Uint32Array;
-  readonly text: TextSections;
+  readonly text: SearchedText;
   readonly vectors: VectorSections | null;
   /** One code a row. Code 0 means the row has no value. */
   readonly columns: readonly Uint32Array[];
@@ -278,7 +306,10 @@ export interface KernelSlab {
   freeBytes(): number;
   /** Forgets every part and zeroes what they held. */
   clear(): void;
-  /** Copies the sections in and validates them; a section that is not whole is refused by name. */
+  /**
+   * Copies the sections in and validates them, but for the postings of single terms; a section that is not whole is
+   * refused by name.
+   */
   load(sections: PartSections): Result<LoadedPart>;
   /** Forgets one part, zeroes what it held and frees all bitsets. Only the most recently loaded part may be unloaded. */
   unload(part: LoadedPart): void;
@@ -304,6 +335,12 @@ export interface KernelSlab {
   countDocuments(part: LoadedPart, documents: Bits): number;
 
   // Scores: bitsets over documents.
+  /**
+   * Validates the postings of these terms, which is done once. Postings that are not whole are refused by name; the
+   * three calls below that name terms throw on them. All four throw a RangeError on a term whose postings were not among
+   * the pieces that were loaded.
+   */
+  proveTerms(part: LoadedPart, terms: readonly AskedTerm[]): Result<null>;
   statistics(part: LoadedPart, terms: readonly QueryTerm[], live: Bits): TextStatistics;
   /** The part's terms that begin with `prefix`, in byte order: the first `limit`, and at most PREFIX_TERMS_MAX. */
   termsWithPrefix(part: LoadedPart, field: TermField, prefix: string, limit: number): readonly DictionaryTerm[];

@@ -6,6 +6,7 @@ import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";
 import { graphSections, graphStep } from "./graph_building.ts";
 import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
+import { postingsPlaces } from "./postings_pieces.ts";
 import { FIELD_BYTES } from "./query_terms.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
@@ -35,6 +36,7 @@ export function createKernelBuilder(module: WebAssembly.Module, bytesMax = BUILD
     analyze: (text) => cleared(instance, () => analyze(instance, text)),
     countTokens: (text) => cleared(instance, () => countTokens(instance, text)),
     textSections: (texts, questions) => cleared(instance, () => textSections(instance, texts, questions)),
+    postingsPlaces: (text, terms) => cleared(instance, () => postingsPlaces(instance, text, terms)),
     vectorSections: (pieces, dimensions, metric) =>
       cleared(instance, () => vectorSections(instance, pieces, dimensions, metric)),
     graphStep: (vectors, state, inserts) => cleared(instance, () => graphStep(instance, vectors, state, inserts)),

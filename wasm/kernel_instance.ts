@@ -5,6 +5,9 @@
 
 const PAGE_BYTES = 65_536;
 
+/** Of wasm/assembly/status.ts, for whoever tells it from damage. */
+export const NOT_READ = -9;
+
 /** Names of wasm/assembly/status.ts. */
 const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
   [-1, "does not fit"],
@@ -15,6 +18,7 @@ const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
   [-6, "is out of order"],
   [-7, "holds an impossible number"],
   [-8, "was asked for what does not exist"],
+  [NOT_READ, "was not read"],
 ]);
 
 /** wasm/assembly/index.ts says what each does. */
@@ -35,6 +39,8 @@ export interface KernelExports {
   postingsAt(): number;
   postingsBytes(): number;
   textTermsOf(): number;
+  textCheck(text: number, bytes: number): number;
+  postingsPlaces(text: number, terms: number, count: number, out: number): void;
   countWords(at: number, bytes: number): number;
   codesBegin(documents: number, vectors: number, dimensions: number, metric: number): number;
   residualsBegin(vectors: number, dimensions: number): number;
@@ -77,6 +83,7 @@ export interface KernelExports {
     hasGraph: number,
     hasQuestions: number,
   ): number;
+  partSectionBytes(section: number, bytes: number): number;
   partReserve(
     documents: number,
     rows: number,
@@ -106,12 +113,13 @@ export interface KernelExports {
   rowsInTime(part: number, from: number, until: number, to: number): void;
   documentsOfRows(part: number, rows: number, to: number): void;
 
-  statistics(part: number, terms: number, count: number, live: number, out: number): void;
+  proveTerms(part: number, terms: number, count: number): number;
+  statistics(part: number, terms: number, count: number, live: number, out: number): number;
   idf(documents: number, df: number): number;
   logarithm(x: number): number;
   textParameters(k1: number, b: number, averageLength: number, averageQuestionLength: number): void;
   searchText(part: number, terms: number, count: number, matches: number, limit: number, out: number): number;
-  explainText(part: number, terms: number, count: number, document: number, out: number): void;
+  explainText(part: number, terms: number, count: number, document: number, out: number): number;
   prefixTerms(part: number, prefix: number, bytes: number, limit: number, out: number): number;
   prefixTermBytes(): number;
   searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;

@@ -2,8 +2,10 @@
  * A slab: one kernel instance of fixed size that holds the parts of one scope and searches them.
  * What it answers is a copy; nothing it hands out refers to its memory.
  */
+import type { Result } from "../core/errors.ts";
 import { PREFIX_TERMS_MAX } from "../core/limits.ts";
 import type {
+  AskedTerm,
   DictionaryTerm,
   FusedRanking,
   KernelSlab,
@@ -16,7 +18,7 @@ import type {
   TextParameters,
   TextStatistics,
 } from "../core/ports.ts";
-import { createKernelInstance, type KernelInstance, statusText } from "./kernel_instance.ts";
+import { createKernelInstance, type KernelInstance, NOT_READ, statusText } from "./kernel_instance.ts";
 import { FIELD_BYTES, putTerms } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
 import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
@@ -50,6 +52,7 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
       reset();
       parts.clear();
     },
+    proveTerms: (part, terms) => instance.frame(() => proveTerms(instance, parts.held(part), terms)),
     statistics: (part, terms, live) =>
       instance.frame(() => statistics(instance, part, terms, putDocuments(parts.held(part), live))),
     termsWithPrefix: (part, field, prefix, limit) =>
@@ -96,6 +99,24 @@ function readRanked(instance: KernelInstance, keys: number, count: number): Rank
 
 // --- Text -----------------------------------------------------------------------------------
 
+function proveTerms(instance: KernelInstance, { part }: HeldPart, terms: readonly AskedTerm[]): Result<null> {
+  const status = instance.kernel.proveTerms(part, putTerms(instance, terms), terms.length);
+  if (status === 0) return { ok: true, value: null };
+  expectRead(status);
+  return { ok: false, failure: { reason: "corrupt", what: `postings section, which ${statusText(status)}` } };
+}
+
+/** To ask for what was not read is a bug. */
+function expectRead(status: number): void {
+  if (status === NOT_READ) throw new RangeError("the postings of a term were not read");
+}
+
+/** Whether postings are whole is what `proveTerms` is asked. */
+function expectWhole(status: number): void {
+  expectRead(status);
+  if (status < 0) throw new Error(`a postings section ${statusText(status)}`);
+}
+
 function statistics(
   instance: KernelInstance,
   part: LoadedPart,
@@ -104,7 +125,7 @@ function statistics(
 ): TextStatistics {
   const bytes = STATISTICS_BYTES + 4 * terms.length;
   const out = instance.take(bytes);
-  instance.kernel.statistics(part, putTerms(instance, terms), terms.length, live, out);
+  expectWhole(instance.kernel.statistics(part, putTerms(instance, terms), terms.length, live, out));
   const view = instance.view(out, bytes);
   return {
     documents: view.getUint32(0, true),
@@ -127,7 +148,9 @@ function searchText(
   const keys = instance.take(limit * KEY_BYTES);
   const at = putTerms(instance, terms);
   setParameters(instance, parameters);
-  return readRanked(instance, keys, instance.kernel.searchText(part, at, terms.length, matches, limit, keys));
+  const found = instance.kernel.searchText(part, at, terms.length, matches, limit, keys);
+  expectRead(found);
+  return readRanked(instance, keys, found);
 }
 
 function setParameters({ kernel }: KernelInstance, parameters: TextParameters): void {
@@ -146,7 +169,7 @@ function explainText(
   const bytes = EXPLANATION_BYTES * terms.length;
   const out = instance.take(bytes);
   setParameters(instance, parameters);
-  instance.kernel.explainText(part, putTerms(instance, terms), terms.length, document, out);
+  expectWhole(instance.kernel.explainText(part, putTerms(instance, terms), terms.length, document, out));
   const view = instance.view(out, bytes);
   return terms.map(({ field, term, weight }, index) => ({
     field,

@@ -11,6 +11,7 @@ import { FUSION_KEYS_MAX } from "../core/limits.ts";
 import type { LoadedPart, PartSections } from "../core/ports.ts";
 import { bitsetBytes } from "./bitset_bytes.ts";
 import { type KernelInstance, statusText } from "./kernel_instance.ts";
+import { piecesSection } from "./postings_pieces.ts";
 
 /** Slots of the table of a fusion of so many keys: a power of two, a fifth of it free. */
 export function fusionSlots(keys: number): number {
@@ -34,6 +35,7 @@ const SECTION_NAMES = [
   "vector residuals",
   "postings section",
   "vector graph",
+  "pieces of postings",
   "rows",
 ] as const;
 /** In the head of a text section: bytes of a question length, 0 when there are no questions (text_section.ts). */
@@ -132,7 +134,7 @@ interface PartPlan {
 
 function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const { documents, rows, columns } = sections;
-  const codeCounts = columns.map((codes) => codes.reduce((most, code) => Math.max(most, code), 0) + 1);
+  const codeCounts = columns.map((codes) => greatestOf(codes) + 1);
   const widths = codeCounts.map((count) => (count <= 1 << 8 ? 1 : count <= 1 << 16 ? 2 : 4));
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
@@ -140,7 +142,10 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const hasGraph = sections.vectors?.graph ? 1 : 0;
   const searchBytes = instance.kernel.searchScratch(documents, hasGraph);
   const scratchBytes = Math.max(searchBytes, codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
-  const sectionBytes = kernelSections(sections).reduce((sum, section) => sum + aligned(section?.length ?? 0), 0);
+  const sectionBytes = kernelSections(sections).reduce(
+    (sum, bytes, section) => sum + instance.kernel.partSectionBytes(section, bytes?.length ?? 0),
+    0,
+  );
   const hasQuestions = (sections.text.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
   const partBytes = instance.kernel.partSize(
     documents,
@@ -155,13 +160,18 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   return { codeCounts, widths, columnBytes, sectionBytes, hasGraph, hasQuestions, scratchBytes, bytes };
 }
 
-/** In the order of SECTION_NAMES. */
-function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
-  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, text.postings, vectors?.graph ?? null];
+/** A plain loop: it runs over every row of every column whenever a part is loaded. */
+function greatestOf(codes: Uint32Array): number {
+  let greatest = 0;
+  for (let row = 0; row < codes.length; row++) greatest = Math.max(greatest, codes[row] ?? 0);
+  return greatest;
 }
 
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+/** In the order of SECTION_NAMES. */
+function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
+  const [postings, pieces] =
+    text.postings instanceof Uint8Array ? [text.postings, null] : [null, piecesSection(text.postings)];
+  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, postings, vectors?.graph ?? null, pieces];
 }
 
 function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns }: PartSections): boolean {

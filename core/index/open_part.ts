@@ -2,14 +2,14 @@
  * Opens the bytes of a part: all of them (`openPart`), or the pieces that a search reads (`assemblePart`, used by
  * read_shard.ts). Every checksum and every structure is verified first, so a part that opens answers without failing,
  * and a damaged one is refused by the name of the section that is wrong. Only the kernel's own sections are left to
- * the kernel, which proves them whole when it loads them. Arrays are views of the bytes, which must not change
- * afterwards; what would cost much and is often not asked for (values of columns, lines, keys of segments) is decoded
- * when it is.
+ * the kernel, which proves them whole when it loads them, and the postings of a term when it is asked for. Arrays are
+ * views of the bytes, which must not change afterwards; what would cost much and is often not asked for (values of
+ * columns, lines, keys of segments) is decoded when it is.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
-import type { Checksum, Compression, Digest } from "../ports.ts";
+import type { Checksum, Compression, Digest, PostingsPiece } from "../ports.ts";
 import { type ColumnSource, readColumns } from "./columns.ts";
 import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
@@ -42,7 +42,7 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
   if (!directory.ok) return directory;
   const part = assemblePart(
     directory.value,
-    { at: (offset, length) => bytes.subarray(offset, offset + length), isRead: () => true },
+    { at: (offset, length) => bytes.subarray(offset, offset + length), isRead: () => true, postings: null },
     tools,
   );
   return part.ok ? ok(part.value.part) : part;
@@ -65,6 +65,8 @@ export interface FileBytes {
   at(offset: number, length: number): Uint8Array | null;
   /** Whether a section was asked for. One that was asked for in part has those parts. */
   isRead(name: SectionName): boolean;
+  /** Of the terms that were asked for; null when they were read with the section. */
+  readonly postings: readonly PostingsPiece[] | null;
 }
 
 /** A part over the bytes that were read. Asking it for what was not read is a bug, and throws a RangeError. */
@@ -139,7 +141,7 @@ export function assemblePart(
   const { rows, documents, times } = summary.value;
   const { rowTimes, ids, lines, ...hot } = tables.value;
   const text = sections.whole("text");
-  const postings = sections.whole("postings");
+  const postings = bytes.postings ?? sections.whole("postings");
   const part: Part = {
     ...identity,
     ...hot,

@@ -6,7 +6,7 @@
  *   document  one chunk of an event's text (or an event that has only a vector)
  *   Rows and documents are in position order, so an older snapshot is a prefix.
  */
-import type { TextSections, VectorSections } from "../ports.ts";
+import type { SearchedText, VectorSections } from "../ports.ts";
 import type { AttributeValue } from "../schema/event.ts";
 
 /** What a view depends on besides the log. Hashed to the revision `r`. */
@@ -102,8 +102,8 @@ export interface Part {
   /** UTF-8 byte range of document i in its event's text. */
   readonly chunkFrom: Uint32Array;
   readonly chunkTo: Uint32Array;
-  /** The kernel's text sections. */
-  readonly text: TextSections;
+  /** The kernel's text sections; of a part that was read by ranges, with the postings of the asked terms. */
+  readonly text: SearchedText;
   /** Which of the two a snapshot searches is said by `spaceOfView` (retrieval/view.ts); never both. */
   readonly vectors: {
     /** Those that came with events. */

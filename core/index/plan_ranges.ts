@@ -15,7 +15,7 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { SHARD_RANGE_GAP_BYTES, SHARD_RANGES_MAX } from "../limits.ts";
-import type { QueryTerm } from "../ports.ts";
+import type { AskedTerm, PostingsPlace } from "../ports.ts";
 import { placesOfColumns } from "./columns.ts";
 import { SECTION, type SectionName, VECTOR_SECTIONS } from "./sections.ts";
 import { corrupt, SHARD_PAGE_BYTES, type ShardDirectory } from "./shard_file.ts";
@@ -27,8 +27,8 @@ export interface ByteRange {
 
 /** What a search reads of a shard beyond its start. */
 export interface ShardNeeds {
-  /** The terms that are searched for; null when nothing is searched by text. */
-  readonly terms: readonly Pick<QueryTerm, "field" | "term">[] | null;
+  /** The terms that are searched for; none when nothing is searched by text. */
+  readonly terms: readonly AskedTerm[];
   readonly vectors: "embedded" | "supplied" | null;
   /** Columns whose codes and values are asked for. */
   readonly columns: readonly string[];
@@ -37,12 +37,6 @@ export interface ShardNeeds {
   readonly ids: boolean;
   /** Where lines lie, so that `lineOfRow` can be prepared for: the lines themselves are a wave of their own. */
   readonly lines: boolean;
-}
-
-/** Where the postings of terms lie in the section `postings`: told by the section `text`. */
-export interface PostingsDirectory {
-  /** null for a term that the shard does not have. */
-  postingsPlace(term: Pick<QueryTerm, "field" | "term">): ByteRange | null;
 }
 
 /** The start of a shard, as far as planning looks into it. */
@@ -56,12 +50,12 @@ interface PlannedShard {
 
 /**
  * The bytes of the file that a search needs, sections one by one.
- * @param postings null when postings are read whole
+ * @param postings where the postings of its terms lie, as the section `text` says
  */
 export function neededBytes(
   shard: PlannedShard,
   needs: ShardNeeds,
-  postings: PostingsDirectory | null,
+  postings: readonly PostingsPlace[],
 ): Result<readonly ByteRange[]> {
   const { directory } = shard;
   const codes = placesOfColumns(
@@ -74,12 +68,10 @@ export function neededBytes(
     needs.columns,
   );
   if (codes === null) return fail(corrupt("columns"));
+  const postingsBytes = directory.places.get(SECTION.postings)?.length ?? 0;
+  if (postings.some(({ offset, length }) => offset + length > postingsBytes)) return fail(corrupt("postings (range)"));
   const whole = neededSections(needs).flatMap((name) => directory.places.get(SECTION[name]) ?? []);
-  return ok([
-    ...whole,
-    ...within(directory, "columnCodes", codes),
-    ...within(directory, "postings", postingsOf(directory, needs, postings)),
-  ]);
+  return ok([...whole, ...within(directory, "columnCodes", codes), ...within(directory, "postings", postings)]);
 }
 
 /** Those that are read whole. */
@@ -95,18 +87,6 @@ export function neededSections(needs: ShardNeeds): readonly SectionName[] {
 
 function chosen(wanted: boolean, names: readonly SectionName[]): readonly SectionName[] {
   return wanted ? names : [];
-}
-
-function postingsOf(
-  directory: ShardDirectory,
-  { terms, vectors }: ShardNeeds,
-  postings: PostingsDirectory | null,
-): readonly ByteRange[] {
-  const section = directory.places.get(SECTION.postings);
-  if (section === undefined || (terms === null && vectors === null)) return [];
-  // The kernel loads no part without its postings.
-  if (postings === null) return [{ offset: 0, length: section.length }];
-  return (terms ?? []).flatMap((term) => postings.postingsPlace(term) ?? []);
 }
 
 /** Pieces of a section as bytes of the file. */

@@ -6,22 +6,15 @@
  *   larger                         1 · at most SHARD_RANGES_MAX · for lines at most SHARD_RANGES_MAX
  *
  * Every byte is verified before it is used, by sections or by pages. What is asked of the part must have been asked
- * for; the rest of it is not there.
+ * for; the rest of it is not there, and of postings none but those of the asked terms.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { SHARD_WHOLE_READ_BYTES } from "../limits.ts";
-import type { TenantStore } from "../ports.ts";
+import type { KernelBuilder, PostingsPiece, PostingsPlace, TenantStore } from "../ports.ts";
 import { assemblePart, type FileBytes, type OpenTools, openPart } from "./open_part.ts";
 import type { Part } from "./part.ts";
 import { readSummary } from "./part_summary.ts";
-import {
-  type ByteRange,
-  neededBytes,
-  neededSections,
-  type PostingsDirectory,
-  planRanges,
-  type ShardNeeds,
-} from "./plan_ranges.ts";
+import { type ByteRange, neededBytes, neededSections, planRanges, type ShardNeeds } from "./plan_ranges.ts";
 import { SECTION, SECTION_KINDS, type SectionName } from "./sections.ts";
 import { corrupt, type HotShard, readHotShard } from "./shard_file.ts";
 import type { StoredLines } from "./stored_lines.ts";
@@ -40,16 +33,17 @@ export interface ReadShard {
   readLines(rows: readonly number[]): Promise<Result<null>>;
 }
 
-/**
- * A shard that is damaged, missing or not as long as the head says is refused by name. A store fault rejects.
- * @param postings reads the postings' places from a hot text section; null where postings are read whole
- */
+export interface ReadTools extends OpenTools {
+  /** Knows from the start of a shard where the postings of terms lie. */
+  readonly builder: Pick<KernelBuilder, "postingsPlaces">;
+}
+
+/** A shard that is damaged, missing or not as long as the head says is refused by name. A store fault rejects. */
 export async function readShardForSearch(
   store: TenantStore,
   shard: StoredShard,
   needs: ShardNeeds,
-  tools: OpenTools,
-  postings: ((text: Uint8Array) => PostingsDirectory) | null,
+  tools: ReadTools,
 ): Promise<Result<ReadShard>> {
   if (shard.bytes <= SHARD_WHOLE_READ_BYTES) return readWhole(store, shard, tools);
   const start = await readRange(store, shard, { offset: 0, length: shard.hotBytes });
@@ -58,10 +52,13 @@ export async function readShardForSearch(
   if (!hot.ok) return hot;
   if (hot.value.fileBytes !== shard.bytes) return fail(corrupt(`${shard.key}: it is not as long as the head says`));
   const file = new ShardRanges(store, shard, hot.value, start.value, new Set(neededSections(needs)));
-  const needed = neededOf(file, needs, postings);
+  const places = needs.terms.length === 0 ? ok([]) : tools.builder.postingsPlaces(file.hotSection("text"), needs.terms);
+  if (!places.ok) return places;
+  const needed = neededOf(file, needs, places.value);
   if (!needed.ok) return needed;
   const read = await file.read(needed.value);
   if (!read.ok) return read;
+  file.takePostings(places.value);
   const assembled = assemblePart(hot.value, file, tools);
   if (!assembled.ok) return assembled;
   const { part, lines } = assembled.value;
@@ -82,18 +79,14 @@ function missing(key: string) {
 function neededOf(
   file: ShardRanges,
   needs: ShardNeeds,
-  postings: ((text: Uint8Array) => PostingsDirectory) | null,
+  postings: readonly PostingsPlace[],
 ): Result<readonly ByteRange[]> {
   const summary = readSummary(file.hotSection("summary"));
   if (!summary.ok) return summary;
   const { rows } = summary.value;
   const columnNames = file.hotSection("columnNames");
   const columnEntries = file.hotSection("columnEntries");
-  return neededBytes(
-    { directory: file.directory, rows, columnNames, columnEntries },
-    needs,
-    postings === null ? null : postings(file.hotSection("text")),
-  );
+  return neededBytes({ directory: file.directory, rows, columnNames, columnEntries }, needs, postings);
 }
 
 function placesOfLines(file: ShardRanges, lines: StoredLines | null, rows: readonly number[]): readonly ByteRange[] {
@@ -110,6 +103,7 @@ class ShardRanges implements FileBytes {
   readonly #start: Uint8Array;
   readonly #wanted: ReadonlySet<SectionName>;
   readonly #ranges: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #postings: readonly PostingsPiece[] = [];
 
   constructor(
     store: TenantStore,
@@ -130,6 +124,20 @@ class ShardRanges implements FileBytes {
     if (length === 0 || end <= this.#start.length) return this.#start.subarray(offset, end);
     const range = this.#ranges.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
     return range?.bytes.subarray(offset - range.offset, end - range.offset) ?? null;
+  }
+
+  get postings(): readonly PostingsPiece[] {
+    return this.#postings;
+  }
+
+  /** Of postings that were read. */
+  takePostings(places: readonly PostingsPlace[]): void {
+    const start = this.directory.places.get(SECTION.postings)?.offset ?? 0;
+    this.#postings = places.map(({ offset, length }) => {
+      const bytes = this.at(start + offset, length);
+      if (bytes === null) throw new RangeError("postings were not read");
+      return { offset, bytes };
+    });
   }
 
   isRead(name: SectionName): boolean {

@@ -65,6 +65,8 @@ export function gatherStatistics(
   for (const { part, live } of seen) {
     const opened = access.open(part);
     if (!opened.ok) return opened;
+    const proved = access.slab.proveTerms(opened.value, search.terms);
+    if (!proved.ok) return proved;
     const documents = access.slab.documentsOf(opened.value, liveRows(access, opened.value, live));
     sum = addStatistics(sum, access.slab.statistics(opened.value, search.terms, documents));
   }

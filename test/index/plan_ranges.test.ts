@@ -1,16 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { buildPart } from "../../core/index/build_part.ts";
-import {
-  type ByteRange,
-  neededBytes,
-  type PostingsDirectory,
-  planRanges,
-  type ShardNeeds,
-} from "../../core/index/plan_ranges.ts";
+import { type ByteRange, neededBytes, planRanges, type ShardNeeds } from "../../core/index/plan_ranges.ts";
 import { SECTION, SECTION_KINDS, type SectionName } from "../../core/index/sections.ts";
 import { readShardFile, SHARD_PAGE_BYTES, type ShardDirectory } from "../../core/index/shard_file.ts";
 import { SHARD_RANGE_GAP_BYTES, SHARD_RANGES_MAX } from "../../core/limits.ts";
+import type { PostingsPlace } from "../../core/ports.ts";
 import { commitsFrom, letterEmbedder, sourceOf, tools } from "./part_fixture.ts";
 
 const PAGE = SHARD_PAGE_BYTES;
@@ -134,11 +129,11 @@ describe("what a search needs", () => {
   const contentOf = (name: SectionName): Uint8Array =>
     bytes.subarray(placeOf(name).offset, placeOf(name).offset + placeOf(name).length);
 
-  const NOTHING: ShardNeeds = { terms: null, vectors: null, columns: [], rowTimes: false, ids: false, lines: false };
+  const NOTHING: ShardNeeds = { terms: [], vectors: null, columns: [], rowTimes: false, ids: false, lines: false };
   const needed = (
     needs: Partial<ShardNeeds>,
     of: ShardDirectory = directory,
-    postings: PostingsDirectory | null = null,
+    postings: readonly PostingsPlace[] = [],
   ) => {
     const columnNames = contentOf("columnNames");
     const columnEntries = contentOf("columnEntries");
@@ -154,9 +149,8 @@ describe("what a search needs", () => {
   });
 
   test("is the sections of what is asked", () => {
-    expect(needed({ terms: [] })).toEqual(whole("postings"));
-    expect(needed({ vectors: "supplied" })).toEqual(whole("suppliedCodes", "suppliedResiduals", "postings"));
-    expect(needed({ vectors: "embedded" })).toEqual(whole("embeddedCodes", "embeddedResiduals", "postings"));
+    expect(needed({ vectors: "supplied" })).toEqual(whole("suppliedCodes", "suppliedResiduals"));
+    expect(needed({ vectors: "embedded" })).toEqual(whole("embeddedCodes", "embeddedResiduals"));
     expect(needed({ rowTimes: true, ids: true })).toEqual(whole("rowTimes", "idHashes", "idRows", "ids"));
     expect(needed({ lines: true })).toEqual(whole("lineOffsets", "frameRawOffsets", "frameOffsets"));
   });
@@ -171,19 +165,18 @@ describe("what a search needs", () => {
     ]);
   });
 
-  test("is of postings those of the asked terms, or all where their places are not known", () => {
+  test("is of postings those of the asked terms, which must lie within the section", () => {
     const postings = { offset: 64 * 1000, length: 5000 };
     const apart = { ...directory, places: new Map([...directory.places, [SECTION.postings, postings]]) };
-    const word = (term: string) => ({ field: "word" as const, term });
-    const places: PostingsDirectory = {
-      postingsPlace: ({ term }) => (term === "none" ? null : { offset: term.length, length: 10 }),
-    };
-    expect(needed({ terms: [word("abc"), word("none"), word("abcdef")] }, apart, places)).toEqual([
-      { offset: postings.offset + 3, length: 10 },
-      { offset: postings.offset + 6, length: 10 },
+    const places = [
+      { offset: 32, length: 10 },
+      { offset: 4990, length: 10 },
+    ];
+    expect(needed({}, apart, places)).toEqual([
+      { offset: postings.offset + 32, length: 10 },
+      { offset: postings.offset + 4990, length: 10 },
     ]);
-    expect(needed({ terms: [word("abc")] }, apart)).toEqual([postings]);
-    expect(needed({ terms: null }, apart, places)).toEqual([]);
+    expect(() => needed({}, apart, [{ offset: 4991, length: 10 }])).toThrow("postings (range)");
   });
 
   test("is not known of a shard whose columns do not fit each other", () => {
@@ -193,6 +186,6 @@ describe("what a search needs", () => {
       columnNames: contentOf("columnNames"),
       columnEntries: contentOf("columnEntries"),
     };
-    expect(neededBytes(shard, NOTHING, null)).toMatchObject({ ok: false, failure: { what: "columns" } });
+    expect(neededBytes(shard, NOTHING, [])).toMatchObject({ ok: false, failure: { what: "columns" } });
   });
 });

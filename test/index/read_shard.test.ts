@@ -5,11 +5,22 @@ import type { Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
-import type { ShardNeeds } from "../../core/index/plan_ranges.ts";
+import { type ByteRange, planRanges, type ShardNeeds } from "../../core/index/plan_ranges.ts";
 import { type ReadShard, readShardForSearch } from "../../core/index/read_shard.ts";
-import { SECTION_KINDS } from "../../core/index/sections.ts";
-import { PAGE_CHECKSUMS, readShardFile, type ShardSection, writeShardFile } from "../../core/index/shard_file.ts";
-import { SHARD_RANGES_MAX, SHARD_WHOLE_READ_BYTES, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { SECTION, SECTION_KINDS } from "../../core/index/sections.ts";
+import {
+  PAGE_CHECKSUMS,
+  readShardFile,
+  SHARD_PAGE_BYTES,
+  type ShardSection,
+  writeShardFile,
+} from "../../core/index/shard_file.ts";
+import {
+  SHARD_RANGE_GAP_BYTES,
+  SHARD_RANGES_MAX,
+  SHARD_WHOLE_READ_BYTES,
+  STORE_CONCURRENCY_MAX,
+} from "../../core/limits.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import { columnOrderOf } from "../../core/retrieval/matches.ts";
 import type { View } from "../../core/retrieval/view.ts";
@@ -36,22 +47,40 @@ function noise(length: number, random: () => number): string {
   return text;
 }
 
+interface Shape {
+  /** Of the vocabulary. */
+  readonly words: number;
+  readonly wordsInText: number;
+  readonly hasVectors: boolean;
+}
+
+const HYBRID: Shape = { words: 500, wordsInText: 30, hasVectors: true };
+
 /** Bodies that do not compress make a shard large without making it slow to build. */
-function entriesOf(count: number, bodyCharacters: number, random: () => number): readonly Entry[] {
-  const words = Array.from({ length: 500 }, () => noise(3, random).toLowerCase());
+function entriesOf(
+  count: number,
+  bodyCharacters: number,
+  { words: vocabulary, wordsInText, hasVectors }: Shape,
+  random: () => number,
+): readonly Entry[] {
+  const words = Array.from({ length: vocabulary }, () => noise(3, random).toLowerCase());
   return Array.from({ length: count }, (_, index) => ({
     id: `event ${index}`,
     ts: index * 1_000,
     kind: index % 3 === 0 ? "note" : "message",
-    text: Array.from({ length: 30 }, () => words[Math.floor(random() ** 2 * words.length)]).join(" "),
+    text: Array.from({ length: wordsInText }, () => words[Math.floor(random() ** 2 * words.length)]).join(" "),
     attributes: {
       stage: ["won", "lost", "open"][index % 3] ?? "",
       owner: `owner ${index % 40}`,
       serial: `${index}`.padStart(40, "serial "),
     },
-    vector: Array.from({ length: DIMENSIONS }, () => Math.round((random() - 0.5) * 100)),
+    ...(hasVectors ? { vector: vectorOf(random) } : {}),
     body: { noise: noise(bodyCharacters, random) },
   }));
+}
+
+function vectorOf(random: () => number): number[] {
+  return Array.from({ length: DIMENSIONS }, () => Math.round((random() - 0.5) * 100));
 }
 
 interface Sample {
@@ -60,8 +89,8 @@ interface Sample {
   readonly part: Part;
 }
 
-function sampleOf(count: number, bodyCharacters: number): Sample {
-  const entries = entriesOf(count, bodyCharacters, numbers(7));
+function sampleOf(count: number, bodyCharacters: number, shape = HYBRID): Sample {
+  const entries = entriesOf(count, bodyCharacters, shape, numbers(7));
   const commits = commitsFrom(1, [entries.slice(0, count / 2), entries.slice(count / 2)]);
   const bytes = buildPart(sourceOf(commits), tools);
   const part = openPart(bytes, tools);
@@ -69,11 +98,11 @@ function sampleOf(count: number, bodyCharacters: number): Sample {
   return { commits, bytes, part: part.value };
 }
 
-/** A memory store that counts requests, and how many wait at once. */
+/** A memory store that counts requests, how many wait at once, and how often they began when none waited. */
 async function countingStore(bytes: Uint8Array) {
   const plain = memoryStore().forTenant("t");
   await plain.put(KEY, bytes);
-  const calls = { get: 0, ranges: [] as { offset: number; length: number }[], waiting: 0, mostWaiting: 0 };
+  const calls = { get: 0, ranges: [] as ByteRange[], waves: 0, waiting: 0, mostWaiting: 0 };
   const store: TenantStore = {
     ...plain,
     async get(key) {
@@ -82,7 +111,7 @@ async function countingStore(bytes: Uint8Array) {
     },
     async getRange(key, offset, length) {
       calls.ranges.push({ offset, length });
-      calls.waiting++;
+      if (calls.waiting++ === 0) calls.waves++;
       calls.mostWaiting = Math.max(calls.mostWaiting, calls.waiting);
       try {
         await Promise.resolve();
@@ -96,10 +125,10 @@ async function countingStore(bytes: Uint8Array) {
 }
 
 const storedAs = ({ bytes, part }: Sample) => ({ key: KEY, bytes: bytes.length, hotBytes: part.hotBytes });
-const NOTHING: ShardNeeds = { terms: null, vectors: null, columns: [], rowTimes: false, ids: false, lines: false };
+const NOTHING: ShardNeeds = { terms: [], vectors: null, columns: [], rowTimes: false, ids: false, lines: false };
 /** What any search by text and vectors without a filter on attributes asks of a part. */
-const hybridNeeds = (part: Part): ShardNeeds => ({
-  terms: [{ field: "word", term: "any" }],
+const hybridNeeds = (part: Part, text: string): ShardNeeds => ({
+  terms: tools.builder.analyze(text),
   vectors: "supplied",
   columns: columnOrderOf(part),
   rowTimes: true,
@@ -108,7 +137,7 @@ const hybridNeeds = (part: Part): ShardNeeds => ({
 });
 
 const read = (store: TenantStore, sample: Sample, needs: ShardNeeds): Promise<Result<ReadShard>> =>
-  readShardForSearch(store, storedAs(sample), needs, tools, null);
+  readShardForSearch(store, storedAs(sample), needs, tools);
 
 function sound<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(JSON.stringify(result.failure));
@@ -136,9 +165,9 @@ describe("a small shard", () => {
   test("is one of up to the limit, and no other", async () => {
     const { store, calls } = await countingStore(large.bytes);
     const stored = { ...storedAs(large), bytes: SHARD_WHOLE_READ_BYTES };
-    expect((await readShardForSearch(store, stored, NOTHING, tools, null)).ok).toBe(true);
+    expect((await readShardForSearch(store, stored, NOTHING, tools)).ok).toBe(true);
     expect([calls.get, calls.ranges.length]).toEqual([1, 0]);
-    await readShardForSearch(store, { ...stored, bytes: SHARD_WHOLE_READ_BYTES + 1 }, NOTHING, tools, null);
+    await readShardForSearch(store, { ...stored, bytes: SHARD_WHOLE_READ_BYTES + 1 }, NOTHING, tools);
     expect([calls.get, calls.ranges.length]).toEqual([1, 1]);
   });
 });
@@ -168,16 +197,16 @@ describe("a large shard", () => {
 
   test("gives the hits of the whole one, after one wave of few ranges, and their lines after another", async () => {
     const { store, calls } = await countingStore(large.bytes);
-    const shard = sound(await read(store, large, hybridNeeds(large.part)));
+    const [line = ""] = large.commits[0]?.lines ?? [];
+    const text = JSON.parse(line).text.split(" ").slice(0, 4).join(" ");
+    const shard = sound(await read(store, large, hybridNeeds(large.part, text)));
     const ranges = calls.ranges.length - 1;
     expect(ranges).toBeLessThanOrEqual(SHARD_RANGES_MAX);
+    expect(calls.waves).toBe(2);
     expect(calls.mostWaiting).toBeLessThanOrEqual(STORE_CONCURRENCY_MAX);
     expect(calls.ranges.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(large.bytes.length / 4);
 
-    const random = numbers(3);
-    const vector = Array.from({ length: DIMENSIONS }, () => Math.round((random() - 0.5) * 100));
-    const [line = ""] = large.commits[0]?.lines ?? [];
-    const text = JSON.parse(line).text.split(" ").slice(0, 4).join(" ");
+    const vector = vectorOf(numbers(3));
     for (const asked of [{ text }, { text, vector }, { vector, mode: "vector" }] as const) {
       const body = { ...asked, from: 100_000, filter: { kind: "note" } };
       const bare = search(shard.part, { ...body, include: [] });
@@ -208,8 +237,8 @@ describe("a large shard", () => {
     const { store } = await countingStore(large.bytes);
     const { part, readLines } = sound(await read(store, large, { ...NOTHING, columns: ["attributes.stage"] }));
     expect(part.columns.get("attributes.stage")?.values).toEqual(["won", "lost", "open"]);
+    expect(part.text.postings).toEqual([]);
     const unread = [
-      () => part.text.postings,
       () => part.rowTimes,
       () => part.idHashes,
       () => part.rowOfId("event 1"),
@@ -224,8 +253,8 @@ describe("a large shard", () => {
   test("gives of each kind of need what the whole one has", async () => {
     const { store } = await countingStore(large.bytes);
     const names = ["attributes.owner", "attributes.serial", "kind"];
-    const { part } = sound(await read(store, large, { ...hybridNeeds(large.part), columns: names }));
-    expect(part.text).toEqual(large.part.text);
+    const { part } = sound(await read(store, large, { ...hybridNeeds(large.part, ""), columns: names }));
+    expect(part.text.text).toEqual(large.part.text.text);
     const [ranged, entire] = [part, large.part].map(({ vectors }) => vectors.supplied?.sections);
     expect([ranged?.codes, ranged?.residuals]).toEqual([entire?.codes, entire?.residuals]);
     expect(part.rowTimes).toEqual(large.part.rowTimes);
@@ -238,9 +267,101 @@ describe("a large shard", () => {
   });
 });
 
+describe("a shard of much text", () => {
+  const wordy = sampleOf(6_000, 800, { words: 4_000, wordsInText: 80, hasVectors: false });
+  const directory = sound(readShardFile(wordy.bytes, SECTION_KINDS, tools.checksum));
+  const section = directory.places.get(SECTION.postings) ?? { offset: 0, length: 0 };
+  const words = [...new Set(wordy.commits.flatMap(({ lines }) => JSON.parse(lines[0] ?? "").text.split(" ")))];
+  const textNeeds = (text: string): ShardNeeds => ({ ...hybridNeeds(wordy.part, text), vectors: null, lines: false });
+  /** The postings of the words of a text, as bytes of the file. */
+  const placesOf = (text: string): readonly ByteRange[] =>
+    sound(tools.builder.postingsPlaces(wordy.part.text.text, tools.builder.analyze(text))).map(
+      ({ offset, length }) => ({ offset: section.offset + offset, length }),
+    );
+  const searchText = (part: Part, body: Body) =>
+    run(viewOf(part), { ...body, mode: "text", include: [] }, { commits: wordy.commits, tools: supplied }).hits;
+
+  test("has far more postings than a question needs", () => {
+    expect(wordy.bytes.length).toBeGreaterThan(SHARD_WHOLE_READ_BYTES);
+    expect(section.length).toBeGreaterThan(8 * SHARD_RANGE_GAP_BYTES);
+  });
+
+  test("is read for any question in two waves, of postings only the pages of its terms, and answers as the whole one", async () => {
+    const { store, calls } = await countingStore(wordy.bytes);
+    const anyText = fc
+      .array(fc.constantFrom(...words, "order-1", "nowhere"), { minLength: 1, maxLength: 6 })
+      .map((some) => some.join(" "));
+    await fc.assert(
+      fc.asyncProperty(anyText, fc.boolean(), async (text, isFiltered) => {
+        Object.assign(calls, { ranges: [], waves: 0 });
+        const { part } = sound(await read(store, wordy, textNeeds(text)));
+        const [start, ...others] = calls.ranges;
+        expect([calls.get, calls.waves, start]).toEqual([0, 2, { offset: 0, length: wordy.part.hotBytes }]);
+        expect(others.length).toBeLessThanOrEqual(SHARD_RANGES_MAX);
+        const body = { text, top_k: 20, ...(isFiltered ? { filter: { kind: "note" } } : {}) };
+        expect(searchText(part, body)).toEqual(searchText(wordy.part, body));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("is read for one rare word in one small range, and for none in none", async () => {
+    const { store, calls } = await countingStore(wordy.bytes);
+    const rare = words.findLast((word) => placesOf(word).length === 1 && (placesOf(word)[0]?.length ?? 0) < 100);
+    await read(store, wordy, { ...NOTHING, terms: tools.builder.analyze(rare) });
+    expect(calls.ranges.slice(1)).toEqual(planRanges(placesOf(rare), directory));
+    expect(calls.ranges[1]?.length).toBeLessThanOrEqual(2 * SHARD_PAGE_BYTES);
+    Object.assign(calls, { ranges: [] });
+    await read(store, wordy, { ...NOTHING, terms: tools.builder.analyze("nowhere") });
+    expect(calls.ranges).toHaveLength(1);
+  });
+
+  test("gives no answer about words that it was not read for", async () => {
+    const { store } = await countingStore(wordy.bytes);
+    const [asked = "", other = ""] = words.filter((word) => placesOf(word).length === 1);
+    const { part } = sound(await read(store, wordy, textNeeds(asked)));
+    expect(searchText(part, { text: asked })).toHaveLength(10);
+    expect(() => searchText(part, { text: `${asked} ${other}` })).toThrow(RangeError);
+    expect(searchText(part, { text: `${asked} nowhere` })).toEqual(
+      searchText(wordy.part, { text: `${asked} nowhere` }),
+    );
+  });
+
+  test("is refused by the name of its postings whichever byte of what was read of them was flipped", async () => {
+    const damaged = wordy.bytes.slice();
+    const plain = memoryStore().forTenant("t");
+    const getRange = async (_key: string, from: number, count: number) => damaged.slice(from, from + count);
+    const store: TenantStore = { ...plain, getRange };
+    const text = words
+      .filter((word) => (placesOf(word)[0]?.length ?? 0) > 100)
+      .slice(0, 2)
+      .join(" ");
+    const needs = { ...NOTHING, terms: tools.builder.analyze(text) };
+    const places = placesOf(text);
+    const ofTerms = places.flatMap(({ offset, length }) => Array.from({ length }, (_, index) => offset + index));
+    const ofRanges = planRanges(places, directory).flatMap(({ offset, length }) =>
+      Array.from({ length: Math.floor(length / 257) }, (_, index) => offset + index * 257),
+    );
+    expect((await read(store, wordy, needs)).ok).toBe(true);
+    const end = section.offset + section.length;
+    const unnoticed: number[] = [];
+    for (const at of [...ofTerms, ...ofRanges].filter((byte) => byte < end)) {
+      const original = damaged[at] ?? 0;
+      damaged[at] = original ^ (1 << (at % 8));
+      const shard = await read(store, wordy, needs);
+      const isNamed =
+        !shard.ok && shard.failure.reason === "corrupt" && shard.failure.what === "postings (page checksum)";
+      if (!isNamed) unnoticed.push(at);
+      damaged[at] = original;
+    }
+    expect(unnoticed).toEqual([]);
+  });
+});
+
 describe("a large shard that is damaged", () => {
   // Few rows, so that all but the lines is small; every page but those of the lines is read in wave 2.
   const sample = sampleOf(8, 700_000);
+  const text: string = JSON.parse(sample.part.lineOfRow(0)).text;
   const damaged = sample.bytes.slice();
   const plain = memoryStore().forTenant("t");
   let length = damaged.length;
@@ -258,7 +379,7 @@ describe("a large shard that is damaged", () => {
 
   /** null when it was read, every line included. */
   async function failureOf(): Promise<string | null> {
-    const shard = await read(store, sample, hybridNeeds(sample.part));
+    const shard = await read(store, sample, hybridNeeds(sample.part, text));
     if (!shard.ok) return shard.failure.reason === "corrupt" ? shard.failure.what : shard.failure.reason;
     const lines = await shard.value.readLines(rows);
     if (!lines.ok) return lines.failure.reason === "corrupt" ? lines.failure.what : lines.failure.reason;
@@ -269,7 +390,7 @@ describe("a large shard that is damaged", () => {
   /** Every byte up to the lines, and some of the lines. */
   const places = (): readonly number[] => {
     const directory = sound(readShardFile(sample.bytes, SECTION_KINDS, tools.checksum));
-    const frames = directory.places.get(73)?.offset ?? 0;
+    const frames = directory.places.get(SECTION.frames)?.offset ?? 0;
     const ofLines = Array.from(
       { length: 40 },
       (_, index) => frames + Math.floor(((damaged.length - frames) / 40) * index),
@@ -316,7 +437,7 @@ describe("a large shard that is damaged", () => {
       { ...stored, hotBytes: stored.hotBytes + 64 },
     ];
     for (const shard of tried)
-      expect(await readShardForSearch(counted, shard, hybridNeeds(sample.part), tools, null)).toMatchObject({
+      expect(await readShardForSearch(counted, shard, hybridNeeds(sample.part, text), tools)).toMatchObject({
         ok: false,
         failure: { reason: "corrupt" },
       });
@@ -359,7 +480,7 @@ describe("a large shard that is damaged", () => {
           };
           const view = new DataView(bytes.buffer);
           const stored = { key: KEY, bytes: bytes.length, hotBytes: Number(view.getBigUint64(56, true)) };
-          const opened = await readShardForSearch(written, stored, hybridNeeds(sample.part), tools, null);
+          const opened = await readShardForSearch(written, stored, hybridNeeds(sample.part, text), tools);
           if (!opened.ok) expect(opened.failure.reason).toBe("corrupt");
         },
       ),

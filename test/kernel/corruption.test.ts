@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { PartSections, QueryTerm } from "../../core/ports.ts";
+import type { LoadedPart, PartSections, QueryTerm } from "../../core/ports.ts";
 import { questionTerms } from "../../wasm/query_terms.ts";
-import { builder, sectionsOf, slab } from "./fixture.ts";
+import { builder, sectionsOf, slab, type WholeSections } from "./fixture.ts";
 import { resealed } from "./resealed.ts";
 
 const CHECKSUM_AT = 16;
@@ -17,7 +17,7 @@ const TEXTS = Array.from(
     `renewal ${i % 2 === 0 ? "risk" : ""} ${"pricing ".repeat(i % 5)} ${i % 9 === 0 ? `order-${i} customer${i}` : ""}`,
 );
 const DIMENSIONS = 20;
-const sections: PartSections = sectionsOf({
+const sections: WholeSections = sectionsOf({
   texts: TEXTS,
   questions: TEXTS.map((_, i) => (i % 2 === 0 ? `who owns renewal ${i % 20}` : "")),
   vectors: TEXTS.map((_, i) =>
@@ -61,12 +61,24 @@ function load(section: Section, bytes: Uint8Array, isForged = false) {
   return slab.load(withBytes(section, bytes, isForged));
 }
 
-function searchTerms(query: string): readonly QueryTerm[] {
-  const terms = builder.analyze(query);
-  return [...terms, ...questionTerms(terms)];
+/** All of the dictionary, of whatever is asked, and one that nothing has. */
+function searchTerms(part: LoadedPart): readonly QueryTerm[] {
+  const asked = builder.analyze("renewal risk order-9 customer18 absent");
+  const listed = (["word", "whole", "question"] as const).flatMap((field) =>
+    slab.termsWithPrefix(part, field, "", 100).map(({ term }) => ({ field, term, count: 1 })),
+  );
+  return [...asked, ...questionTerms(asked), ...listed];
 }
 
-/** Whatever was accepted can be searched without leaving its bounds. */
+const parametersOf = (terms: readonly QueryTerm[]) => ({
+  terms: terms.map((term) => ({ ...term, weight: 1 })),
+  k1: 0.9,
+  b: 0.4,
+  averageLength: 4,
+  averageQuestionLength: 3,
+});
+
+/** Whatever was accepted can be searched without leaving its bounds; of terms, those that were proved. */
 function searchEverything(section: Section, bytes: Uint8Array): void {
   const loaded = load(section, bytes, true);
   if (!loaded.ok) {
@@ -75,16 +87,11 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   }
   const part = loaded.value;
   const all = slab.documentsOf(part, slab.allRows(part));
-  const terms = searchTerms("renewal risk order-9 customer18 absent");
+  const terms = searchTerms(part).filter((term) => isProved(part, term));
   expect(slab.statistics(part, terms, all).df).toHaveLength(terms.length);
-  const parameters = {
-    terms: terms.map((term) => ({ ...term, weight: 1 })),
-    k1: 0.9,
-    b: 0.4,
-    averageLength: 4,
-    averageQuestionLength: 3,
-  };
-  expect(slab.termsWithPrefix(part, "word", "r", 10).length).toBeLessThanOrEqual(10);
+  const some = slab.documentsOf(part, slab.rowsBefore(part, TEXTS.length - 1));
+  expect(slab.statistics(part, terms, some).df.every((df) => df < TEXTS.length)).toBe(true);
+  const parameters = parametersOf(terms);
   slab.explainText(part, parameters, TEXTS.length - 1);
   const found = slab.searchText(part, parameters, all, 100);
   expect(found.documents.every((document) => document < TEXTS.length)).toBe(true);
@@ -96,6 +103,21 @@ function searchEverything(section: Section, bytes: Uint8Array): void {
   } catch (error) {
     expect(String(error)).toContain("dimensions");
   }
+}
+
+/** A term whose postings are not whole is refused by name, and gives no answer to whoever asks all the same. */
+function isProved(part: LoadedPart, term: QueryTerm): boolean {
+  const proved = slab.proveTerms(part, [term]);
+  if (proved.ok) return true;
+  expect(proved.failure).toMatchObject({ reason: "corrupt", what: expect.stringContaining(NAMES.postings) });
+  const all = slab.documentsOf(part, slab.allRows(part));
+  const calls = [
+    () => slab.statistics(part, [term], all),
+    () => slab.searchText(part, parametersOf([term]), all, 10),
+    () => slab.explainText(part, parametersOf([term]), 0),
+  ];
+  for (const call of calls) expect(call).toThrow(/a (postings section|search) (has|holds|is)/);
+  return false;
 }
 
 describe.each<Section>(["text", "postings", "codes", "residuals"])("the %s section", (section) => {
@@ -157,13 +179,21 @@ describe("with its checksum made right again", () => {
     const withLastPosting = (document: number) => {
       const bytes = bytesOf("postings").slice();
       const view = new DataView(bytes.buffer);
-      // The last term, “renew” of the questions, has one block and a tail; each of its gaps is 2, so a byte.
+      // The last term, “who” of the questions, has one block and a tail; each of its gaps is 2, so a byte.
       const end = 32 + view.getUint32(28, true);
       bytes[end - 1] = ((document - (LAST_DOCUMENT - 3) - 1) << 1) | 1;
       return load("postings", resealed(bytes), true);
     };
-    expect(withLastPosting(LAST_DOCUMENT).ok).toBe(true);
-    expect(withLastPosting(LAST_DOCUMENT + 1)).toMatchObject({ failure: { what: expect.stringContaining("order") } });
+    const who = { field: "question", term: "who", count: 1 } as const;
+    const proved = (document: number) => {
+      const loaded = withLastPosting(document);
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded.failure));
+      expect(slab.proveTerms(loaded.value, builder.analyze("renewal"))).toEqual({ ok: true, value: null });
+      return slab.proveTerms(loaded.value, [who]);
+    };
+    expect(proved(LAST_DOCUMENT).ok).toBe(true);
+    const refused = { reason: "corrupt", what: "postings section, which is out of order" };
+    expect(proved(LAST_DOCUMENT + 1)).toEqual({ ok: false, failure: refused });
   });
 
   test("postings of another text are refused", () => {

@@ -1,7 +1,15 @@
 /** Parts, slabs and arbitrary corpora for the kernel's tests. */
 import fc from "fast-check";
 import type { Result } from "../../core/errors.ts";
-import type { Bits, KernelBuilder, KernelSlab, LoadedPart, Metric, PartSections } from "../../core/ports.ts";
+import type {
+  Bits,
+  KernelBuilder,
+  KernelSlab,
+  LoadedPart,
+  Metric,
+  PartSections,
+  TextSections,
+} from "../../core/ports.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createKernelSlab } from "../../wasm/kernel_slab.ts";
 import { loadKernel } from "./load_kernel.ts";
@@ -25,7 +33,12 @@ export interface Corpus {
   readonly rowTimes?: Float64Array;
 }
 
-export function sectionsOf(corpus: Corpus): PartSections {
+/** With all postings. */
+export interface WholeSections extends PartSections {
+  readonly text: TextSections;
+}
+
+export function sectionsOf(corpus: Corpus): WholeSections {
   const { texts, vectors, dimensions = 1, metric = "cosine" } = corpus;
   const rows = corpus.rows ?? texts.length;
   return {

@@ -8,7 +8,7 @@
  */
 import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } from "./arena";
 import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
-import { setParameters, textExplain, textStatistics } from "./bm25";
+import { lookUp, setParameters, TERM_SHIFT, textExplain, textStatistics } from "./bm25";
 import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
 import { beginInsertions, insertVectors } from "./graph_build";
 import { arrange } from "./graph_order";
@@ -34,6 +34,7 @@ import {
   partRowOfDocument,
   partRows,
   partRowTimes,
+  partSectionBytes as sectionBytesInPart,
   partText,
   partVectorOfDocument,
   partWordNorms,
@@ -53,9 +54,18 @@ import {
   tableStatus,
   termCount,
 } from "./term_table";
-import { PREFIX_ENTRY_BYTES_MAX, termsWithPrefix } from "./text_reader";
+import { checkText } from "./text_check";
+import {
+  beginLookUps,
+  foundOffset,
+  foundPostingsBytes,
+  locateTerm,
+  lookUpStatus,
+  PREFIX_ENTRY_BYTES_MAX,
+  termsWithPrefix,
+} from "./text_reader";
 import { textSearch, textSearchBytes } from "./text_search";
-import { bitsetBytes } from "./text_section";
+import { bitsetBytes, TEXT_HEAD_BYTES, textDocuments } from "./text_section";
 import {
   writeTextSections,
   writtenPostings,
@@ -195,6 +205,22 @@ export function textTermsOf(): usize {
   return out;
 }
 
+// --- Planning reads -------------------------------------------------------------------------
+
+/** Proves a text section that stands alone, for the call below. */
+export function textCheck(text: usize, bytes: u32): i32 {
+  return bytes < TEXT_HEAD_BYTES ? BAD_LENGTH : checkText(text, bytes, textDocuments(text));
+}
+
+/** Where the postings of terms lie in the postings section: offset u32 · bytes u32 each, 0 of a term that is not there. */
+export function postingsPlaces(text: usize, terms: usize, count: u32, out: usize): void {
+  for (let i: u32 = 0; i < count; i++, terms += 1 << TERM_SHIFT, out += 8) {
+    const isThere = locateTerm(text, <usize>load<u32>(terms), load<u32>(terms, 4));
+    store<u32>(out, isThere ? foundOffset : 0);
+    store<u32>(out, isThere ? foundPostingsBytes : 0, 4);
+  }
+}
+
 // --- Building vectors -----------------------------------------------------------------------
 
 export { isEncodable as vectorIsEncodable };
@@ -301,6 +327,11 @@ export function partSize(
   return <f64>partBytes(documents, rows, columns, <u64>columnBytes, <u64>sectionBytes, hasGraph, hasQuestions);
 }
 
+/** What a section takes of the `sectionBytes` of `partSize` and `partReserve`. */
+export function partSectionBytes(section: u32, bytes: u32): f64 {
+  return <f64>sectionBytesInPart(section, bytes);
+}
+
 /** What the last `partCheck` refused: a section's number, or one more than the last for the rows. */
 export function partFault(): u32 {
   return checkedSection;
@@ -351,8 +382,18 @@ export function searchScratch(documents: u32, hasGraph: bool): f64 {
   return <f64>max<u64>(textSearchBytes(documents), vectorSearchBytes(documents, hasGraph));
 }
 
-export function statistics(part: usize, terms: usize, count: u32, live: usize, out: usize): void {
+/** OK; or why the postings of one of the terms cannot be read. */
+export function proveTerms(part: usize, terms: usize, count: u32): i32 {
+  beginLookUps();
+  for (let i: u32 = 0; i < count; i++) lookUp(partText(part), partPostings(part), terms + ((<usize>i) << TERM_SHIFT));
+  return lookUpStatus;
+}
+
+/** What `proveTerms` would answer. If that is not OK, nothing else is of use: likewise in the two calls that follow. */
+export function statistics(part: usize, terms: usize, count: u32, live: usize, out: usize): i32 {
+  beginLookUps();
   textStatistics(partText(part), partPostings(part), terms, count, live, out);
+  return lookUpStatus;
 }
 
 /** The parameters of the calls of `searchText` and `explainText` that follow. */
@@ -361,11 +402,16 @@ export { setParameters as textParameters };
 export function searchText(part: usize, terms: usize, count: u32, matches: usize, limit: u32, out: usize): i32 {
   const text = partText(part);
   const postings = partPostings(part);
-  return textSearch(text, postings, partWordNorms(part), partQuestionNorms(part), terms, count, matches, limit, out);
+  const words = partWordNorms(part);
+  beginLookUps();
+  const found = textSearch(text, postings, words, partQuestionNorms(part), terms, count, matches, limit, out);
+  return lookUpStatus == OK ? found : lookUpStatus;
 }
 
-export function explainText(part: usize, terms: usize, count: u32, document: u32, out: usize): void {
+export function explainText(part: usize, terms: usize, count: u32, document: u32, out: usize): i32 {
+  beginLookUps();
   textExplain(partText(part), partPostings(part), terms, count, document, out);
+  return lookUpStatus;
 }
 
 export function prefixTerms(part: usize, prefix: usize, bytes: u32, limit: u32, out: usize): u32 {

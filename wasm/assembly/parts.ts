@@ -8,15 +8,15 @@
  *   128 …  a column: offset u32 · bytes a code u32
  *
  * `partReserve` sets room aside, the wrapper copies columns and sections to where `partPlace…` says, `partCheck` proves
- * them whole. Only then may a part be searched.
+ * them whole, but for the postings of each term. Only then may a part be searched.
  */
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
 import { checkGraph, GRAPH_MAGIC } from "./graph_section";
 import { normsBytes, normsForget } from "./norms";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
-import { checkText, faultInPostings } from "./text_check";
-import { textQuestionLengthBytes } from "./text_section";
+import { checkPieces, checkPostingsSection, checkText } from "./text_check";
+import { textMarks, textMarksBytes, textQuestionLengthBytes } from "./text_section";
 import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorCount, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
@@ -40,7 +40,9 @@ const SECTION_CODES: u32 = 1;
 const SECTION_RESIDUALS: u32 = 2;
 const SECTION_POSTINGS: u32 = 3;
 const SECTION_GRAPH: u32 = 4;
-const SECTION_COUNT: u32 = 5;
+/** In place of the postings section. */
+const SECTION_PIECES: u32 = 5;
+const SECTION_COUNT: u32 = 6;
 
 @inline
 export function partDocuments(part: usize): u32 {
@@ -67,9 +69,10 @@ export function partText(part: usize): usize {
   return sectionAt(part, SECTION_TEXT);
 }
 
+/** The section, or the pieces of it. */
 @inline
 export function partPostings(part: usize): usize {
-  return sectionAt(part, SECTION_POSTINGS);
+  return sectionAt(part, SECTION_POSTINGS) | sectionAt(part, SECTION_PIECES);
 }
 
 @inline
@@ -132,8 +135,8 @@ export function partColumnWidth(part: usize, column: u32): u32 {
 }
 
 /**
- * Bytes that a part takes. `columnBytes`: of all columns, each padded to 16; `sectionBytes`: of all sections, each padded
- * to 64; `hasGraph`: its vectors lie in rows; `hasQuestions`: its documents answer questions.
+ * Bytes that a part takes. `columnBytes`: of all columns, each padded to 16; `sectionBytes`: of all sections, as
+ * `partSectionBytes` counts each; `hasGraph`: its vectors lie in rows; `hasQuestions`: its documents answer questions.
  */
 export function partBytes(
   documents: u32,
@@ -192,15 +195,21 @@ export function partReserve(
   return <i32>part;
 }
 
+/** What a section of `bytes` takes in a part. */
+export function partSectionBytes(section: u32, bytes: u32): u64 {
+  return aligned(bytes) + (section == SECTION_TEXT ? aligned(textMarksBytes(bytes)) : 0);
+}
+
 /** Places a section of `bytes` and answers where it goes. */
 export function partPlaceSection(part: usize, section: u32, bytes: u32): i32 {
   const at = load<u32>(part, SECTIONS_FREE);
   if (section >= SECTION_COUNT) return BAD_ARGUMENT;
-  if (<u64>at + aligned(bytes) > <u64>load<u32>(part, END)) return CAPACITY;
+  const taken = partSectionBytes(section, bytes);
+  if (at + taken > <u64>load<u32>(part, END)) return CAPACITY;
   const slot = part + SECTIONS + ((<usize>section) << SLOT_SHIFT);
   store<u32>(slot, at);
   store<u32>(slot, bytes, 4);
-  store<u32>(part, at + <u32>aligned(bytes), SECTIONS_FREE);
+  store<u32>(part, at + <u32>taken, SECTIONS_FREE);
   return <i32>at;
 }
 
@@ -242,15 +251,19 @@ export function partCheck(part: usize): i32 {
 function checkTexts(part: usize): i32 {
   const text = partText(part);
   const bytes = sectionBytes(part, SECTION_TEXT);
-  const postingsBytes = sectionBytes(part, SECTION_POSTINGS);
-  const status = checkText(text, bytes, partPostings(part), postingsBytes, partDocuments(part));
-  if (faultInPostings) checkedSection = SECTION_POSTINGS;
+  const status = checkText(text, bytes, partDocuments(part));
   if (status != OK) return status;
   // Room for norms was set aside by what the caller read in the section.
   if ((textQuestionLengthBytes(text) != 0) != (partQuestionNorms(part) != 0)) return BAD_LENGTH;
   normsForget(partWordNorms(part));
   if (partQuestionNorms(part) != 0) normsForget(partQuestionNorms(part));
-  return OK;
+  memory.fill(textMarks(text), 0, textMarksBytes(bytes));
+  checkedSection = sectionAt(part, SECTION_PIECES) == 0 ? SECTION_POSTINGS : SECTION_PIECES;
+  const postings = partPostings(part);
+  const postingsBytes = sectionBytes(part, checkedSection);
+  return checkedSection == SECTION_PIECES
+    ? checkPieces(text, postings, postingsBytes)
+    : checkPostingsSection(text, postings, postingsBytes);
 }
 
 function checkVectors(part: usize): i32 {

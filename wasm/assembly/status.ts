@@ -17,3 +17,5 @@ export const BAD_ORDER: i32 = -6;
 export const BAD_VALUE: i32 = -7;
 /** The caller asked for something that does not exist. */
 export const BAD_ARGUMENT: i32 = -8;
+/** The postings of a term were not brought along. */
+export const NOT_READ: i32 = -9;

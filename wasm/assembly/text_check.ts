@@ -1,18 +1,20 @@
 /**
- * Proves the two sections of text whole, once, at loading: after that lookups and postings are read without a check and
- * never leave their section, whatever the bytes are. Every length and offset, the order of terms and the documents of
- * all postings are proved; tfs and bounds only say how much a hit is worth.
+ * Proves the two sections of text at loading: their checksums, every length and offset, and the order of terms. After
+ * that lookups are read without a check and never leave their section, whatever the bytes are. What is in the postings of
+ * a term is proved when the term is looked up first (text_reader.ts): most never are.
  */
-import { BLOCK, packedBytes, unpackSums } from "./packed";
-import { GAP_BITS, HEADER_BYTES, NO_DOCUMENT, PACKED_BITS_MAX, TF_BITS } from "./postings";
+import { BLOCK } from "./packed";
 import { checkSection, sectionChecksum } from "./section";
-import { BAD_LENGTH, BAD_ORDER, BAD_VALUE, OK } from "./status";
+import { BAD_LENGTH, BAD_MAGIC, BAD_ORDER, BAD_VALUE, OK } from "./status";
 import { FIELD_QUESTION, FIELD_WHOLE, FIELD_WORD, TERM_BYTES_MAX } from "./term_table";
 import {
   DOCUMENTS,
   INDEX_SHIFT,
   lengthAt,
   OWN_POSTINGS_BYTES,
+  PIECE_BYTES,
+  PIECES_HEAD_BYTES,
+  PIECES_MAGIC,
   POSTINGS_BYTES,
   POSTINGS_CHECKSUM,
   POSTINGS_HEAD_BYTES,
@@ -44,42 +46,22 @@ import {
 import { readVarint, varintEnd } from "./varint";
 
 const TERM: usize = memory.data(288);
-const SUMS: usize = memory.data(512);
-
-/** Whether the fault that `checkText` found lies in the postings section. */
-export let faultInPostings: bool = false;
 
 /** `documents` is what the part says it has. */
-export function checkText(text: usize, textBytes: u32, postings: usize, postingsBytes: u32, documents: u32): i32 {
-  faultInPostings = false;
-  const status = checkSection(text, textBytes, TEXT_MAGIC, TEXT_HEAD_BYTES);
+export function checkText(text: usize, bytes: u32, documents: u32): i32 {
+  const status = checkSection(text, bytes, TEXT_MAGIC, TEXT_HEAD_BYTES);
   if (status != OK) return status;
   if (textDocuments(text) != documents || documents > TEXT_DOCUMENTS_MAX) return BAD_LENGTH;
   if (!isLengthBytes(textLengthBytes(text)) || load<u16>(text, RESERVED) != 0) return BAD_VALUE;
   if (textQuestionLengthBytes(text) != 0 && !isLengthBytes(textQuestionLengthBytes(text))) return BAD_VALUE;
-  if (textSectionBytes(text) != textBytes) return BAD_LENGTH;
+  if (textSectionBytes(text) != bytes) return BAD_LENGTH;
   const lengths = checkLengths(text);
-  if (lengths != OK) return lengths;
-  faultInPostings = true;
-  const own = checkPostingsSection(text, postings, postingsBytes, documents);
-  if (own != OK) return own;
-  faultInPostings = false;
-  return checkTerms(text, postings);
+  return lengths == OK ? checkTerms(text) : lengths;
 }
 
 @inline
 function isLengthBytes(bytes: u32): bool {
   return bytes == 1 || bytes == 2 || bytes == 4;
-}
-
-function checkPostingsSection(text: usize, postings: usize, bytes: u32, documents: u32): i32 {
-  const status = checkSection(postings, bytes, POSTINGS_MAGIC, POSTINGS_HEAD_BYTES);
-  if (status != OK) return status;
-  const own = load<u32>(postings, OWN_POSTINGS_BYTES);
-  if (load<u32>(postings, DOCUMENTS) != documents || postingsSectionBytes(own) != bytes) return BAD_LENGTH;
-  return own == load<u32>(text, POSTINGS_BYTES) && sectionChecksum(postings) == load<u64>(text, POSTINGS_CHECKSUM)
-    ? OK
-    : BAD_LENGTH;
 }
 
 // --- Lengths --------------------------------------------------------------------------------
@@ -122,18 +104,16 @@ function checkWholeBits(text: usize): i32 {
 // --- Terms ----------------------------------------------------------------------------------
 
 let termBytes: u32 = 0;
-let termDocuments: u32 = 0;
 let termPostingsBytes: u32 = 0;
 
-function checkTerms(text: usize, postings: usize): i32 {
+function checkTerms(text: usize): i32 {
   const dictionary = textDictionary(text);
   const end = dictionary + textDictionaryBytes(text);
   const terms = textTerms(text);
-  const first = postings + POSTINGS_HEAD_BYTES;
-  const last = first + load<u32>(postings, OWN_POSTINGS_BYTES);
+  const last = load<u32>(text, POSTINGS_BYTES);
   const fieldMost = textQuestionLengthBytes(text) == 0 ? FIELD_WHOLE : FIELD_QUESTION;
   let at = dictionary;
-  let next = first;
+  let next: u32 = 0;
   termBytes = 0;
   for (let i: u32 = 0; i < terms; i++) {
     const isFirst = i % TERMS_IN_BLOCK == 0;
@@ -142,13 +122,8 @@ function checkTerms(text: usize, postings: usize): i32 {
     if (at == 0) return entryStatus;
     const field = <u32>load<u8>(TERM);
     if (termBytes < 2 || field < FIELD_WORD || field > fieldMost) return BAD_VALUE;
-    if (isFirst && !isIndexed(text, i, <u32>(from - dictionary), <u32>(next - first))) return BAD_LENGTH;
+    if (isFirst && !isIndexed(text, i, <u32>(from - dictionary), next)) return BAD_LENGTH;
     if (termPostingsBytes > last - next) return BAD_LENGTH;
-    const status = checkPostings(next, next + termPostingsBytes, textDocuments(text));
-    if (status != OK) {
-      faultInPostings = true;
-      return status;
-    }
     next += termPostingsBytes;
   }
   return at == end && next == last ? OK : BAD_LENGTH;
@@ -173,9 +148,9 @@ function checkEntry(at: usize, end: usize, isFirst: bool): usize {
     entryStatus = BAD_ORDER;
     return 0;
   }
-  for (let i: u32 = 0; i < other; i++) store<u8>(TERM + shared + i, load<u8>(bytes + i));
+  appendToTerm(shared, bytes, other, end);
   termBytes = shared + other;
-  termDocuments = readVarint(bytes + other, end);
+  const termDocuments = readVarint(bytes + other, end);
   if (varintEnd == 0 || termDocuments == 0) return 0;
   termPostingsBytes = readVarint(varintEnd, end);
   if (termDocuments < BLOCK || varintEnd == 0) return varintEnd;
@@ -183,6 +158,16 @@ function checkEntry(at: usize, end: usize, isFirst: bool): usize {
   if (varintEnd == 0) return 0;
   readVarint(varintEnd, end);
   return varintEnd;
+}
+
+/** Sixteen bytes at once where nothing lies beyond `end`: most terms are shorter, and TERM has room for more. */
+@inline
+function appendToTerm(shared: u32, bytes: usize, other: u32, end: usize): void {
+  if (other <= 16 && bytes + 16 <= end) {
+    v128.store(TERM + shared, v128.load(bytes));
+    return;
+  }
+  for (let i: u32 = 0; i < other; i++) store<u8>(TERM + shared + i, load<u8>(bytes + i));
 }
 
 /** Whether a term that shares exactly its first `shared` bytes with TERM comes after it. */
@@ -198,56 +183,31 @@ function isAfterTerm(bytes: usize, other: u32): bool {
 
 // --- Postings -------------------------------------------------------------------------------
 
-/** Of one term with `termDocuments`. */
-function checkPostings(at: usize, end: usize, documents: u32): i32 {
-  let document = NO_DOCUMENT;
-  const blocks = termDocuments / BLOCK;
-  if (blocks > 0) {
-    let header = at;
-    if (<u64>blocks * HEADER_BYTES > <u64>(end - at)) return BAD_LENGTH;
-    at += <usize>blocks * HEADER_BYTES;
-    for (let i: u32 = 0; i < blocks; i++, header += HEADER_BYTES) {
-      const status = checkBlock(header, at, end, document, documents);
-      if (status != OK) return status;
-      at += packedBytes(<u32>load<u8>(header, GAP_BITS) + <u32>load<u8>(header, TF_BITS));
-      document = load<u32>(header);
-    }
-  }
-  return checkTail(at, end, document, documents);
+/** Of a text section that `checkText` proved. */
+export function checkPostingsSection(text: usize, postings: usize, bytes: u32): i32 {
+  const status = checkSection(postings, bytes, POSTINGS_MAGIC, POSTINGS_HEAD_BYTES);
+  if (status != OK) return status;
+  const own = load<u32>(postings, OWN_POSTINGS_BYTES);
+  if (load<u32>(postings, DOCUMENTS) != textDocuments(text) || postingsSectionBytes(own) != bytes) return BAD_LENGTH;
+  return own == load<u32>(text, POSTINGS_BYTES) && sectionChecksum(postings) == load<u64>(text, POSTINGS_CHECKSUM)
+    ? OK
+    : BAD_LENGTH;
 }
 
-function checkBlock(header: usize, at: usize, end: usize, before: u32, documents: u32): i32 {
-  const gapBits = <u32>load<u8>(header, GAP_BITS);
-  const tfBits = <u32>load<u8>(header, TF_BITS);
-  if (gapBits > PACKED_BITS_MAX || tfBits > PACKED_BITS_MAX) return BAD_VALUE;
-  if (packedBytes(gapBits + tfBits) > end - at) return BAD_LENGTH;
-  unpackSums(at, gapBits, SUMS);
-  // 128 gaps of at most 2^24 and a document below 2^24: no sum leaves 32 bits.
-  let last = before;
-  for (let lane: usize = 0; lane < 16; lane += 4) last += load<u32>(SUMS + 31 * 16 + lane);
-  return last == load<u32>(header) && last < documents ? OK : BAD_ORDER;
-}
-
-function checkTail(at: usize, end: usize, before: u32, documents: u32): i32 {
-  // One more than the last document.
-  let next: u64 = <u64>(before + 1);
-  for (let left = termDocuments % BLOCK; left > 0; left--) {
-    if (at >= end) return BAD_LENGTH;
-    let head = <u32>load<u8>(at++);
-    if (head >= 0x80) {
-      head = readVarint(at - 1, end);
-      if (varintEnd == 0) return BAD_LENGTH;
-      at = varintEnd;
-    }
-    next += (head >> 1) + 1;
-    if ((head & 1) != 0) continue;
-    if (at >= end) return BAD_LENGTH;
-    const tf = <u32>load<u8>(at++);
-    if (tf == 0) return BAD_VALUE;
-    if (tf < 0x80) continue;
-    if (readVarint(at - 1, end) == 0) return varintEnd == 0 ? BAD_LENGTH : BAD_VALUE;
-    at = varintEnd;
+/** Likewise, where only some postings were read. What they hold was verified by whoever read them. */
+export function checkPieces(text: usize, pieces: usize, bytes: u32): i32 {
+  if (bytes < PIECES_HEAD_BYTES) return BAD_LENGTH;
+  if (load<u32>(pieces) != PIECES_MAGIC) return BAD_MAGIC;
+  const count = <u64>load<u32>(pieces, 4);
+  const from = PIECES_HEAD_BYTES + count * PIECE_BYTES;
+  if (from > bytes) return BAD_LENGTH;
+  let end: u64 = POSTINGS_HEAD_BYTES;
+  for (let piece = pieces + PIECES_HEAD_BYTES; piece < pieces + <usize>from; piece += PIECE_BYTES) {
+    const length = <u64>load<u32>(piece, 4);
+    const place = <u64>load<u32>(piece, 8);
+    if (load<u32>(piece) < end) return BAD_ORDER;
+    end = load<u32>(piece) + length;
+    if (place < from || place + length > bytes) return BAD_LENGTH;
   }
-  if (next > documents) return BAD_ORDER;
-  return at == end ? OK : BAD_LENGTH;
+  return end <= <u64>POSTINGS_HEAD_BYTES + load<u32>(text, POSTINGS_BYTES) ? OK : BAD_LENGTH;
 }

@@ -1,17 +1,25 @@
 /**
- * Looking terms up in the dictionary of a text section that text_check.ts proved whole. Nothing here reads outside it.
+ * Looking terms up in the dictionary of a text section that text_check.ts proved whole. Nothing here reads outside it. The
+ * postings of a term are proved when it is found first, and marked, so that what is found can be read without a check.
  */
 import { BLOCK } from "./packed";
+import { checkPostings } from "./postings_check";
+import { NOT_READ, OK } from "./status";
 import { TERM_BYTES_MAX } from "./term_table";
 import {
   INDEX_SHIFT,
+  PIECE_BYTES,
+  PIECES_HEAD_BYTES,
+  PIECES_MAGIC,
   POSTINGS_HEAD_BYTES,
   TERMS_IN_BLOCK,
   termBlocks,
   termKey,
   textDictionary,
   textDictionaryBytes,
+  textDocuments,
   textIndex,
+  textMarks,
   textTerms,
 } from "./text_section";
 import { readVarint, varintEnd } from "./varint";
@@ -24,6 +32,11 @@ export let foundPostings: usize = 0;
 export let foundPostingsEnd: usize = 0;
 export let foundTfMost: u32 = 0;
 export let foundLengthLeast: u32 = 0;
+/** From the start of the postings section, wherever they are read. */
+export let foundOffset: u32 = 0;
+export let foundPostingsBytes: u32 = 0;
+/** Its number in the dictionary. */
+let foundTerm: u32 = 0;
 
 let entryShared: u32 = 0;
 let entryOther: usize = 0;
@@ -48,10 +61,60 @@ function readEntry(at: usize, end: usize): usize {
   return varintEnd;
 }
 
-/** Looks a term up, field byte first. `postings` is the section. */
+// --- Postings of a term ---------------------------------------------------------------------
+
+/** OK, or why the postings of a term that `findTerm` met since `beginLookUps` cannot be read. */
+export let lookUpStatus: i32 = OK;
+
+export function beginLookUps(): void {
+  lookUpStatus = OK;
+}
+
+/**
+ * Looks a term of a part up, field byte first, whose postings are then safe to read. `postings` is the section, or the
+ * pieces of it. Answers false of a term that nothing has; also of one whose postings cannot be read, and says so in
+ * `lookUpStatus`: what it then found is no answer.
+ */
 export function findTerm(text: usize, postings: usize, term: usize, bytes: u32): bool {
+  if (!locateTerm(text, term, bytes)) return false;
+  foundPostings = load<u32>(postings) == PIECES_MAGIC ? pieceAt(postings) : postings + foundOffset;
+  foundPostingsEnd = foundPostings + foundPostingsBytes;
+  const status = foundPostings == 0 ? NOT_READ : proveFound(text);
+  if (status != OK) lookUpStatus = status;
+  return status == OK;
+}
+
+/** Where the postings that were located lie among the pieces, or 0. */
+function pieceAt(pieces: usize): usize {
+  let low: u32 = 0;
+  let high = load<u32>(pieces, 4);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const piece = pieces + PIECES_HEAD_BYTES + <usize>middle * PIECE_BYTES;
+    const offset = load<u32>(piece);
+    if (offset == foundOffset) return load<u32>(piece, 4) == foundPostingsBytes ? pieces + load<u32>(piece, 8) : 0;
+    if (offset < foundOffset) low = middle + 1;
+    else high = middle;
+  }
+  return 0;
+}
+
+@inline
+function proveFound(text: usize): i32 {
+  const mark = textMarks(text) + ((<usize>(foundTerm / TERMS_IN_BLOCK)) << 2);
+  const bit = <u32>1 << foundTerm % TERMS_IN_BLOCK;
+  if ((load<u32>(mark) & bit) != 0) return OK;
+  const status = checkPostings(foundPostings, foundPostingsEnd, foundDocuments, textDocuments(text));
+  if (status == OK) store<u32>(mark, load<u32>(mark) | bit);
+  return status;
+}
+
+// --- Dictionary -----------------------------------------------------------------------------
+
+/** Looks a term up without its postings: where they lie is `foundOffset` and `foundPostingsBytes`. */
+export function locateTerm(text: usize, term: usize, bytes: u32): bool {
   const block = lastBlockNotAfter(text, term, bytes);
-  return block >= 0 && findInBlock(text, postings, <u32>block, term, bytes);
+  return block >= 0 && findInBlock(text, <u32>block, term, bytes);
 }
 
 /** The last block whose first term is not after the one asked; −1 when there is none. */
@@ -86,7 +149,7 @@ function compare(a: usize, aBytes: u32, b: usize, bBytes: u32): i32 {
  * Terms are not put together: `matched` is how many of its first bytes the entry before, which is smaller, has in common
  * with the term asked. One that shares more with that entry is smaller too; one that shares less is greater.
  */
-function findInBlock(text: usize, postings: usize, block: u32, term: usize, bytes: u32): bool {
+function findInBlock(text: usize, block: u32, term: usize, bytes: u32): bool {
   const slot = textIndex(text) + ((<usize>block) << INDEX_SHIFT);
   const dictionary = textDictionary(text);
   const end = dictionary + textDictionaryBytes(text);
@@ -104,7 +167,7 @@ function findInBlock(text: usize, postings: usize, block: u32, term: usize, byte
     matched += equal;
     if (equal == entryOtherBytes) {
       if (matched < bytes) continue;
-      found(postings, offset);
+      found(block * TERMS_IN_BLOCK + i, POSTINGS_HEAD_BYTES + offset);
       return true;
     }
     if (matched == bytes || load<u8>(entryOther + equal) > load<u8>(term + matched)) return false;
@@ -112,10 +175,11 @@ function findInBlock(text: usize, postings: usize, block: u32, term: usize, byte
   return false;
 }
 
-function found(postings: usize, offset: u32): void {
+function found(term: u32, offset: u32): void {
+  foundTerm = term;
   foundDocuments = entryDocuments;
-  foundPostings = postings + POSTINGS_HEAD_BYTES + offset;
-  foundPostingsEnd = foundPostings + entryPostingsBytes;
+  foundOffset = offset;
+  foundPostingsBytes = entryPostingsBytes;
   foundTfMost = entryTfMost;
   foundLengthLeast = entryLengthLeast;
 }

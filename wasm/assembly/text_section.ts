@@ -1,6 +1,6 @@
 /**
- * The two sections of text: where things lie in them. text_writer.ts writes them, text_check.ts proves them whole,
- * text_reader.ts looks terms up, postings.ts reads the postings of one term.
+ * The two sections of text: where things lie in them. text_writer.ts writes them, text_check.ts proves them whole but for
+ * the postings of each term, which text_reader.ts proves when it looks a term up first; postings.ts reads them.
  *
  * text, read before a search can be planned:
  *   head              24 documents u32 · 28 terms u32 · 32 documents with words u32 · 36 documents with whole tokens u32 ·
@@ -20,14 +20,28 @@
  * postings, of which a search reads only its terms':
  *   head              24 documents u32 · 28 postings bytes u32
  *   postings          of the terms in order
+ *
+ * pieces, in place of a postings section of which only some terms' were read; never stored:
+ *   head              0 magic u32 · 4 pieces u32 · 8 zero u64
+ *   pieces            a term's: offset in the postings section u32 · bytes u32 · where they lie in this one u32; ascending
+ *   postings          of those terms
+ *
+ * marks, behind a text section in a part: a block of terms u32, a bit of it for each term whose postings were proved.
  */
+import { aligned } from "./arena";
 import { padded16 } from "./section";
 
 export const TEXT_MAGIC: u32 = 0x58545043; // CPTX
 export const POSTINGS_MAGIC: u32 = 0x4f505043; // CPPO
+export const PIECES_MAGIC: u32 = 0x50505043; // CPPP
 export const TEXT_HEAD_BYTES: u32 = 80;
 export const POSTINGS_HEAD_BYTES: u32 = 32;
+export const PIECES_HEAD_BYTES: u32 = 16;
+export const PIECE_BYTES: u32 = 12;
+/** Also the bits of a mark. */
 export const TERMS_IN_BLOCK: u32 = 32;
+/** Of a term: three varints and a field byte at least, and a byte of the term. */
+const ENTRY_BYTES_MIN: u32 = 5;
 export const INDEX_SHIFT: usize = 4;
 /** So that 128 gaps, each below it, cannot leave 32 bits. */
 export const TEXT_DOCUMENTS_MAX: u32 = 1 << 24;
@@ -114,6 +128,17 @@ export function textSectionBytes(text: usize): u64 {
   const lengths = padded16(documents * textLengthBytes(text)) + padded16(documents * textQuestionLengthBytes(text));
   const index = (<u64>termBlocks(textTerms(text))) << INDEX_SHIFT;
   return TEXT_HEAD_BYTES + lengths + bitsetBytes(<u32>documents) + index + padded16(textDictionaryBytes(text));
+}
+
+/** What the marks of a text section of so many bytes take at most: all blocks but the last are full. */
+export function textMarksBytes(sectionBytes: u32): u32 {
+  return (sectionBytes / ((1 << INDEX_SHIFT) + TERMS_IN_BLOCK * ENTRY_BYTES_MIN) + 1) << 2;
+}
+
+/** Of a text section in a part. */
+@inline
+export function textMarks(text: usize): usize {
+  return text + <usize>aligned(load<u32>(text, 8));
 }
 
 /** Bytes of a postings section with so many bytes of postings. */
