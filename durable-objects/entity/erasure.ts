@@ -1,5 +1,5 @@
 /**
- * Erasure of an entity (DESIGN §3.12): `erased.json` first, then everything of the entity is swept from the store until
+ * Erasure of an entity: `erased.json` first, then everything of the entity is swept from the store until
  * two listings a PUT_DEADLINE_MS apart are empty: a put that was under way when the erasure began has landed by then,
  * and is swept too. While it goes on the entity takes no writes; afterwards a new incarnation begins.
  */

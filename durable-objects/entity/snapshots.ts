@@ -1,5 +1,5 @@
 /**
- * Which snapshot a request sees (DESIGN §3.8–3.11). Pure: state in, snapshot out.
+ * Which snapshot a request sees. Pure: state in, snapshot out.
  */
 import { type Failure, fail, invalid, ok, type Result } from "../../core/errors.ts";
 import { parseSnapshotToken, parseWriteToken } from "../../core/log/token.ts";
