@@ -26,7 +26,7 @@ export const FULL: Scale = {
   hundredThousand: 100_000,
   questions: 504,
   warmUp: 56,
-  budgets: { buildMsMax: 60_000, askMsMax: 6_000 },
+  budgets: { buildMsMax: 60_000, askMsMax: 6_000, silenceMsMax: 400_000 },
 };
 
 export const QUICK: Scale = {
@@ -34,7 +34,7 @@ export const QUICK: Scale = {
   hundredThousand: 1_000,
   questions: 16,
   warmUp: 8,
-  budgets: { buildMsMax: 4_000, askMsMax: 300 },
+  budgets: { buildMsMax: 4_000, askMsMax: 300, silenceMsMax: 60_000 },
 };
 
 export interface PlannedCorpus {

@@ -8,8 +8,11 @@ const rowSchema = z.object({
   runtime: z.enum(["node", "workerd"]),
   ours: z.boolean(),
   documents: z.number(),
-  /** Counted questions; all distinct. */
+  /** Of its vectors; null without any. */
+  dimensions: z.number().nullable(),
+  /** Counted questions; all distinct. Fewer than planned for a slow peer, never for ours. */
   questions: z.number(),
+  questions_planned: z.number(),
   p50_us: z.number().nullable(),
   p99_us: z.number().nullable(),
   /** Asked in a row, without others between: caches are warm. null in workerd and for slow systems. */
@@ -23,6 +26,8 @@ const rowSchema = z.object({
   resident_bytes: z.number().nullable(),
   /** From stored bytes to the first answer. */
   cold_load_ms: z.number().nullable(),
+  /** Vectors scored a question, on average, on the way through our graph; null where none was walked. */
+  visited: z.number().nullable(),
   /** This p50 (in build rows: build time) over that of the fastest peer whose answers are good enough; below 1 is faster. */
   ratio_to_best_peer: z.number().nullable(),
   /** In filter rows: this p99 over that of our exact scan asked without the filter. */

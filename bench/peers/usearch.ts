@@ -69,7 +69,6 @@ export function usearch({ Index }: Usearch, version: string): Contender {
             (query) => Array.from(index.search(query, TOP_K, 1).keys, Number),
           );
         },
-        close() {},
       };
     },
   };
