@@ -38,6 +38,7 @@ export interface BuildBudget {
 
 /** Our exact search; our others are named after it. */
 export const OURS = "context-plane";
+export const OURS_HNSW = `${OURS}, hnsw`;
 /** The same question without its filter: what a filter may cost is measured against it. */
 export const OURS_UNFILTERED = `${OURS}, unfiltered`;
 

@@ -20,6 +20,8 @@ import {
   type Declined,
   type OpenContender,
   OURS,
+  OURS_HNSW,
+  OURS_UNFILTERED,
   type Search,
 } from "./contender.ts";
 import { type Corpus, type Filter, type Question, type QuestionSet, rowOf, TOP_K } from "./corpus.ts";
@@ -49,6 +51,11 @@ export interface OurKernel extends PartSearcher {
 }
 
 type Plan = "exact" | "exact, unfiltered" | "hnsw";
+const SYSTEM: Readonly<Record<Plan, string>> = {
+  exact: OURS,
+  "exact, unfiltered": OURS_UNFILTERED,
+  hnsw: OURS_HNSW,
+};
 
 export function compiled(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   // The types of Workers know no constructor: there a module can only be imported.
@@ -69,9 +76,8 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
     withGraphs.set(corpus, known);
     return known;
   };
-  const nameOf = (plan: Plan): string => (plan === "exact" ? OURS : `${OURS}, ${plan.replace("exact, ", "")}`);
   const contender = (plan: Plan): Contender => ({
-    system: nameOf(plan),
+    system: SYSTEM[plan],
     ours: true,
     async open(corpus) {
       if (plan === "hnsw" && corpus.vectors === null) return ANOTHER_KIND;

@@ -57,7 +57,7 @@ export const BUILD_ROWS: readonly { readonly row: string; readonly of: string }[
   { row: "text-build-100k", of: "text-100k" },
 ];
 
-const FILTERS: readonly { readonly row: string; readonly kind: FilterKind }[] = [
+export const FILTERS: readonly { readonly row: string; readonly kind: FilterKind }[] = [
   { row: "filter-50%-100k-100", kind: { share: 0.5 } },
   { row: "filter-10%-100k-100", kind: { share: 0.1 } },
   { row: "filter-1%-100k-100", kind: { share: 0.01 } },
