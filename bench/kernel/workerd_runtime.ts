@@ -69,7 +69,11 @@ function poster(miniflare: Miniflare, msMax: number): Post {
   return async (path, body) => {
     await miniflare.ready;
     const asked = { method: "POST", body, signal: AbortSignal.timeout(msMax) };
-    const answer = await miniflare.dispatchFetch(`http://bench${path}`, asked);
+    const answer = await miniflare.dispatchFetch(`http://bench${path}`, asked).catch((error: Error) => {
+      const isSilent = error.name === "TimeoutError";
+      const reason = isSilent ? `was silent for ${msMax / 1_000} s` : `ended: ${error.message}`;
+      throw new Error(`its process ${reason}`, { cause: error });
+    });
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${(await answer.text()).slice(0, 1_000)}`);
     return answer.json();
   };
