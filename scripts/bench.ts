@@ -3,9 +3,10 @@
  *
  * Measures the kernel beside its peers (bench/peers), in Node and in workerd: everything in one run, question by
  * question in turns, against exact answers. Every corpus has a process of its own in each runtime; what ends or hangs it
- * is named, and the run goes on. Prints a table, where a peer wins and what took how long (stderr), and writes bench/results/kernel.json
- * and kernel.svg. `--quick` runs every row over a little data and writes nothing but `--out`; so does a run narrowed by
- * `--rows` (beginnings of row names) or `--runtime`. `--readme` puts what is recorded into the README, and runs nothing.
+ * is named, and the run goes on. Prints a table and where a peer wins, on stderr what took how long, and writes
+ * bench/results/kernel.json and kernel.svg. `--quick` runs every row over a little data and writes nothing but `--out`;
+ * so does a run narrowed by `--rows` (beginnings of row names) or `--runtime`. `--readme` puts what is recorded into the
+ * README, and runs nothing.
  *
  * Real vectors lie in ../shared/data, or where CONTEXT_PLANE_DATA says; rows without data are skipped, aloud. Exits 1 when
  * one of our own systems fails.

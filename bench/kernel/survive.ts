@@ -74,8 +74,9 @@ async function inOneProcess(
   try {
     session = await timed(say, "started", start);
   } catch (error) {
-    progress.refuse(choice === EVERYONE ? OURS : choice.join(", "), `it failed: no process: ${messageOf(error)}`);
-    return [];
+    const blamed = choice === EVERYONE ? [OURS] : choice.length === 0 ? progress.oursLacking() : choice;
+    for (const system of blamed) progress.refuse(system, `it failed: no process: ${messageOf(error)}`);
+    return [[]];
   }
   const wanted = progress.wantedOf(session, choice);
   const peersLacking = (): readonly string[] =>

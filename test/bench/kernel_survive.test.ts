@@ -77,4 +77,17 @@ describe("a corpus", () => {
     },
     ALL_MS_MAX,
   );
+
+  it("whose process does not start is told, as our failure", async () => {
+    const nothing = nodeRuntime(join(import.meta.dirname, "no_such_process.ts"), {
+      kernel: new Uint8Array(),
+      reader: new Uint8Array(),
+    });
+    const corpus: Corpus = { name: "any", documents: 1, texts: ["a"], vectors: null, fields: null };
+    const start = () => nothing.start(corpus, BUDGETS);
+    const { rows, refused } = await measureAll({ corpus: "any", sets, start, say: () => undefined });
+    expect(rows).toEqual([]);
+    const reason = "it failed: no process: its process ended by code 1";
+    expect(refused).toEqual([{ row: "any", system: OURS, reason }]);
+  });
 });
