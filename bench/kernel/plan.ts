@@ -26,7 +26,7 @@ export const FULL: Scale = {
   hundredThousand: 100_000,
   questions: 504,
   warmUp: 56,
-  budgets: { buildMsMax: 60_000, askMsMax: 6_000, silenceMsMax: 400_000 },
+  budgets: { buildMsMax: 60_000, askMsMax: 5_000, silenceMsMax: 400_000 },
 };
 
 export const QUICK: Scale = {
