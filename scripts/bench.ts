@@ -2,9 +2,11 @@
  * `npm run bench [-- --quick] [--rows vector-10k,text] [--runtime node|workerd] [--out file.json] [--readme]`
  *
  * Measures the kernel beside its peers (bench/peers), in Node and in workerd: everything in one run, question by
- * question in turns, against exact answers. Prints a table and where a peer wins, and writes bench/results/kernel.json
- * and kernel.svg. `--quick` runs every row over a little data and writes nothing but `--out`; so does a run narrowed by
- * `--rows` (beginnings of row names) or `--runtime`. `--readme` puts what is recorded into the README, and runs nothing.
+ * question in turns, against exact answers. Every corpus has a process of its own in each runtime; what ends or hangs it
+ * is named, and the run goes on. Prints a table and where a peer wins, on stderr what took how long, and writes
+ * bench/results/kernel.json and kernel.svg. `--quick` runs every row over a little data and writes nothing but `--out`;
+ * so does a run narrowed by `--rows` (beginnings of row names) or `--runtime`. `--readme` puts what is recorded into the
+ * README, and runs nothing.
  *
  * Real vectors lie in ../shared/data, or where CONTEXT_PLANE_DATA says; rows without data are skipped, aloud. Exits 1 when
  * one of our own systems fails.
@@ -28,6 +30,7 @@ import {
   withSection,
 } from "../bench/kernel/report.ts";
 import { RUNTIMES, type RunResult, runBench } from "../bench/kernel/run.ts";
+import { unitCostLines, unitCosts } from "../bench/kernel/unit_costs.ts";
 import { PEERS_FOLDER } from "../bench/peers/node_peers.ts";
 import { buildKernel, kernelIsFresh } from "./build_kernel.ts";
 
@@ -61,6 +64,7 @@ async function main(): Promise<number> {
     machine: machine(),
     commit: commit(),
     rows: [...result.rows],
+    unit_costs: [...unitCosts(result.rows)],
     absent: [...result.absent],
   };
   show(report, quick);
@@ -87,7 +91,15 @@ function show(report: BenchReport, quick: boolean): void {
     ({ row, system, runtime, reason }) => `Not measured: ${row} in ${runtime}: ${system}: ${reason}`,
   );
   const end = quick ? ["", "A quick run: little data and few questions. Its figures mean nothing."] : [];
-  const lines = [formatTable(report.rows), "", ...winLines(report.rows), "", ...absent, ...end];
+  const lines = [
+    formatTable(report.rows),
+    "",
+    ...winLines(report.rows),
+    "",
+    ...unitCostLines(report.unit_costs),
+    ...absent,
+    ...end,
+  ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
@@ -138,5 +150,4 @@ function ourFaults({ absent }: RunResult): readonly string[] {
     .map(({ system }) => system);
 }
 
-// A peer that hung may still hold a thread.
-process.exit(await main());
+process.exitCode = await main();

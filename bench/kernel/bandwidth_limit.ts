@@ -30,7 +30,6 @@ export function bandwidthLimit(reader: WebAssembly.Module): Contender {
             return [];
           };
         },
-        close() {},
       };
     },
   };

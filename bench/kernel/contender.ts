@@ -1,6 +1,7 @@
 /**
  * What every measured system looks like, ours and the peers: it builds an index of a corpus, then answers questions.
- * A system that cannot do something of its own kind says why; nothing is left out silently.
+ * A system that cannot do something of its own kind says why; nothing is left out silently. None is closed: the process
+ * that holds it ends with the corpus.
  */
 import type { Corpus, Question, QuestionSet } from "./corpus.ts";
 
@@ -25,7 +26,8 @@ export interface OpenContender {
   readonly coldLoadMs: number | null;
   /** Readies one row: whatever a caller can prepare once for a question (its form, not its answer) is not timed. */
   prepare(set: QuestionSet): Search | Declined;
-  close(): void | Promise<void>;
+  /** Vectors that a question had scored, on average since `prepare`; of graphs that count them. */
+  readonly visited?: number;
 }
 
 /** Time a build may still take: asked now and then with how much is done. */
@@ -36,6 +38,7 @@ export interface BuildBudget {
 
 /** Our exact search; our others are named after it. */
 export const OURS = "context-plane";
+export const OURS_HNSW = `${OURS}, hnsw`;
 /** The same question without its filter: what a filter may cost is measured against it. */
 export const OURS_UNFILTERED = `${OURS}, unfiltered`;
 

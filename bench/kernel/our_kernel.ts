@@ -20,6 +20,8 @@ import {
   type Declined,
   type OpenContender,
   OURS,
+  OURS_HNSW,
+  OURS_UNFILTERED,
   type Search,
 } from "./contender.ts";
 import { type Corpus, type Filter, type Question, type QuestionSet, rowOf, TOP_K } from "./corpus.ts";
@@ -49,6 +51,16 @@ export interface OurKernel extends PartSearcher {
 }
 
 type Plan = "exact" | "exact, unfiltered" | "hnsw";
+const SYSTEM: Readonly<Record<Plan, string>> = {
+  exact: OURS,
+  "exact, unfiltered": OURS_UNFILTERED,
+  hnsw: OURS_HNSW,
+};
+
+export function compiled(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  // The types of Workers know no constructor: there a module can only be imported.
+  return Reflect.construct(WebAssembly.Module, [bytes]);
+}
 
 export function ourKernel(module: WebAssembly.Module): OurKernel {
   const builder = createKernelBuilder(module, BENCH_BUILDER_BYTES_MAX);
@@ -64,9 +76,8 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
     withGraphs.set(corpus, known);
     return known;
   };
-  const nameOf = (plan: Plan): string => (plan === "exact" ? OURS : `${OURS}, ${plan.replace("exact, ", "")}`);
   const contender = (plan: Plan): Contender => ({
-    system: nameOf(plan),
+    system: SYSTEM[plan],
     ours: true,
     async open(corpus) {
       if (plan === "hnsw" && corpus.vectors === null) return ANOTHER_KIND;
@@ -86,7 +97,8 @@ export function ourKernel(module: WebAssembly.Module): OurKernel {
       const bytes = slabBytes(module, sections);
       if (slab === null || slab.bytes < bytes) slab = { bytes, slab: createKernelSlab(module, bytes) };
       slab.slab.clear();
-      const held = { slab: slab.slab, part: loadInto(slab.slab, sections), beam: null };
+      const walks = { count: 0, visited: 0 };
+      const held = { slab: slab.slab, part: loadInto(slab.slab, sections), beam: null, walks };
       const live = allDocuments(held);
       return hybrid(builder, held, question, live, live);
     },
@@ -167,7 +179,12 @@ function openSections(
     get coldLoadMs() {
       return coldLoadMs;
     },
+    get visited() {
+      return held.walks.count === 0 ? 0 : held.walks.visited / held.walks.count;
+    },
     prepare(set) {
+      held.walks.count = 0;
+      held.walks.visited = 0;
       const search = searchOf(builder, held, set, plan);
       if (loadMs === null || typeof search !== "function") return search;
       const from = performance.now();
@@ -176,7 +193,6 @@ function openSections(
       loadMs = null;
       return search;
     },
-    close() {},
   };
   return opened;
 }
@@ -186,6 +202,7 @@ interface HeldPart {
   readonly part: LoadedPart;
   /** Of the graph; null when vectors are scanned. */
   readonly beam: number | null;
+  readonly walks: { count: number; visited: number };
 }
 
 function settingsOf({ vectors }: PartSections, plan: Plan): string {
@@ -204,7 +221,7 @@ function load(
   const from = performance.now();
   const slab = createKernelSlab(module, bytes);
   const part = loadInto(slab, sections);
-  return { slab, part, beam, loadMs: performance.now() - from };
+  return { slab, part, beam, walks: { count: 0, visited: 0 }, loadMs: performance.now() - from };
 }
 
 /** What a slab for just these has to have: whole pages. */
@@ -256,9 +273,12 @@ function formOf(leg: QuestionSet["leg"]): (question: Question) => Question | nul
   };
 }
 
-function nearest({ slab, part, beam }: HeldPart, { vector }: Question, matches: Bits, limit: number): Ranked {
+function nearest({ slab, part, beam, walks }: HeldPart, { vector }: Question, matches: Bits, limit: number): Ranked {
   const width = beam === null ? null : Math.max(beam, 2 * limit);
-  return slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit, width);
+  const found = slab.searchVectors(part, vector ?? new Float32Array(0), matches, limit, width);
+  walks.count++;
+  walks.visited += found.visited;
+  return found;
 }
 
 function relevant(

@@ -36,7 +36,6 @@ export function ourShard(searcher: PartSearcher): Contender {
             return searcher.loadAndAsk(sectionsOf(part.value, supplied), set.questions[question]);
           };
         },
-        close() {},
       };
     },
   };

@@ -26,7 +26,7 @@ export const FULL: Scale = {
   hundredThousand: 100_000,
   questions: 504,
   warmUp: 56,
-  budgets: { buildMsMax: 60_000, askMsMax: 6_000 },
+  budgets: { buildMsMax: 60_000, askMsMax: 5_000, silenceMsMax: 400_000 },
 };
 
 export const QUICK: Scale = {
@@ -34,7 +34,7 @@ export const QUICK: Scale = {
   hundredThousand: 1_000,
   questions: 16,
   warmUp: 8,
-  budgets: { buildMsMax: 4_000, askMsMax: 300 },
+  budgets: { buildMsMax: 4_000, askMsMax: 300, silenceMsMax: 60_000 },
 };
 
 export interface PlannedCorpus {
@@ -57,7 +57,7 @@ export const BUILD_ROWS: readonly { readonly row: string; readonly of: string }[
   { row: "text-build-100k", of: "text-100k" },
 ];
 
-const FILTERS: readonly { readonly row: string; readonly kind: FilterKind }[] = [
+export const FILTERS: readonly { readonly row: string; readonly kind: FilterKind }[] = [
   { row: "filter-50%-100k-100", kind: { share: 0.5 } },
   { row: "filter-10%-100k-100", kind: { share: 0.1 } },
   { row: "filter-1%-100k-100", kind: { share: 0.01 } },

@@ -1,6 +1,7 @@
 /** What a run found: its rows as they are written, the table, and where a peer wins. Everything is computed here. */
 import { z } from "zod";
 import { OURS, OURS_UNFILTERED } from "./contender.ts";
+import { unitCostsSchema } from "./unit_costs.ts";
 
 const rowSchema = z.object({
   row: z.string(),
@@ -8,8 +9,11 @@ const rowSchema = z.object({
   runtime: z.enum(["node", "workerd"]),
   ours: z.boolean(),
   documents: z.number(),
-  /** Counted questions; all distinct. */
+  /** Of its vectors; null without any. */
+  dimensions: z.number().nullable(),
+  /** Counted questions; all distinct. Fewer than planned for a slow peer, never for ours. */
   questions: z.number(),
+  questions_planned: z.number(),
   p50_us: z.number().nullable(),
   p99_us: z.number().nullable(),
   /** Asked in a row, without others between: caches are warm. null in workerd and for slow systems. */
@@ -23,6 +27,8 @@ const rowSchema = z.object({
   resident_bytes: z.number().nullable(),
   /** From stored bytes to the first answer. */
   cold_load_ms: z.number().nullable(),
+  /** Vectors scored a question, on average, on the way through our graph; null where none was walked. */
+  visited: z.number().nullable(),
   /** This p50 (in build rows: build time) over that of the fastest peer whose answers are good enough; below 1 is faster. */
   ratio_to_best_peer: z.number().nullable(),
   /** In filter rows: this p99 over that of our exact scan asked without the filter. */
@@ -59,6 +65,8 @@ export const reportSchema = z.object({
   }),
   commit: z.string(),
   rows: z.array(rowSchema),
+  /** What the planner's table is held against. */
+  unit_costs: z.array(unitCostsSchema),
   /** Systems that are not in a row, and why. */
   absent: z.array(absenceSchema),
 });
@@ -151,7 +159,9 @@ export function peerWins(rows: readonly BenchRow[]): readonly string[] {
       if (ours === null || peer === null || !better(peer, ours)) return [];
       const recall = peer.recall === null || figure === "recall" ? "" : `, recall ${peer.recall.toFixed(3)}`;
       const value = (row: BenchRow): string => `${short(row[figure])}${unit === "" ? "" : ` ${unit}`}`;
-      return [`${peer.row} in ${peer.runtime}, ${says}: ${peer.system} ${value(peer)}${recall}; ours ${value(ours)}`];
+      return [
+        `${peer.row} in ${peer.runtime}, ${says}: ${peer.system} ${value(peer)}${recall}${askedOf(peer)}; ours ${value(ours)}`,
+      ];
     }),
   );
 }
@@ -215,7 +225,7 @@ function cellsOf(row: BenchRow): readonly string[] {
     short(row.ratio_to_best_peer),
     short(row.ratio_to_limit),
     short(row.ratio_to_unfiltered_p99),
-    String(row.questions),
+    row.questions === row.questions_planned ? String(row.questions) : `${row.questions} of ${row.questions_planned}`,
   ];
 }
 
@@ -234,7 +244,7 @@ export const README_END = "<!-- bench: end -->";
 /** What stands between the markers; null when nothing was recorded. */
 export function readmeSection(report: BenchReport | null): string {
   if (report === null) return "No run is recorded in `bench/results/kernel.json` yet.";
-  const { machine, commit, rows } = report;
+  const { machine, commit, rows, absent } = report;
   const lines = groups(rows).flatMap((group) => readmeLine(group));
   return [
     `Commit ${commit}; ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, workerd ${machine.workerd}.`,
@@ -244,6 +254,8 @@ export function readmeSection(report: BenchReport | null): string {
     ...lines,
     "",
     ...winLines(rows),
+    "",
+    `Not measured: ${absent.length} of systems, rows and runtimes, each with its reason in \`bench/results/kernel.json\`.`,
   ].join("\n");
 }
 
@@ -263,12 +275,17 @@ function readmeLine(group: readonly BenchRow[]): readonly string[] {
       row.runtime,
       figures,
       recallCell(row),
-      theirs,
+      `${theirs}${peer === null ? "" : askedOf(peer)}`,
       peer === null ? "" : recallCell(peer),
       short(row.ratio_to_best_peer),
     ];
     return `| ${cells.join(" | ")} |`;
   });
+}
+
+/** Only when it was asked fewer questions than planned. */
+function askedOf({ questions, questions_planned }: BenchRow): string {
+  return questions < questions_planned ? ` (asked ${questions})` : "";
 }
 
 function recallCell({ recall }: BenchRow): string {

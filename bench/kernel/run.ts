@@ -1,31 +1,28 @@
 /**
- * A run: corpus by corpus, in each runtime, every system that can, and the exact answers to hold them against. Data and
- * exact answers are made once for both runtimes.
+ * A run: corpus by corpus, in each runtime, every system that can, in a process that ends with the corpus, and the exact
+ * answers to hold them against. Data and exact answers are made here, once for both runtimes.
  */
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { nodePeers } from "../peers/node_peers.ts";
 import { compileReader } from "./bandwidth.ts";
-import { bandwidthLimit, LIMIT } from "./bandwidth_limit.ts";
-import { fineClock } from "./clock.ts";
-import { type Contender, OURS_UNFILTERED } from "./contender.ts";
+import { LIMIT } from "./bandwidth_limit.ts";
+import { OURS_UNFILTERED } from "./contender.ts";
 import type { Corpus, QuestionSet } from "./corpus.ts";
 import { type Analyze, exactAnswers, naiveText } from "./exact.ts";
-import type { Measured } from "./interleave.ts";
-import { ourKernel } from "./our_kernel.ts";
-import { ourShard } from "./our_shard.ts";
+import { nodeRuntime } from "./node_runtime.ts";
+import { compiled, ourKernel } from "./our_kernel.ts";
 import { BUILD_ROWS, type PlannedCorpus, planOf, type Scale } from "./plan.ts";
 import { type Absence, type BenchRow, limitKey, type PlainRow, withRatios } from "./report.ts";
-import { type AskReport, localSession, type OpenReport, type Refusal, type Session } from "./session.ts";
+import type { OpenReport, Runtime, Session } from "./session.ts";
 import { meanOf, percentile, recallOf } from "./statistics.ts";
+import { type CorpusResult, type MeasuredRow, measureAll } from "./survive.ts";
 import { QUERY_WORDS_MAX } from "./text_data.ts";
-import { bootWorkerd, type WorkerdRuntime } from "./workerd_runtime.ts";
+import { workerdRuntime } from "./workerd_runtime.ts";
 
 const CHECKOUT = join(import.meta.dirname, "..", "..");
 const KERNEL = join(CHECKOUT, "wasm", "build", "kernel.wasm");
+const IN_NODE = join(import.meta.dirname, "in_node.ts");
 const BYTES_PER_MB = 1_000_000;
 
 export type RuntimeName = BenchRow["runtime"];
@@ -54,53 +51,27 @@ interface Gathered {
 }
 
 export async function runBench(options: RunOptions): Promise<RunResult> {
-  const { scale, dataFolder, runtimes, wants } = options;
+  const { scale, dataFolder, wants } = options;
   const gathered: Gathered = { rows: [], absent: [], limits: new Map() };
   const systems = await loadSystems(options);
-  try {
-    for (const planned of planOf(scale, dataFolder)) {
-      const builds = BUILD_ROWS.filter(({ of, row }) => planned.rows.includes(of) && wants(row));
-      if (builds.length > 0 || planned.rows.some(wants)) await measureCorpus(planned, options, systems, gathered);
-    }
-  } finally {
-    await systems.workerd?.stop();
+  for (const planned of planOf(scale, dataFolder)) {
+    const builds = BUILD_ROWS.filter(({ of, row }) => planned.rows.includes(of) && wants(row));
+    if (builds.length > 0 || planned.rows.some(wants)) await measureCorpus(planned, options, systems, gathered);
   }
-  const absentFrom = (runtime: RuntimeName, refusals: readonly Refusal[]): void => {
-    if (!runtimes.includes(runtime)) return;
-    for (const { system, reason } of refusals)
-      gathered.absent.push({ row: "all", system, runtime, reason: withoutFolders(reason ?? "") });
-  };
-  absentFrom("node", systems.absentFromNode);
-  absentFrom("workerd", systems.workerd?.absent ?? []);
   return { rows: withRatios(gathered.rows, gathered.limits), absent: gathered.absent };
 }
 
-// --- Systems --------------------------------------------------------------------------------
-
 interface Systems {
   readonly analyze: Analyze;
-  readonly inNode: readonly Contender[];
-  readonly absentFromNode: readonly Refusal[];
-  readonly workerd: WorkerdRuntime | null;
+  readonly runtimes: ReadonlyMap<RuntimeName, Runtime>;
 }
 
-async function loadSystems({ runtimes, say }: RunOptions): Promise<Systems> {
-  const kernel = Uint8Array.from(readFileSync(KERNEL));
-  const reader = await compileReader();
-  const ours = ourKernel(compiled(kernel));
-  const peers = await nodePeers(ours.analyze);
-  for (const { system, reason } of peers.absent) say(`NOT MEASURED: ${system}: ${reason}`);
-  return {
-    analyze: ours.analyze,
-    inNode: [...ours.contenders, ourShard(ours), ...peers.contenders, bandwidthLimit(compiled(reader))],
-    absentFromNode: peers.absent,
-    workerd: runtimes.includes("workerd") ? await bootWorkerd(kernel, reader) : null,
-  };
-}
-
-function compiled(bytes: Uint8Array): WebAssembly.Module {
-  // The types of Workers know no constructor: there a module can only be imported.
-  return Reflect.construct(WebAssembly.Module, [bytes]);
+async function loadSystems({ runtimes }: RunOptions): Promise<Systems> {
+  const binaries = { kernel: Uint8Array.from(readFileSync(KERNEL)), reader: await compileReader() };
+  const started = new Map<RuntimeName, Runtime>();
+  if (runtimes.includes("node")) started.set("node", nodeRuntime(IN_NODE, binaries));
+  if (runtimes.includes("workerd")) started.set("workerd", await workerdRuntime(binaries));
+  return { analyze: ourKernel(compiled(binaries.kernel)).analyze, runtimes: started };
 }
 
 // --- One corpus -----------------------------------------------------------------------------
@@ -111,7 +82,8 @@ async function measureCorpus(
   systems: Systems,
   gathered: Gathered,
 ): Promise<void> {
-  const { runtimes, say, scale } = options;
+  const { runtimes, say, scale, wants } = options;
+  const from = performance.now();
   const made = planned.make();
   if (made === null) {
     const reason = "its data are not there";
@@ -119,73 +91,55 @@ async function measureCorpus(
     for (const runtime of runtimes) gathered.absent.push({ row: planned.name, system: "all", runtime, reason });
     return;
   }
-  const { corpus, sets } = made;
+  const { corpus } = made;
+  const sets = made.sets.filter(({ row }) => wants(row));
   const oracle = corpus.texts === null ? null : naiveText(corpus.texts, systems.analyze);
-  const asked = sets.map((set) => ({ set, exact: exactAnswers(corpus, set, oracle) }));
-  for (const runtime of runtimes) {
-    say(`${planned.name} in ${runtime}: ${corpus.documents} documents`);
-    const session =
-      runtime === "node"
-        ? localSession(corpus, systems.inNode, fineClock, scale.budgets)
-        : await systems.workerd?.session(corpus, scale.budgets);
-    if (session !== undefined) await measureSession(session, runtime, corpus, asked, options, gathered);
+  const exact = new Map(sets.map((set) => [set.row, exactAnswers(corpus, set, oracle)]));
+  say(`${planned.name}: ${corpus.documents} documents and exact answers in ${secondsSince(from)}`);
+  for (const [name, runtime] of systems.runtimes) {
+    say(`${planned.name} in ${name}`);
+    const start = (): Promise<Session> => runtime.start(corpus, scale.budgets);
+    const measuredFrom = performance.now();
+    const result = await measureAll({ corpus: planned.name, sets, start, say });
+    gather(result, name, corpus, exact, options, gathered);
+    say(`${planned.name} in ${name}: ${secondsSince(measuredFrom)}`);
   }
 }
 
-interface AskedSet {
-  readonly set: QuestionSet;
-  readonly exact: readonly (readonly number[])[];
-}
-
-interface Opened extends OpenReport {
-  readonly residentBytes: number | null;
-}
-
-async function measureSession(
-  session: Session,
+function gather(
+  { opened, rows, refused, absent }: CorpusResult,
   runtime: RuntimeName,
   corpus: Corpus,
-  asked: readonly AskedSet[],
+  exact: ReadonlyMap<string, readonly (readonly number[])[]>,
   options: RunOptions,
   gathered: Gathered,
-): Promise<void> {
-  const refuse = (row: string, { system, reason }: Refusal): void => {
-    if (reason === null) return;
-    options.say(`  NOT MEASURED: ${row}: ${system}: ${reason}`);
-    gathered.absent.push({ row, system, runtime, reason: withoutFolders(reason) });
-  };
-  const opened = new Map<string, Opened>();
-  for (const system of session.systems) {
-    const before = runtime === "node" ? residentBytes() : null;
-    const report = await session.open(system);
-    if ("reason" in report) refuse(corpus.name, report);
-    else
-      opened.set(system, { ...report, residentBytes: before === null ? null : Math.max(0, residentBytes() - before) });
+): void {
+  for (const { row, system, reason } of refused) tell(gathered, { row, system, runtime, reason: reason ?? "" });
+  // Of every corpus the same.
+  for (const { system, reason } of absent) tell(gathered, { row: "all", system, runtime, reason: reason ?? "" });
+  buildRows(runtime, corpus, opened, options, gathered);
+  for (const measured of rows) {
+    const { row } = measured.set;
+    if (measured.open.system === LIMIT)
+      gathered.limits.set(limitKey({ row, runtime }), percentile(measured.measured.us, 0.5));
+    else gathered.rows.push(rowOf(measured, exact.get(row) ?? [], runtime, corpus));
   }
-  buildRows(runtime, corpus, [...opened.values()], options, gathered);
-  for (const each of asked.filter(({ set }) => options.wants(set.row))) {
-    const report = await session.ask(each.set);
-    for (const refusal of report.refused) refuse(each.set.row, refusal);
-    for (const measured of report.measured) {
-      const open = opened.get(measured.system);
-      if (measured.fault !== null)
-        refuse(each.set.row, { system: measured.system, reason: `it failed: ${measured.fault}` });
-      else if (measured.system === LIMIT)
-        gathered.limits.set(limitKey({ row: each.set.row, runtime }), percentile(measured.us, 0.5));
-      else if (open !== undefined) gathered.rows.push(rowOf(open, measured, each, report, runtime, corpus));
-    }
-  }
-  await session.close();
+}
+
+function tell({ absent }: Gathered, absence: Absence): void {
+  const { row, system, runtime } = absence;
+  if (absent.some((known) => known.row === row && known.system === system && known.runtime === runtime)) return;
+  absent.push({ ...absence, reason: withoutFolders(absence.reason) });
 }
 
 function rowOf(
-  { system, ours, settings, buildMs, bytes, residentBytes: resident }: Opened,
-  { us, rowUs, found, turnQuestions }: Measured,
-  { set, exact }: AskedSet,
-  { coldLoadMs }: AskReport,
+  { set, open, measured, coldLoadMs, visited }: MeasuredRow,
+  exact: readonly (readonly number[])[],
   runtime: RuntimeName,
   corpus: Corpus,
 ): PlainRow {
+  const { system, ours, settings, buildMs, bytes, residentBytes } = open;
+  const { us, rowUs, found, turnQuestions } = measured;
   const recalls = found.map((documents, question) => recallOf(documents, exact[question] ?? []));
   return {
     row: set.row,
@@ -193,31 +147,29 @@ function rowOf(
     runtime,
     ours,
     documents: corpus.documents,
+    dimensions: corpus.vectors?.dimensions ?? null,
     questions: found.length,
+    questions_planned: set.questions.length - set.warmUp,
     p50_us: rounded(percentile(us, 0.5)),
     p99_us: rounded(percentile(us, 0.99)),
     p50_in_a_row_us: rowUs.length === 0 ? null : rounded(percentile(rowUs, 0.5)),
     recall: system === OURS_UNFILTERED ? null : meanOf(recalls),
     build_ms: rounded(buildMs),
     bytes,
-    resident_bytes: resident,
-    cold_load_ms: coldLoadMs[system] === undefined ? null : rounded(coldLoadMs[system]),
+    resident_bytes: residentBytes,
+    cold_load_ms: coldLoadMs === null ? null : rounded(coldLoadMs),
+    visited: visited === null || visited === 0 ? null : rounded(visited),
     mb_per_s: null,
     p50_us_by_words: set.leg === "text" && turnQuestions === 1 ? medianByWords(us) : null,
     settings,
     method:
       turnQuestions === 1 ? "percentiles of single questions" : `percentiles of means over ${turnQuestions} questions`,
-    note: noteOf(set, ours, found.length),
+    note: noteOf(set, ours),
   };
 }
 
-function noteOf(set: QuestionSet, ours: boolean, asked: number): string | null {
-  const wanted = set.questions.length - set.warmUp;
-  const notes = [
-    ...(ours || set.leg === "vector" ? [] : ["recall is what its ranking shares with exact BM25 and exact neighbours"]),
-    ...(asked < wanted ? [`asked ${asked} of ${wanted} questions: more would take too long`] : []),
-  ];
-  return notes.length === 0 ? null : notes.join("; ");
+function noteOf({ leg }: QuestionSet, ours: boolean): string | null {
+  return ours || leg === "vector" ? null : "recall is what its ranking shares with exact BM25 and exact neighbours";
 }
 
 /** Question i has 1 + i mod QUERY_WORDS_MAX words, warm-ups included: they are a multiple of it. */
@@ -236,13 +188,13 @@ function medianByWords(us: readonly number[]): number[] {
 function buildRows(
   runtime: RuntimeName,
   corpus: Corpus,
-  opened: readonly Opened[],
+  opened: readonly OpenReport[],
   { wants }: RunOptions,
   gathered: Gathered,
 ): void {
   const rawBytes = (corpus.texts ?? []).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   for (const { row } of BUILD_ROWS.filter(({ of, row: name }) => of === corpus.name && wants(name))) {
-    for (const { system, ours, settings, buildMs, bytes, residentBytes: resident } of opened) {
+    for (const { system, ours, settings, buildMs, bytes, residentBytes } of opened) {
       const isGraph = row.startsWith("hnsw");
       if (system === LIMIT || (isGraph && !/hnsw|usearch|edgevec/.test(system))) continue;
       gathered.rows.push({
@@ -251,15 +203,18 @@ function buildRows(
         runtime,
         ours,
         documents: corpus.documents,
+        dimensions: corpus.vectors?.dimensions ?? null,
         questions: 0,
+        questions_planned: 0,
         p50_us: null,
         p99_us: null,
         p50_in_a_row_us: null,
         recall: null,
         build_ms: rounded(buildMs),
         bytes,
-        resident_bytes: resident,
+        resident_bytes: residentBytes,
         cold_load_ms: null,
+        visited: null,
         mb_per_s: isGraph ? null : rounded(rawBytes / BYTES_PER_MB / (buildMs / 1_000)),
         p50_us_by_words: null,
         settings,
@@ -279,14 +234,6 @@ function rounded(value: number): number {
   return Number(value.toPrecision(5));
 }
 
-let collectGarbage: (() => void) | null = null;
-
-/** Of this process, after its garbage is gone. */
-function residentBytes(): number {
-  if (collectGarbage === null) {
-    setFlagsFromString("--expose-gc");
-    collectGarbage = runInNewContext("gc") as () => void;
-  }
-  collectGarbage();
-  return process.memoryUsage().rss;
+function secondsSince(ms: number): string {
+  return `${((performance.now() - ms) / 1_000).toFixed(1)} s`;
 }

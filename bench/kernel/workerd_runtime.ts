@@ -1,79 +1,81 @@
-/** Sessions in workerd: the same contenders, bundled as a Worker and driven through Miniflare. */
+/**
+ * Sessions in workerd: the same contenders, bundled as a Worker and driven through Miniflare. A process holds one corpus:
+ * the heap does not come back while it lives, and with a second corpus of 100k documents in it, the process dies.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { build, type Plugin } from "vite";
 import { installedVersion, PEERS_FOLDER } from "../peers/node_peers.ts";
 import { PORTABLE_PEERS } from "../peers/portable_peers.ts";
-import type { Corpus } from "./corpus.ts";
 import { packCorpus } from "./corpus_bytes.ts";
-import type { AskReport, Budgets, OpenReport, Refusal, Session } from "./session.ts";
+import type { Binaries } from "./node_process.ts";
+import type { AskReport, OpenRefusal, OpenReport, Runtime, SystemName } from "./session.ts";
 
 const VIRTUAL = "virtual:libraries";
 const MODULES = join(PEERS_FOLDER, "node_modules");
 /** Web glue names its WebAssembly file for a fetch that never happens here; a bundler would inline the file. */
 const WEB_ASSET = /new URL\((['"])[\w.]+\.wasm\1, import\.meta\.url\)/g;
 
-export interface WorkerdRuntime {
-  /** Portable peers that are not there. */
-  readonly absent: readonly Refusal[];
-  session(corpus: Corpus, budgets: Budgets): Promise<Session>;
-  stop(): Promise<void>;
-}
-
-export async function bootWorkerd(
-  kernel: Uint8Array<ArrayBuffer>,
-  reader: Uint8Array<ArrayBuffer>,
-): Promise<WorkerdRuntime> {
+/** The bundle is made once; every session is a process of its own. */
+export async function workerdRuntime({ kernel, reader }: Binaries): Promise<Runtime> {
   const names = Object.keys(PORTABLE_PEERS);
   const installed = names.filter((name) => installedVersion(name) !== null);
   const wasm = { "kernel.wasm": kernel, "reader.wasm": reader, ...peerModules(installed) };
-  const compiled = Object.entries(wasm).map(([name, contents]) => [name, { type: "wasm" as const, contents }]);
-  const miniflare = new Miniflare({
-    workers: [
-      {
-        config: {
-          name: "bench",
-          compatibilityDate: "2026-11-01",
-          compatibilityFlags: ["nodejs_compat"],
-          manifest: {
-            mainModule: "worker.mjs",
-            modules: {
-              "worker.mjs": { type: "esm", contents: await bundled(installed) },
-              ...Object.fromEntries(compiled),
-            },
-          },
-        },
-      },
-    ],
-  });
-  await miniflare.ready;
-  const post = async (path: string, body: Uint8Array<ArrayBuffer> | string): Promise<unknown> => {
-    const answer = await miniflare.dispatchFetch(`http://bench${path}`, { method: "POST", body });
+  const modules = Object.fromEntries(
+    Object.entries(wasm).map(([name, contents]) => [name, { type: "wasm" as const, contents }]),
+  );
+  const main = { type: "esm" as const, contents: await bundled(installed) };
+  const worker = {
+    name: "bench",
+    compatibilityDate: "2026-11-01",
+    compatibilityFlags: ["nodejs_compat"],
+    manifest: { mainModule: "worker.mjs", modules: { "worker.mjs": main, ...modules } },
+  };
+  const absent = names
+    .filter((name) => !installed.includes(name))
+    .map((system) => ({ system, reason: "it is not installed" }));
+  return {
+    async start(corpus, budgets) {
+      const miniflare = new Miniflare({ workers: [{ config: worker }] });
+      const post = poster(miniflare, budgets.silenceMsMax);
+      // A process that is gone already may not take its leave.
+      const end = (): Promise<void> => miniflare.dispose().catch(() => undefined);
+      try {
+        const parameters = Object.entries(budgets).map(([name, ms]) => `${name}=${ms}`);
+        const systems = (await post(`/corpus?${parameters.join("&")}`, packCorpus(corpus))) as readonly SystemName[];
+        return {
+          systems,
+          absent,
+          open: (system) => post("/open", system) as Promise<OpenReport | OpenRefusal>,
+          ask: (set) =>
+            post(
+              "/ask",
+              JSON.stringify(set, (_, value) => (value instanceof Float32Array ? [...value] : value)),
+            ) as Promise<AskReport>,
+          end,
+        };
+      } catch (error) {
+        await end();
+        throw error;
+      }
+    },
+  };
+}
+
+type Post = (path: string, body: Uint8Array<ArrayBuffer> | string) => Promise<unknown>;
+
+function poster(miniflare: Miniflare, msMax: number): Post {
+  return async (path, body) => {
+    await miniflare.ready;
+    const asked = { method: "POST", body, signal: AbortSignal.timeout(msMax) };
+    const answer = await miniflare.dispatchFetch(`http://bench${path}`, asked).catch((error: Error) => {
+      const isSilent = error.name === "TimeoutError";
+      const reason = isSilent ? `was silent for ${msMax / 1_000} s` : `ended: ${error.message}`;
+      throw new Error(`its process ${reason}`, { cause: error });
+    });
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${(await answer.text()).slice(0, 1_000)}`);
     return answer.json();
-  };
-  return {
-    absent: names
-      .filter((name) => !installed.includes(name))
-      .map((system) => ({ system, reason: "it is not installed" })),
-    async session(corpus, { buildMsMax, askMsMax }) {
-      const path = `/corpus?build_ms_max=${buildMsMax}&ask_ms_max=${askMsMax}`;
-      const systems = (await post(path, packCorpus(corpus))) as readonly string[];
-      return {
-        systems,
-        open: (system) => post("/open", system) as Promise<OpenReport | Refusal>,
-        ask: (set) =>
-          post(
-            "/ask",
-            JSON.stringify(set, (_, value) => (value instanceof Float32Array ? [...value] : value)),
-          ) as Promise<AskReport>,
-        async close() {
-          await post("/close", "");
-        },
-      };
-    },
-    stop: () => miniflare.dispose(),
   };
 }
 

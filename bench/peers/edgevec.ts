@@ -12,7 +12,6 @@ interface Index {
   insertBatchFlat(vectors: Float32Array, count: number): Uint32Array;
   search(query: Float32Array, k: number): readonly { readonly id: number }[];
   serializedSize(): number;
-  free(): void;
 }
 
 export interface Edgevec {
@@ -58,7 +57,6 @@ export function edgevec({ EdgeVec, EdgeVecConfig, MetricType }: Edgevec, version
             (query) => index.search(query, TOP_K).map(({ id }) => ids.get(id) ?? -1),
           );
         },
-        close: () => index.free(),
       };
     },
   };

@@ -42,7 +42,6 @@ export function flexSearch(library: FlexSearch, version: string): Contender {
             ({ text }) => text,
             (text) => index.search(text, { limit: TOP_K }),
           ),
-        close() {},
       };
     },
   };

@@ -64,7 +64,6 @@ export function hnswlibNode(library: HnswlibNode, version: string): Contender {
               vector === null ? null : { query: Array.from(vector), matches: matcherOf(filter, fields) ?? undefined },
             ({ query, matches }) => graph.searchKnn(query, TOP_K, matches).neighbors,
           ),
-        close() {},
       };
     },
   };

@@ -1,5 +1,5 @@
 /** LanceDB: an embedded database in Rust over files. Vectors without an index are compared one by one, as it starts out. */
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askWith, type Contender } from "../kernel/contender.ts";
@@ -26,7 +26,6 @@ interface Table {
 export interface LanceDb {
   connect(folder: string): Promise<{
     createTable(name: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<Table>;
-    close(): void;
   }>;
   readonly Index: { fts(): unknown };
   readonly rerankers: { readonly RRFReranker: { create(): Promise<unknown> } };
@@ -69,10 +68,6 @@ export function lanceDb(library: LanceDb, version: string): Contender {
               return idsOf(query.select(["id"]));
             },
           ),
-        close() {
-          database.close();
-          rmSync(folder, { recursive: true, force: true });
-        },
       };
     },
   };

@@ -51,7 +51,6 @@ export function miniSearch({ default: MiniSearch }: MiniSearchLibrary, version: 
                 .slice(0, TOP_K)
                 .map(({ id }) => id),
           ),
-        close() {},
       };
     },
   };

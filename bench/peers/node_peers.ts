@@ -18,6 +18,7 @@ import { type Wink, wink } from "./wink.ts";
 
 export const PEERS_FOLDER = import.meta.dirname;
 const MODULES = join(PEERS_FOLDER, "node_modules");
+const LANCE_THREADS = "4";
 
 interface Peer {
   readonly name: string;
@@ -107,9 +108,13 @@ async function loadVoy(): Promise<unknown> {
   return library;
 }
 
-/** It warns on every question of a column that it will not add to answers one day. */
+/**
+ * It warns on every question of a column that it will not add to answers one day. On two cores it would give its pool
+ * one thread, on which building a full-text index waits for itself for ever.
+ */
 function loadLanceDb(): Promise<unknown> {
   process.env.LANCEDB_LOG ??= "error";
+  process.env.LANCE_CPU_THREADS ??= LANCE_THREADS;
   return imported("@lancedb/lancedb");
 }
 

@@ -56,7 +56,6 @@ export function orama(library: Orama, version: string): Contender {
             },
           );
         },
-        close() {},
       };
     },
   };

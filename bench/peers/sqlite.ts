@@ -36,7 +36,6 @@ export function sqlite(library: SqliteVec, version: string): Contender {
         bytes,
         coldLoadMs: null,
         prepare: (set) => searchOf(database, corpus, set),
-        close: () => database.close(),
       };
     },
   };

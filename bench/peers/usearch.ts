@@ -1,6 +1,5 @@
 /**
  * usearch: a C++ HNSW with hand-written SIMD kernels, as a Node add-on. One thread, as everyone else has.
- * Its build may take as long as it takes.
  */
 import { rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +25,7 @@ export function usearch({ Index }: Usearch, version: string): Contender {
   return {
     system: `usearch ${version}`,
     ours: false,
-    async open({ texts, vectors, name }) {
+    async open({ texts, vectors, name }, budget) {
       if (vectors === null || texts !== null) return ANOTHER_KIND;
       const { metric, dimensions, count, values } = vectors;
       const settings = {
@@ -46,6 +45,7 @@ export function usearch({ Index }: Usearch, version: string): Contender {
         const from = performance.now();
         index.add(keys, values.subarray(row * dimensions, end * dimensions), 1);
         buildMs += performance.now() - from;
+        budget.spend(end, count);
       }
       const file = join(tmpdir(), `bench-${process.pid}-${name.replaceAll("/", "-")}.usearch`);
       index.save(file);
@@ -69,7 +69,6 @@ export function usearch({ Index }: Usearch, version: string): Contender {
             (query) => Array.from(index.search(query, TOP_K, 1).keys, Number),
           );
         },
-        close() {},
       };
     },
   };

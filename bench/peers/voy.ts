@@ -53,7 +53,6 @@ export function voy(library: Voy, version: string): Contender {
             (query) => tree.search(query, TOP_K).neighbors.map(({ id }) => Number(id)),
           );
         },
-        close: () => tree.free(),
       };
     },
   };

@@ -56,7 +56,6 @@ export function wink(library: Wink, version: string, analyze: Analyze): Contende
             ({ text }) => text,
             (text) => engine.search(text, TOP_K).map(([id]) => Number(id)),
           ),
-        close() {},
       };
     },
   };

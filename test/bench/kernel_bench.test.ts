@@ -40,8 +40,9 @@ describe("a quick benchmark", () => {
   it.each(CASES)("has $row of $system in $runtime, exact", ({ row, system, runtime }) => {
     const found = report.rows.filter((each) => each.row === row && each.system === system && each.runtime === runtime);
     expect(found).toHaveLength(1);
-    for (const { p50_us, p99_us, recall, questions, bytes, build_ms } of found) {
+    for (const { p50_us, p99_us, recall, questions, questions_planned, bytes, build_ms } of found) {
       expect(questions).toBeGreaterThan(0);
+      expect(questions).toBe(questions_planned);
       expect(p99_us).toBeGreaterThanOrEqual(p50_us ?? Number.POSITIVE_INFINITY);
       expect(bytes).toBeGreaterThan(0);
       expect(build_ms).toBeGreaterThanOrEqual(0);
@@ -66,6 +67,12 @@ describe("a quick benchmark", () => {
       ({ system, row: name }) => system === OURS && name.startsWith("vector-"),
     ))
       expect({ row, hasLimit: (ratio_to_limit ?? 0) > 0 }).toEqual({ row, hasLimit: true });
+  });
+
+  it("works out what our searches of vectors cost a unit of work", () => {
+    const costs = report.unit_costs.map(({ runtime, timing }) => `${runtime}, ${timing}`);
+    expect(costs).toEqual(["node, in turns", "node, in a row", "workerd, in turns"]);
+    for (const each of report.unit_costs) expect(Object.values(each)).not.toContain(null);
   });
 
   it("names every system that is not in it, and no failure of ours", () => {
