@@ -70,6 +70,8 @@ export const APPEND_WAITING_MAX = 1_000;
 export const APPEND_WAITING_BYTES_MAX = 32 * MIB;
 /** Rows of SQLite hold at most 2 MB; blobs are cut into pages of this size. */
 export const SQLITE_PAGE_BYTES = 1 * MIB;
+/** A copy of a shard is cut into smaller ones: a hit reads the few KiB that its line lies in. */
+export const SQLITE_SHARD_PAGE_BYTES = 64 * KIB;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 export const IDEMPOTENCY_RECORDS_MAX = 10_000;
 /** Custom metadata of one object, names and values together. */

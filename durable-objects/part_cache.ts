@@ -1,5 +1,5 @@
 /**
- * Opened parts of this isolate, shared by its objects: least recently used gives way, bounded by bytes.
+ * Opened parts of this isolate, shared by its objects: least recently used gives way, bounded by the bytes they hold.
  * A part is named by the digest of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so
  * no tenant ever meets another's.
  */
@@ -27,9 +27,9 @@ export class PartCache {
   /** A part larger than the whole cache is not kept. */
   put(key: string, part: Part): void {
     this.#drop(key);
-    if (part.bytes > this.#bytesMax) return;
+    if (part.heldBytes > this.#bytesMax) return;
     this.#parts.set(key, part);
-    this.#bytes += part.bytes;
+    this.#bytes += part.heldBytes;
     for (const oldest of this.#parts.keys()) {
       if (this.#bytes <= this.#bytesMax) break;
       this.#drop(oldest);
@@ -44,6 +44,6 @@ export class PartCache {
     const part = this.#parts.get(key);
     if (part === undefined) return;
     this.#parts.delete(key);
-    this.#bytes -= part.bytes;
+    this.#bytes -= part.heldBytes;
   }
 }

@@ -42,7 +42,12 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
   if (!directory.ok) return directory;
   const part = assemblePart(
     directory.value,
-    { at: (offset, length) => bytes.subarray(offset, offset + length), isRead: () => true, postings: null },
+    {
+      at: (offset, length) => bytes.subarray(offset, offset + length),
+      isRead: () => true,
+      postings: null,
+      heldBytes: bytes.length,
+    },
     tools,
   );
   return part.ok ? ok(part.value.part) : part;
@@ -67,6 +72,8 @@ export interface FileBytes {
   isRead(name: SectionName): boolean;
   /** Of the terms that were asked for; null when they were read with the section. */
   readonly postings: readonly PostingsPiece[] | null;
+  /** How many are in memory for as long as the part is. */
+  readonly heldBytes: number;
 }
 
 /** A part over the bytes that were read. Asking it for what was not read is a bug, and throws a RangeError. */
@@ -104,6 +111,11 @@ class SectionReader {
     return place === undefined ? null : this.#bytes.at(place.offset + offset, length);
   }
 
+  isHot(name: SectionName): boolean {
+    const place = this.#directory.places.get(SECTION[name]);
+    return place !== undefined && place.offset + place.length <= this.#directory.hotBytes;
+  }
+
   /** The whole section; null when it was not read. */
   whole(name: SectionName): Uint8Array | null {
     return this.piece(name, 0, this.length(name));
@@ -130,7 +142,7 @@ export function assemblePart(
   const sections = new SectionReader(directory, bytes);
   const absent = SECTION_NAMES.find((name) => !sections.has(name) && !MAY_BE_ABSENT.has(name));
   if (absent !== undefined) return fail(corrupt(`${absent} (absent)`));
-  const cold = HOT_SECTIONS.find((name) => sections.whole(name) === null);
+  const cold = HOT_SECTIONS.find((name) => !sections.isHot(name));
   if (cold !== undefined) return fail(corrupt(`${cold} (not in the hot area)`));
   const summary = readSummary(sections.of("summary"));
   if (!summary.ok) return summary;
@@ -140,8 +152,6 @@ export function assemblePart(
   if (!tables.ok) return tables;
   const { rows, documents, times } = summary.value;
   const { rowTimes, ids, lines, ...hot } = tables.value;
-  const text = sections.whole("text");
-  const postings = bytes.postings ?? sections.whole("postings");
   const part: Part = {
     ...identity,
     ...hot,
@@ -151,12 +161,13 @@ export function assemblePart(
     vectors,
     bytes: fileBytes,
     hotBytes,
+    heldBytes: bytes.heldBytes,
     text: {
       get text() {
-        return required(text, "text");
+        return sections.of("text");
       },
       get postings() {
-        return required(postings, "postings");
+        return bytes.postings ?? sections.of("postings");
       },
     },
     get rowTimes() {
@@ -256,18 +267,17 @@ function withSections(
   const has = (name: SectionName): boolean => sections.has(name);
   if (summary === null) return Object.values(names).some(has) ? undefined : null;
   if (!has(names.codes) || !has(names.residuals) || summary.from < from || summary.from > to) return undefined;
-  const [codes, residuals, graph] = [names.codes, names.residuals, names.graph].map((name) => sections.whole(name));
   return {
     ...summary,
     sections: {
       get codes() {
-        return required(codes ?? null, names.codes);
+        return sections.of(names.codes);
       },
       get residuals() {
-        return required(residuals ?? null, names.residuals);
+        return sections.of(names.residuals);
       },
       get graph() {
-        return has(names.graph) ? required(graph ?? null, names.graph) : null;
+        return has(names.graph) ? sections.of(names.graph) : null;
       },
     },
   };

@@ -104,7 +104,10 @@ export function planRanges(
   { hotBytes, fileBytes }: Pick<ShardDirectory, "hotBytes" | "fileBytes">,
 ): readonly ByteRange[] {
   const cold = needed.filter(({ offset, length }) => length > 0 && offset >= hotBytes);
-  const paged = cold.map((range) => pagesAround(range, hotBytes, fileBytes)).sort((a, b) => a.from - b.from);
+  const paged = cold
+    .map((range) => pagesAround(range, { hotBytes, fileBytes }))
+    .map(({ offset, length }) => ({ from: offset, to: offset + length }))
+    .sort((a, b) => a.from - b.from);
   const spans: Span[] = [];
   for (const span of paged) {
     const last = spans.at(-1);
@@ -120,10 +123,14 @@ interface Span {
   to: number;
 }
 
-function pagesAround({ offset, length }: ByteRange, hotBytes: number, fileBytes: number): Span {
-  const first = Math.floor((offset - hotBytes) / SHARD_PAGE_BYTES);
-  const end = Math.ceil((offset + length - hotBytes) / SHARD_PAGE_BYTES);
-  return { from: hotBytes + first * SHARD_PAGE_BYTES, to: Math.min(hotBytes + end * SHARD_PAGE_BYTES, fileBytes) };
+/** The pages of the cold area that hold a range of it: what can be verified. */
+export function pagesAround(
+  { offset, length }: ByteRange,
+  { hotBytes, fileBytes }: Pick<ShardDirectory, "hotBytes" | "fileBytes">,
+): ByteRange {
+  const from = hotBytes + Math.floor((offset - hotBytes) / SHARD_PAGE_BYTES) * SHARD_PAGE_BYTES;
+  const to = hotBytes + Math.ceil((offset + length - hotBytes) / SHARD_PAGE_BYTES) * SHARD_PAGE_BYTES;
+  return { offset: from, length: Math.min(to, fileBytes) - from };
 }
 
 /** Of equal gaps the first. */

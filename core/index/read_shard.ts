@@ -126,6 +126,10 @@ class ShardRanges implements FileBytes {
     return range?.bytes.subarray(offset - range.offset, end - range.offset) ?? null;
   }
 
+  get heldBytes(): number {
+    return this.#ranges.reduce((sum, { bytes }) => sum + bytes.length, this.#start.length);
+  }
+
   get postings(): readonly PostingsPiece[] {
     return this.#postings;
   }

@@ -6,6 +6,7 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import { openPart } from "../../core/index/open_part.ts";
+import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
 import { STORE_CONCURRENCY_MAX, TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { type IdHash, idHash } from "../../core/log/event_id.ts";
@@ -84,31 +85,37 @@ export class EntityParts {
     return openPart(bytes, this.#ports);
   }
 
-  /** Keeps verified bytes in SQLite and the opened part in memory. */
+  /** Keeps verified bytes in SQLite, and in memory what a part over them holds. */
   keep(sha256: string, bytes: Uint8Array, part: Part): void {
     const { tables } = this.#ports;
     const ids = new Uint8Array(part.idHashes.buffer, part.idHashes.byteOffset, part.idHashes.byteLength);
     const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
     tables.transaction(() => tables.putShard(sha256, bytes, ids, dimensions));
-    this.#cache.put(this.#cacheKey(sha256), part);
+    this.#openCopy(sha256, part.hotBytes);
   }
 
   /** The head's parts in order. Every shard lies in SQLite (`ensureLocal`). */
   shards(head: Head): Result<readonly Part[]> {
     const parts: Part[] = [];
-    for (const { sha256 } of head.shards) {
-      const opened = this.#open(sha256);
+    for (const shard of head.shards) {
+      const opened = this.#open(shard);
       if (!opened.ok) return opened;
       parts.push(opened.value);
     }
     return ok(parts);
   }
 
-  #open(sha256: string): Result<Part> {
+  #open({ sha256, hotBytes }: ShardEntry): Result<Part> {
     const cached = this.#cache.get(this.#cacheKey(sha256));
     if (cached !== null) return ok(cached);
     this.#opened += 1;
-    const opened = openPart(this.#ports.tables.shardBytes(sha256), this.#ports);
+    return this.#openCopy(sha256, hotBytes);
+  }
+
+  #openCopy(sha256: string, hotBytes: number): Result<Part> {
+    const { tables } = this.#ports;
+    const read = (offset: number, length: number): Uint8Array => tables.shardRange(sha256, offset, length);
+    const opened = openPagedPart({ hotBytes, read }, this.#ports);
     if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value);
     return opened;
   }
@@ -161,9 +168,9 @@ export class EntityParts {
   /** Where `id` stands in the head's shards. A miss opens none of them; a hit is verified by the id itself. */
   find(head: Head, id: string): Result<Earlier | null> {
     const hash = idHash(id, this.#ports.digest);
-    for (const { sha256 } of head.shards) {
-      if (!holds(this.#idHashes(sha256), hash)) continue;
-      const part = this.#open(sha256);
+    for (const shard of head.shards) {
+      if (!holds(this.#idHashes(shard.sha256), hash)) continue;
+      const part = this.#open(shard);
       if (!part.ok) return part;
       const row = part.value.rowOfId(id);
       if (row === -1) continue;

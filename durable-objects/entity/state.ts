@@ -3,11 +3,16 @@
  *
  *   state        one JSON row, rewritten in every transaction that changes it
  *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
- *   shards       copies of shards that the head names, and the dimensions of the vectors supplied in each
- *   shard_pages  their bytes, and by themselves the hashes of their ids
+ *   shard_copies copies of shards that the head names, and the dimensions of the vectors supplied in each
+ *   copy_pages   their bytes, and by themselves the hashes of their ids
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  */
-import { IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_WINDOW_MS, SQLITE_PAGE_BYTES } from "../../core/limits.ts";
+import {
+  IDEMPOTENCY_RECORDS_MAX,
+  IDEMPOTENCY_WINDOW_MS,
+  SQLITE_PAGE_BYTES,
+  SQLITE_SHARD_PAGE_BYTES,
+} from "../../core/limits.ts";
 import type { Head } from "../../core/schema/stored.ts";
 import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
 
@@ -126,8 +131,8 @@ export interface TailCommit {
 const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS shards (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS shard_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS copy_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -162,7 +167,7 @@ export class EntityTables {
   }
 
   clear(): void {
-    for (const table of ["state", "tail", "shards", "shard_pages", "idempotency"])
+    for (const table of ["state", "tail", "shard_copies", "copy_pages", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
   }
 
@@ -206,17 +211,27 @@ export class EntityTables {
 
   /** `ids`: ascending hashes of the shard's event ids. `dimensions`: of vectors supplied in it, 0 for none. */
   putShard(sha256: string, bytes: Uint8Array, ids: Uint8Array, dimensions: number): void {
-    this.#sql.run("INSERT OR REPLACE INTO shards (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
-    this.#putPages(sha256, bytes);
-    this.#putPages(idsOf(sha256), ids);
+    this.#sql.run("INSERT OR REPLACE INTO shard_copies (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
+    this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES);
+    this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES);
   }
 
   hasShard(sha256: string): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM shards WHERE sha256 = ?", sha256).length > 0;
+    return this.#sql.run("SELECT 1 AS present FROM shard_copies WHERE sha256 = ?", sha256).length > 0;
   }
 
-  shardBytes(sha256: string): Uint8Array {
-    return this.#pages(sha256);
+  /** A piece of a shard that is here. */
+  shardRange(sha256: string, offset: number, length: number): Uint8Array {
+    const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
+    const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
+    const rows = this.#sql.run(
+      "SELECT bytes FROM copy_pages WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
+      sha256,
+      first,
+      last,
+    );
+    const start = offset - first * SQLITE_SHARD_PAGE_BYTES;
+    return joinPages(rows.map((row) => bytesOf(row.bytes))).subarray(start, start + length);
   }
 
   shardIds(sha256: string): Uint8Array {
@@ -224,14 +239,14 @@ export class EntityTables {
   }
 
   shardDimensions(sha256: string): number {
-    return numberOf(this.#sql.run("SELECT dimensions FROM shards WHERE sha256 = ?", sha256)[0]?.dimensions);
+    return numberOf(this.#sql.run("SELECT dimensions FROM shard_copies WHERE sha256 = ?", sha256)[0]?.dimensions);
   }
 
-  #putPages(name: string, bytes: Uint8Array): void {
-    for (let page = 0; page * SQLITE_PAGE_BYTES < bytes.length; page += 1) {
-      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
+  #putPages(name: string, bytes: Uint8Array, pageBytes: number): void {
+    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
+      const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
       this.#sql.run(
-        "INSERT OR REPLACE INTO shard_pages (name, page, bytes) VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO copy_pages (name, page, bytes) VALUES (?, ?, ?)",
         name,
         page,
         blobOf(slice),
@@ -240,18 +255,18 @@ export class EntityTables {
   }
 
   #pages(name: string): Uint8Array {
-    const rows = this.#sql.run("SELECT bytes FROM shard_pages WHERE name = ? ORDER BY page", name);
+    const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", name);
     return joinPages(rows.map((row) => bytesOf(row.bytes)));
   }
 
   /** Drops every copy that `kept` does not name. */
   keepShards(kept: readonly string[]): void {
     const wanted = new Set(kept);
-    for (const row of this.#sql.run("SELECT sha256 FROM shards")) {
+    for (const row of this.#sql.run("SELECT sha256 FROM shard_copies")) {
       const sha256 = textOf(row.sha256);
       if (wanted.has(sha256)) continue;
-      this.#sql.run("DELETE FROM shards WHERE sha256 = ?", sha256);
-      this.#sql.run("DELETE FROM shard_pages WHERE name IN (?, ?)", sha256, idsOf(sha256));
+      this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", sha256);
+      this.#sql.run("DELETE FROM copy_pages WHERE name IN (?, ?)", sha256, idsOf(sha256));
     }
   }
 

@@ -87,6 +87,7 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
     vectors: { supplied: null, embedded: null },
     bytes: 0,
     hotBytes: 0,
+    heldBytes: 0,
     idOfRow: (row) => lines[row]?.id ?? "",
     rowOfId: (id) => lines.findIndex((line) => line.id === id),
     mayHaveId: (id) => lines.some((line) => line.id === id),

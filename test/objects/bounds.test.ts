@@ -38,7 +38,7 @@ describe("shards larger than the part cache", () => {
     fixture.partCacheBytesMax = 1;
     let opened = 0;
     fixture.onStatement = (statement, [name]) => {
-      if (statement.startsWith("SELECT bytes FROM shard_pages") && !String(name).startsWith("ids:")) opened += 1;
+      if (statement.startsWith("SELECT bytes FROM copy_pages") && !String(name).startsWith("ids:")) opened += 1;
     };
     for (let n = 0; n < 20; n += 1) await fixture.accept({ id: `e${n}`, text: `report ${n}` });
     fixture.nowMs += 1_000;

@@ -28,7 +28,7 @@ describe("a rebuild", () => {
     await fixture.entity.erase();
     read.release();
     expect(await rebuilding).toMatchObject({ ok: false });
-    for (const table of ["tail", "shards", "shard_pages", "idempotency"]) expect(rows(fixture, table)).toBe(0);
+    for (const table of ["tail", "shard_copies", "copy_pages", "idempotency"]) expect(rows(fixture, table)).toBe(0);
     await fixture.sweep();
     await fixture.accept({ id: "new" });
     fixture.crash();
@@ -129,7 +129,7 @@ describe("index work", () => {
     await fixture.entity.erase();
     put.release();
     expect(await proposed).toEqual(ok("stale"));
-    expect(rows(fixture, "shards")).toBe(0);
+    expect(rows(fixture, "shard_copies")).toBe(0);
     await fixture.sweep();
     expect(await fixture.ids()).toEqual([]);
   });
