@@ -2,13 +2,42 @@
  * Opened parts of this isolate, shared by its objects: least recently used gives way, bounded by the bytes they hold.
  * A part is named by the digest of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so
  * no tenant ever meets another's.
+ *
+ * A part outlives the instance of the object that opened it, whose storage nobody else may touch: what it reads later
+ * goes through the storage of whoever took it from here last.
  */
-
+import type { PagedBytes } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
 import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
 
+type ReadPages = PagedBytes["read"];
+
+/** Pages that are read through a storage which may be another one later. */
+export class SharedPages implements PagedBytes {
+  readonly hotBytes: number;
+  #read: ReadPages;
+
+  constructor(hotBytes: number, read: ReadPages) {
+    this.hotBytes = hotBytes;
+    this.#read = read;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    return this.#read(offset, length);
+  }
+
+  readThrough(read: ReadPages): void {
+    this.#read = read;
+  }
+}
+
+interface CachedPart {
+  readonly part: Part;
+  readonly pages: SharedPages;
+}
+
 export class PartCache {
-  readonly #parts = new Map<string, Part>();
+  readonly #parts = new Map<string, CachedPart>();
   readonly #bytesMax: number;
   #bytes = 0;
 
@@ -16,19 +45,21 @@ export class PartCache {
     this.#bytesMax = bytesMax;
   }
 
-  get(key: string): Part | null {
-    const part = this.#parts.get(key);
-    if (part === undefined) return null;
+  /** `read` is the caller's way to the pages of the part. */
+  get(key: string, read: ReadPages): Part | null {
+    const cached = this.#parts.get(key);
+    if (cached === undefined) return null;
     this.#parts.delete(key);
-    this.#parts.set(key, part);
-    return part;
+    this.#parts.set(key, cached);
+    cached.pages.readThrough(read);
+    return cached.part;
   }
 
-  /** A part larger than the whole cache is not kept. */
-  put(key: string, part: Part): void {
+  /** A part larger than the whole cache is not kept. `pages` are what the part was opened over. */
+  put(key: string, part: Part, pages: SharedPages): void {
     this.#drop(key);
     if (part.heldBytes > this.#bytesMax) return;
-    this.#parts.set(key, part);
+    this.#parts.set(key, { part, pages });
     this.#bytes += part.heldBytes;
     for (const oldest of this.#parts.keys()) {
       if (this.#bytes <= this.#bytesMax) break;
@@ -41,9 +72,9 @@ export class PartCache {
   }
 
   #drop(key: string): void {
-    const part = this.#parts.get(key);
-    if (part === undefined) return;
+    const cached = this.#parts.get(key);
+    if (cached === undefined) return;
     this.#parts.delete(key);
-    this.#bytes -= part.heldBytes;
+    this.#bytes -= cached.part.heldBytes;
   }
 }

@@ -16,7 +16,7 @@ import type { Embedder } from "../../core/ports.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import type { Head, ShardEntry } from "../../core/schema/stored.ts";
-import type { PartCache } from "../part_cache.ts";
+import { type PartCache, SharedPages } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
 import type { Tail } from "./tail.ts";
@@ -106,18 +106,22 @@ export class EntityParts {
   }
 
   #open({ sha256, hotBytes }: ShardEntry): Result<Part> {
-    const cached = this.#cache.get(this.#cacheKey(sha256));
+    const cached = this.#cache.get(this.#cacheKey(sha256), this.#readCopy(sha256));
     if (cached !== null) return ok(cached);
     this.#opened += 1;
     return this.#openCopy(sha256, hotBytes);
   }
 
   #openCopy(sha256: string, hotBytes: number): Result<Part> {
-    const { tables } = this.#ports;
-    const read = (offset: number, length: number): Uint8Array => tables.shardRange(sha256, offset, length);
-    const opened = openPagedPart({ hotBytes, read }, this.#ports);
-    if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value);
+    const pages = new SharedPages(hotBytes, this.#readCopy(sha256));
+    const opened = openPagedPart(pages, this.#ports);
+    if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value, pages);
     return opened;
+  }
+
+  #readCopy(sha256: string): (offset: number, length: number) => Uint8Array {
+    const { tables } = this.#ports;
+    return (offset, length) => tables.shardRange(sha256, offset, length);
   }
 
   /** How many shards were opened from SQLite since the object woke. */

@@ -35,7 +35,7 @@ function wideEvent(id: string, bytes: number): EventInput {
 describe("shards larger than the part cache", () => {
   async function indexedWithoutCache(): Promise<{ fixture: EntityFixture; opened: () => number }> {
     const fixture = new EntityFixture();
-    fixture.partCacheBytesMax = 1;
+    fixture.partCache = new PartCache(1);
     let opened = 0;
     fixture.onStatement = (statement, [name]) => {
       if (statement.startsWith("SELECT bytes FROM copy_pages") && !String(name).startsWith("ids:")) opened += 1;

@@ -8,7 +8,6 @@ import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
 import type { Revision } from "../../core/index/part.ts";
-import { PART_CACHE_BYTES_MAX } from "../../core/limits.ts";
 import { prepareEvents } from "../../core/log/prepare.ts";
 import type { Metric, ObjectStore, TenantStore, Timer } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
@@ -75,11 +74,12 @@ export class EntityFixture {
   registry: Registry = this.#memoryRegistry();
   /** Part of the revision that the next instance has. */
   metric: Metric = "cosine";
-  /** Opened parts that the next instance keeps. */
-  partCacheBytesMax = PART_CACHE_BYTES_MAX;
+  /** Opened parts of the isolate: they outlive an instance, whose storage does not. */
+  partCache = new PartCache();
   /** Sees every SQL statement before it runs. */
   onStatement: (statement: string, bindings: readonly SqlValue[]) => void = () => undefined;
   #sql: Sql = embeddedSql();
+  #storage = { isOpen: true };
   #entity: Entity | null = null;
   #late: (() => Promise<unknown>)[] = [];
   readonly #watched: { readonly store: TenantStore; readonly calls: StoreCalls };
@@ -112,6 +112,8 @@ export class EntityFixture {
 
   crash(): void {
     this.#entity = null;
+    this.#storage.isOpen = false;
+    this.#storage = { isOpen: true };
   }
 
   loseState(): void {
@@ -254,7 +256,7 @@ export class EntityFixture {
   }
 
   #compose(): Entity {
-    return new Entity(this.ports(), this.revision(), new PartCache(this.partCacheBytesMax), new SlabResidency(slabs));
+    return new Entity(this.ports(), this.revision(), this.partCache, new SlabResidency(slabs));
   }
 
   #memoryRegistry(): Registry {
@@ -276,10 +278,13 @@ export class EntityFixture {
     };
   }
 
+  /** As an instance sees it: one that has crashed may touch it no more. */
   #watchedSql(): Sql {
     const sql = this.#sql;
+    const storage = this.#storage;
     return {
       run: (statement, ...bindings) => {
+        if (!storage.isOpen) throw new Error("the storage of another instance");
         this.onStatement(statement, bindings);
         return sql.run(statement, ...bindings);
       },
