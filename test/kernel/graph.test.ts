@@ -344,9 +344,9 @@ describe("building a graph", () => {
     expect(digests).toMatchInlineSnapshot(`
       [
         [
-          "888207ad0bf603db",
-          "d2d2794dd64605af",
-          "7f6766f52b82bd60",
+          "4d86ef335c96fcf2",
+          "8e6cb402099a0ba8",
+          "73f9cab45c0a4336",
         ],
         [
           "e5c66ae3b9e27d3a",

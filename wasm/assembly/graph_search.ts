@@ -39,13 +39,14 @@ export function graphSearchBytes(vectors: u32): u64 {
 }
 
 /**
- * Offers to the heap what a beam of `size` finds. `matches` is a bitset over documents that `share` of them are in, or 0
+ * Offers to the heap what a beam of `size` finds. `steps` are the vectors' (graph_probe.ts). `matches` is a bitset over documents that `share` of them are in, or 0
  * for all. Answers 1, 0 when it gave up or found fewer than `most`, or CAPACITY. After beginQuery, with a fresh heap.
  */
 export function searchGraph(
   codes: usize,
   residuals: usize,
   graph: usize,
+  steps: usize,
   matches: usize,
   share: f64,
   size: u32,
@@ -64,7 +65,7 @@ export function searchGraph(
     width = <u32>wide;
   }
   if (!beginBeam(graph, width, nodesMax)) return CAPACITY;
-  if (!beginProbes(codes, vectorCodes(codes), graphGreatestScale(graph))) return CAPACITY;
+  if (!beginProbes(codes, vectorCodes(codes), steps, graphGreatestScale(graph))) return CAPACITY;
   probeQuery();
   const isWhole = traverse(graph, width);
   nodesScored = scored;
