@@ -13,8 +13,8 @@ import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
 import { beginInsertions, insertVectors } from "./graph_build";
 import { arrange } from "./graph_order";
 import { BEAM_MAX } from "./graph_search";
-import { countMisses } from "./graph_trial";
 import { beginState, checkState, graphBytes, graphInserted, sealGraph, STATE_MAGIC } from "./graph_section";
+import { countMisses } from "./graph_trial";
 import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm";
 import {
   checkedSection,
