@@ -167,6 +167,13 @@ export const HNSW_BEAM_DEFAULT = 100;
 export const GRAPH_BYTES_PER_VECTOR_MAX = 140;
 /** The widest beam that the kernel walks a graph with; for more it scans. */
 export const HNSW_BEAM_MAX = 4_096;
+/**
+ * A graph is kept when, of its own vectors, GRAPH_TRIALS asked for their GRAPH_TRIAL_NEAREST nearest with the default beam
+ * find at least this share of them: the goal of .95, and what so few questions may be off. Else the vectors are scanned.
+ */
+export const GRAPH_RECALL_MIN = 0.96;
+export const GRAPH_TRIALS = 100;
+export const GRAPH_TRIAL_NEAREST = 10;
 /** Vectors inserted into a graph before its state (some 136 bytes a vector of the shard) is put: what a lost indexer costs. */
 export const GRAPH_SLICE_VECTORS = 8_192;
 

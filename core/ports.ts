@@ -189,7 +189,10 @@ export interface KernelBuilder {
    * state of other vectors, are refused by name: begin anew.
    */
   graphStep(vectors: VectorSections, state: Uint8Array | null, inserts: number): Result<GraphStep>;
-  /** The vectors in the graph's order, and the graph: of a state in which all of them were inserted. */
+  /**
+   * The vectors in the graph's order, and the graph: of a state in which all of them were inserted. The vectors as they
+   * were, without a graph, when it finds less of what a scan finds than GRAPH_RECALL_MIN.
+   */
   graphSections(vectors: VectorSections, state: Uint8Array): Result<VectorSections>;
 }
 

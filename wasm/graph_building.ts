@@ -1,8 +1,10 @@
 /**
- * Building a graph in slices (wasm/assembly/graph_build.ts), by a builder's instance. Codes and residuals are never in
- * its memory together: the codes with the state first, then the residuals, which only change their order.
+ * Building a graph in slices (wasm/assembly/graph_build.ts), by a builder's instance. Slices need the codes and the state;
+ * the residuals come into its memory at the end, when they are put in the graph's order and the graph is tried. A graph
+ * that finds too little is not worth keeping: the vectors are then answered as they were, and scanned.
  */
 import type { Result } from "../core/errors.ts";
+import { GRAPH_RECALL_MIN, GRAPH_TRIAL_NEAREST, GRAPH_TRIALS, HNSW_BEAM_DEFAULT } from "../core/limits.ts";
 import type { GraphStep, VectorSections } from "../core/ports.ts";
 import { KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
 
@@ -50,7 +52,13 @@ export function graphSections(
   const orderOfVectors = instance.u32(order, count);
   kernel.clear();
   const residuals = arrangeResiduals(instance, vectors.residuals, orderOfVectors);
-  return residuals.ok ? { ok: true, value: { ...arranged, residuals: residuals.value } } : residuals;
+  if (!residuals.ok) return residuals;
+  const isFound = isWorthKeeping(instance, arranged, residuals.value, count);
+  const { length } = vectors.residuals;
+  return {
+    ok: true,
+    value: isFound ? { ...arranged, residuals: instance.bytes(residuals.value, length) } : { ...vectors, graph: null },
+  };
 }
 
 /** Codes in rows, and the state, checked; an empty one for null. */
@@ -82,14 +90,32 @@ function placeCodes(instance: KernelInstance, bytes: Uint8Array): number {
   return codes;
 }
 
-function arrangeResiduals(instance: KernelInstance, bytes: Uint8Array, order: Uint32Array): Result<Uint8Array> {
+/** Answers where they are. */
+function arrangeResiduals(instance: KernelInstance, bytes: Uint8Array, order: Uint32Array): Result<number> {
   const residuals = instance.take(Math.max(bytes.length, HEAD_BYTES));
   instance.putBytes(residuals, bytes);
   const at = instance.take(order.byteLength);
   instance.putU32(at, order);
   const status = instance.kernel.residualsArrange(residuals, bytes.length, at, order.length);
   if (status !== 0) return refusedBy("vector residuals", status);
-  return { ok: true, value: instance.bytes(residuals, bytes.length) };
+  return { ok: true, value: residuals };
+}
+
+function isWorthKeeping(
+  instance: KernelInstance,
+  arranged: { readonly codes: Uint8Array; readonly graph: Uint8Array },
+  residuals: number,
+  vectors: number,
+): boolean {
+  const codes = instance.take(arranged.codes.length);
+  instance.putBytes(codes, arranged.codes);
+  const graph = instance.take(arranged.graph.length);
+  instance.putBytes(graph, arranged.graph);
+  const { graphMisses } = instance.kernel;
+  const misses = graphMisses(codes, residuals, graph, GRAPH_TRIALS, GRAPH_TRIAL_NEAREST, HNSW_BEAM_DEFAULT);
+  expectRoom(misses);
+  const wanted = Math.min(GRAPH_TRIALS, vectors) * Math.min(GRAPH_TRIAL_NEAREST, vectors);
+  return wanted - misses >= GRAPH_RECALL_MIN * wanted;
 }
 
 function refused(what: string): Result<never> {

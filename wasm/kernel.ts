@@ -136,9 +136,9 @@ function vectorSections(
   metric: Metric,
 ): VectorSections {
   const { kernel } = instance;
-  const counted = pieces.map((piece) => countVectors(instance, piece, dimensions, metric));
-  const documents = counted.reduce((sum, piece) => sum + piece.documents, 0);
-  const vectors = counted.reduce((sum, piece) => sum + piece.vectors, 0);
+  const opened = pieces.map((piece) => open(instance, piece, dimensions, metric));
+  const documents = opened.reduce((sum, piece) => sum + piece.documents, 0);
+  const vectors = opened.reduce((sum, piece) => sum + piece.vectors, 0);
   const codes = kernel.codesBegin(documents, vectors, dimensions, METRIC_CODES[metric]);
   const residuals = kernel.residualsBegin(vectors, dimensions);
   expectRoom(codes !== 0 && residuals !== 0);
@@ -149,10 +149,7 @@ function vectorSections(
     document: 0,
     row: instance.take(dimensions + ROW_PADDING_BYTES_MAX),
   };
-  for (const piece of pieces) {
-    if ("sections" in piece) instance.frame(() => takeOver(instance, piece, dimensions, metric, target));
-    else instance.frame(() => encodeAll(instance, piece.vectors, dimensions, metric, target));
-  }
+  for (const { put } of opened) instance.frame(() => put(target));
   return {
     codes: instance.bytes(codes, kernel.codesEnd(codes)),
     residuals: instance.bytes(residuals, kernel.residualsEnd(residuals)),
@@ -169,21 +166,29 @@ interface Target {
   readonly row: number;
 }
 
-function countVectors(
-  instance: KernelInstance,
-  piece: VectorPiece,
-  dimensions: number,
-  metric: Metric,
-): { readonly documents: number; readonly vectors: number } {
+/** A piece whose vectors are counted; sections are copied in and proved whole once, and stay until all are put. */
+interface OpenedPiece {
+  readonly documents: number;
+  readonly vectors: number;
+  readonly put: (target: Target) => void;
+}
+
+function open(instance: KernelInstance, piece: VectorPiece, dimensions: number, metric: Metric): OpenedPiece {
   if ("vectors" in piece) {
     const found = piece.vectors.filter((vector) => vector !== null && hasDirection(vector, dimensions, metric));
-    return { documents: piece.vectors.length, vectors: found.length };
+    return {
+      documents: piece.vectors.length,
+      vectors: found.length,
+      put: (target) => encodeAll(instance, piece.vectors, dimensions, metric, target),
+    };
   }
   const { documents } = piece;
-  return instance.frame(() => ({
+  const from = putSections(instance, piece.sections, dimensions, metric);
+  return {
     documents,
-    vectors: instance.kernel.vectorsBefore(putSections(instance, piece.sections, dimensions, metric).codes, documents),
-  }));
+    vectors: instance.kernel.vectorsBefore(from.codes, documents),
+    put: (target) => takeOver(instance, from, documents, target),
+  };
 }
 
 function encodeAll(
@@ -204,15 +209,8 @@ function encodeAll(
   }
 }
 
-function takeOver(
-  instance: KernelInstance,
-  { sections, documents }: Extract<VectorPiece, { readonly sections: VectorSections }>,
-  dimensions: number,
-  metric: Metric,
-  target: Target,
-): void {
+function takeOver(instance: KernelInstance, from: PlacedSections, documents: number, target: Target): void {
   const { kernel } = instance;
-  const from = putSections(instance, sections, dimensions, metric);
   const inverse = instance.take(from.documents * Uint32Array.BYTES_PER_ELEMENT);
   if (kernel.vectorsInverse(from.codes, inverse, from.documents) === 0) throw new Error("two vectors of one document");
   const { codes, residuals, index, document, row } = target;
@@ -230,13 +228,19 @@ function takeOver(
   target.document += documents;
 }
 
+interface PlacedSections {
+  readonly codes: number;
+  readonly residuals: number;
+  readonly documents: number;
+}
+
 /** Copies sections in and proves them whole. */
 function putSections(
   instance: KernelInstance,
   { codes, residuals }: VectorSections,
   dimensions: number,
   metric: Metric,
-): { readonly codes: number; readonly residuals: number; readonly documents: number } {
+): PlacedSections {
   const at = { codes: instance.take(codes.length), residuals: instance.take(residuals.length) };
   instance.putBytes(at.codes, codes);
   instance.putBytes(at.residuals, residuals);

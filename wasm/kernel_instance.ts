@@ -73,6 +73,14 @@ export interface KernelExports {
   graphInsertedOf(state: number): number;
   graphArrange(codes: number, state: number, order: number): number;
   residualsArrange(residuals: number, bytes: number, order: number, vectors: number): number;
+  graphMisses(
+    codes: number,
+    residuals: number,
+    graph: number,
+    questions: number,
+    nearest: number,
+    beam: number,
+  ): number;
 
   partSize(
     documents: number,

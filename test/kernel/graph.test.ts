@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BUILDER_BYTES_MAX, HNSW_BEAM_DEFAULT } from "../../core/limits.ts";
+import { BUILDER_BYTES_MAX, GRAPH_RECALL_MIN, HNSW_BEAM_DEFAULT } from "../../core/limits.ts";
 import type { Bits, KernelSlab, LoadedPart, Metric, VectorSections } from "../../core/ports.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { KernelCapacityError } from "../../wasm/kernel_instance.ts";
 import { createKernelSlab } from "../../wasm/kernel_slab.ts";
 import { anySubset, bestFirst, builder, expectOk, kernelModule, sectionsOf } from "./fixture.ts";
-import { clustered, randomNumbers, stateOf, withGraph } from "./graph_fixture.ts";
+import { clustered, meanCosine, randomNumbers, shifted, stateOf, withGraph } from "./graph_fixture.ts";
+import { resealed } from "./resealed.ts";
 import { quantize, scoreOf } from "./vector_oracle.ts";
 
 const MIB = 1024 * 1024;
@@ -215,6 +216,117 @@ describe("vectors in rows", () => {
   });
 });
 
+// --- Vectors with much in common ------------------------------------------------------------
+
+describe("vectors that have much in common", () => {
+  const COUNT = 4_000;
+  const DIMENSIONS = 48;
+  const all = clustered(13, COUNT + 100, DIMENSIONS, 40);
+  const matches = numbersBelow(COUNT);
+
+  const shiftedBy = (lengths: number, metric: Metric) => {
+    const vectors = shifted(all, lengths);
+    const sections = builder.vectorSections([{ vectors: vectors.slice(0, COUNT) }], DIMENSIONS, metric);
+    return { vectors, queries: vectors.slice(COUNT), sections, graphed: withGraph(sections) };
+  };
+
+  test.each([
+    ["cosine", 2, 0.75],
+    ["cosine", 3, 0.88],
+    ["cosine", 10, 0.99],
+    ["cosine", 32, 0.999],
+    ["dot", 3, 0.88],
+    ["l2", 10, 0.99],
+    ["l2", 32, 0.999],
+  ] as const)(
+    "are found with %s, when what they have in common is %i times the rest",
+    (metric, lengths, leastCosine) => {
+      const { vectors, queries, graphed } = shiftedBy(lengths, metric);
+      expect(meanCosine(vectors)).toBeGreaterThanOrEqual(leastCosine);
+      expect(graphed.graph).not.toBeNull();
+      const part = load(graphed, COUNT);
+      const usual = recallOf(part, { queries, matches, beam: HNSW_BEAM_DEFAULT });
+      const wide = recallOf(part, { queries, matches, beam: 400 });
+      expect(usual.recall).toBeGreaterThanOrEqual(0.95);
+      expect(wide.recall).toBeGreaterThanOrEqual(0.99);
+      expect(usual.visited).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+
+  test.each(METRICS)(
+    "have a graph with %s while it finds them, and are scanned as they were when it does not",
+    (metric) => {
+      const kept = [1, 30, 100, 300, 1_000, 3_000].map((lengths) => {
+        const { queries, sections, graphed } = shiftedBy(lengths, metric);
+        if (graphed.graph === null) {
+          expect(graphed).toEqual(sections);
+          return false;
+        }
+        const { recall } = recallOf(load(graphed, COUNT), { queries, matches, beam: HNSW_BEAM_DEFAULT });
+        // A hundred questions, and others: a few in a hundred apart.
+        expect(recall, `${lengths} lengths`).toBeGreaterThanOrEqual(GRAPH_RECALL_MIN - 0.03);
+        return true;
+      });
+      expect(kept[0]).toBe(true);
+      expect(kept).toContain(false);
+    },
+    120_000,
+  );
+});
+
+describe("a graph that does not lead to some of its vectors", () => {
+  const COUNT = 100;
+  const NEAREST = 10;
+  const UPPER_ROWS_AT = 48;
+  const ENTRY_AT = 40;
+  const HEAD_BYTES = 64;
+  const UPPER_ROW_LINKS = 16;
+  const LINKS = 32;
+  const NONE = 0xffff_ffff;
+  const circle = Array.from({ length: COUNT }, (_, i) => {
+    const angle = (2 * Math.PI * i) / COUNT;
+    return Float32Array.of(Math.cos(angle), Math.sin(angle));
+  });
+  const sections = builder.vectorSections([{ vectors: circle }], 2, "l2");
+  const state = stateOf(sections);
+  const words = new Uint32Array(state.slice().buffer);
+  const starts = words.subarray(HEAD_BYTES / 4, HEAD_BYTES / 4 + COUNT + 1);
+  const upperAt = (HEAD_BYTES + Math.ceil(((COUNT + 1) * 4) / 64) * 64) / 4;
+  const linksFrom = upperAt + (words[UPPER_ROWS_AT / 4] ?? 0) * UPPER_ROW_LINKS;
+
+  /** No link leads to these nodes any more; they are on no upper level. */
+  function withoutLinksTo(hidden: ReadonlySet<number>): Uint8Array {
+    const changed = words.slice();
+    for (let node = 0; node < COUNT; node++) {
+      const row = changed.subarray(linksFrom + node * LINKS, linksFrom + (node + 1) * LINKS);
+      const left = [...row].filter((other) => !hidden.has(other));
+      row.fill(NONE);
+      row.set(left);
+    }
+    return resealed(new Uint8Array(changed.buffer));
+  }
+
+  test("is kept while it finds enough of what they are nearest to, and no longer", () => {
+    const part = load(sections, COUNT);
+    const bits = bitsOf(part, numbersBelow(COUNT));
+    const nearest = circle.map((vector) => slab.searchVectors(part, vector, bits, NEAREST, null).documents);
+    const onLevelZero = numbersBelow(COUNT).filter(
+      (node) => starts[node] === starts[node + 1] && node !== words[ENTRY_AT / 4],
+    );
+    const verdicts = numbersBelow(9).map((count) => {
+      // Not beside each other, so that what is left stays together.
+      const hidden = new Set(onLevelZero.filter((_, i) => i % 10 === 0).slice(0, count));
+      const misses = nearest.reduce((sum, documents) => sum + documents.filter((at) => hidden.has(at)).length, 0);
+      const expected = 1 - misses / (COUNT * NEAREST) >= GRAPH_RECALL_MIN;
+      const { graph } = expectOk(builder.graphSections(sections, withoutLinksTo(hidden)));
+      expect(graph !== null, `${misses} misses`).toBe(expected);
+      return expected;
+    });
+    expect(new Set(verdicts)).toEqual(new Set([true, false]));
+  });
+});
+
 // --- Equal vectors --------------------------------------------------------------------------
 
 describe("thousands of equal vectors", () => {
@@ -292,6 +404,37 @@ describe("a filter", () => {
   });
 });
 
+describe("a filter against what is near", () => {
+  const COUNT = 4_000;
+  const DIMENSIONS = 1_024;
+  const all = clustered(22, COUNT + 40, DIMENSIONS, 30);
+  const wide = createKernelBuilder(kernelModule, 64 * MIB);
+  const vectors = withGraph(wide.vectorSections([{ vectors: all.slice(0, COUNT) }], DIMENSIONS, "cosine"), wide);
+
+  test.each([1, 5, 9, 12, 15, 40])("loses nothing by leaving out the %i nearest", (nearest) => {
+    const part = load(vectors, COUNT);
+    const BEAM = 20;
+    const queries = all.slice(COUNT);
+    const without = recallOf(part, { queries, matches: numbersBelow(COUNT), beam: BEAM });
+    let right = 0;
+    let walked = 0;
+    for (const query of queries) {
+      slab.reset();
+      const near = slab.searchVectors(part, query, bitsOf(part, numbersBelow(COUNT)), nearest, null).documents;
+      const left = new Set(near);
+      const matches = numbersBelow(COUNT).filter((document) => !left.has(document));
+      const { recall, visited, strangers } = recallOf(part, { queries: [query], matches, beam: BEAM });
+      expect(strangers).toBe(0);
+      right += recall;
+      walked += visited;
+    }
+    expect(right / queries.length).toBeGreaterThanOrEqual(without.recall);
+    // What is left of the beam is enough while few of it are left out.
+    if (nearest === 1) expect(walked).toBeGreaterThan(0);
+    if (nearest >= 5) expect(walked).toBe(0);
+  });
+});
+
 // --- Building -------------------------------------------------------------------------------
 
 function sha256(bytes: Uint8Array | null): string {
@@ -344,9 +487,9 @@ describe("building a graph", () => {
     expect(digests).toMatchInlineSnapshot(`
       [
         [
-          "888207ad0bf603db",
-          "d2d2794dd64605af",
-          "7f6766f52b82bd60",
+          "4d86ef335c96fcf2",
+          "8e6cb402099a0ba8",
+          "73f9cab45c0a4336",
         ],
         [
           "e5c66ae3b9e27d3a",

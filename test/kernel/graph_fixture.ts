@@ -24,6 +24,32 @@ export function clustered(seed: number, count: number, dimensions: number, clust
   });
 }
 
+/**
+ * The same, with one vector added to all: of `lengths` times their usual length and, like those that models make, with
+ * some dimensions that are far greater than others.
+ */
+export function shifted(vectors: readonly Float32Array[], lengths: number): Float32Array[] {
+  const random = randomNumbers(77);
+  const usual = Math.sqrt(vectors.reduce((sum, vector) => sum + squaresOf(vector), 0) / vectors.length);
+  const common = Float32Array.from(vectors[0] ?? [], () => random() + random() + random() - 1.5);
+  const factor = (lengths * usual) / Math.sqrt(squaresOf(common));
+  return vectors.map((vector) => vector.map((value, i) => value + factor * (common[i] ?? 0)));
+}
+
+function squaresOf(vector: Float32Array): number {
+  return vector.reduce((sum, value) => sum + value * value, 0);
+}
+
+/** Mean cosine of vectors and those half the way around. */
+export function meanCosine(vectors: readonly Float32Array[]): number {
+  const cosines = vectors.map((vector, i) => {
+    const other = vectors[(i + (vectors.length >> 1)) % vectors.length] ?? vector;
+    const product = vector.reduce((sum, value, at) => sum + value * (other[at] ?? 0), 0);
+    return product / Math.sqrt(squaresOf(vector) * squaresOf(other));
+  });
+  return cosines.reduce((sum, cosine) => sum + cosine, 0) / vectors.length;
+}
+
 /** The state in which all vectors are in, made in slices of the sizes given, then in one. */
 export function stateOf(
   vectors: VectorSections,

@@ -4,8 +4,9 @@
  *
  *   1. Levels come from a hash of a seed and the node's place, not from chance: the same vectors give the same bytes.
  *   2. Nearness is that of the codes (graph_probe.ts).
- *   3. A vector equal to one in the graph, in codes and scale, becomes its twin: it is linked with nothing and found with
- *      its original. Thousands of equal vectors would else fill each other's links and be an island.
+ *   3. A vector that nearness does not tell from one in the graph, since codes and step are equal, becomes its twin: it
+ *      is linked with nothing and found with its original. Thousands of equal vectors would else fill each other's links
+ *      and be an island.
  *   4. Algorithm 4 does not extend candidates. It keeps pruned ones, best first, up to KEPT_MAX: more of them find more
  *      with the same beam, but a list that is cut to its full length is cut again with the next link.
  *   5. All levels are searched before the node is linked anywhere, so a twin leaves no link behind.
@@ -15,7 +16,7 @@
  */
 import { arenaTake } from "./arena";
 import { beamCount, beamNearness, beamNode, beginBeam, searchLevel } from "./graph_beam";
-import { beginProbes, isEqual, nearness, nearnessOfFour, probeVector } from "./graph_probe";
+import { beginProbes, isEqual, measureSteps, nearness, nearnessOfFour, probeVector, stepsBytes } from "./graph_probe";
 import {
   BUILD_BEAM,
   graphEntry,
@@ -64,7 +65,10 @@ export function beginInsertions(codes: usize, stateAt: usize): i32 {
   planned = arenaTake((<u64>LEVEL_MAX + 1) * PLAN_BYTES);
   if (candidates == 0 || chosen == 0 || pruned == 0 || planned == 0) return CAPACITY;
   if (!beginBeam(state, BUILD_BEAM, u32.MAX_VALUE)) return CAPACITY;
-  return beginProbes(codes, vectorCodes(codes), graphGreatestScale(state)) ? OK : CAPACITY;
+  const steps = arenaTake(stepsBytes(graphVectors(state)));
+  if (steps == 0) return CAPACITY;
+  measureSteps(codes, vectorCodes(codes), graphGreatestScale(state), steps);
+  return beginProbes(codes, vectorCodes(codes), steps, graphGreatestScale(state)) ? OK : CAPACITY;
 }
 
 /** Inserts up to `count` vectors. Answers how many are in. */

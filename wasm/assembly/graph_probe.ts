@@ -1,26 +1,34 @@
 /**
  * How near vectors in rows are to one probe: a query, or a vector of the section. Higher is nearer.
  *
- * It is made from codes alone: what a traversal finds is scored exactly afterwards (graph_search.ts). With t = 256 ·
- * scale of a vector and P = Σ code · probe,
+ * What a traversal finds is scored exactly afterwards (graph_search.ts); on its way it knows a vector by its codes and a
+ * step, by which they are multiplied:
  *
- *   cosine, dot   P · (t · probe's t)
- *   l2            −(t² Σ code² + probe's t² Σ probe² − 2 (t · probe's t) P): of the points that the codes stand for, so
- *                 that it is as sharp far from the origin as near it
+ *   cosine    1 / |codes|. The scale makes the stored vector one long, not its codes: where all vectors point nearly one
+ *             way, what rounding does to lengths is more than lies between neighbours
+ *   dot, l2   256 · scale, as a part of the section's greatest: nothing passes what 32 bits hold
  *
- * Scales are relative to the section's greatest: nothing passes what 32 bits hold. P is an integer; whatever follows is
- * done in one order, and a pair has the same nearness from either side.
+ * With P = Σ code · probe, in codes, nearness is
+ *
+ *   cosine, dot  P · (step · probe's step)
+ *   l2           2 (step · probe's step) P − (step² Σ code² + probe's step² Σ probe²): minus the squared distance of
+ *                the points that codes and steps stand for, so that it is as sharp far from the origin as near it
+ *
+ * P is an integer; whatever follows is done in one order, and a pair has the same nearness from either side. Steps are
+ * not stored: they are measured when a part is loaded, and when a building goes on.
  */
 import { arenaTake } from "./arena";
-import { METRIC_L2, PLANE_OFFSET, quantizedSquares, queryScale, rowBytes } from "./vector_codec";
+import { CODE_STEP, METRIC_COSINE, METRIC_L2, PLANE_OFFSET, quantizedSquares, queryScale, rowBytes } from "./vector_codec";
 import { dot, queryOfRows, SHORT_DIMENSIONS_MAX, sumOfLanes, sumsOfFour } from "./vector_query";
-import { vectorDimensions, vectorMetric, vectorScales } from "./vector_section";
+import { vectorCount, vectorDimensions, vectorMetric, vectorScales } from "./vector_section";
 
 const GROUP: u32 = 16;
 
 let rows: usize = 0;
 let stride: usize = 0;
-let scales: usize = 0;
+/** Of each vector its step f32 · Σ code² u32. */
+let steps: usize = 0;
+const STEP_SHIFT: usize = 3;
 let isL2: bool = false;
 /** 1 / the greatest scale. */
 let inverseScale: f32 = 0;
@@ -29,9 +37,9 @@ let probe: usize = 0;
 let probeEnd: usize = 0;
 /** 128 · Σ probe. */
 let probeOffset: i32 = 0;
-let probeScale: f32 = 0;
-let probeT: f64 = 0;
-let probeSquares: f64 = 0;
+let probeStep: f64 = 0;
+/** probe's step² Σ probe². */
+let probeLength: f64 = 0;
 /** Which 16-bit halves of a row's last group belong to it. */
 let tailLow: v128 = i64x2(0, 0);
 let tailHigh: v128 = i64x2(0, 0);
@@ -45,18 +53,25 @@ export function probeBytes(dimensions: u32): u64 {
   return <u64>((dimensions + GROUP - 1) / GROUP) * GROUP * 2 + 64;
 }
 
-/** Probes are of `codes`, whose rows begin at `rowsAt`. False when there is no room. */
-export function beginProbes(codes: usize, rowsAt: usize, greatestScale: f32): bool {
+/**
+ * Probes are of `codes`, whose rows begin at `rowsAt`. `stepsAt` is what `measureSteps` wrote. False when there is no
+ * room.
+ */
+export function beginProbes(codes: usize, rowsAt: usize, stepsAt: usize, greatestScale: f32): bool {
   const count = groups(codes);
-  rows = rowsAt;
-  stride = <usize>rowBytes(vectorDimensions(codes));
-  scales = vectorScales(codes);
+  setRows(codes, rowsAt, greatestScale);
+  steps = stepsAt;
   isL2 = vectorMetric(codes) == METRIC_L2;
-  inverseScale = <f32>min<f64>(1.0 / <f64>greatestScale, <f64>f32.MAX_VALUE);
   probe = arenaTake((<u64>count) << 5);
   probeEnd = probe + ((<usize>count) << 5);
-  setTail(<u32>stride - (count - 1) * GROUP);
   return probe != 0;
+}
+
+function setRows(codes: usize, rowsAt: usize, greatestScale: f32): void {
+  rows = rowsAt;
+  stride = <usize>rowBytes(vectorDimensions(codes));
+  inverseScale = <f32>min<f64>(1.0 / <f64>greatestScale, <f64>f32.MAX_VALUE);
+  setTail(<u32>stride - (groups(codes) - 1) * GROUP);
 }
 
 const TAIL: usize = memory.data(16);
@@ -71,13 +86,62 @@ function setTail(bytes: u32): void {
   tailHigh = i16x8.ne(i16x8.shr_u(whole, 8), i16x8.splat(0));
 }
 
+// --- Steps ----------------------------------------------------------------------------------
+
+export function stepsBytes(vectors: u32): u64 {
+  return (<u64>vectors) << STEP_SHIFT;
+}
+
+/** Writes `stepsBytes` to `to`. */
+export function measureSteps(codes: usize, rowsAt: usize, greatestScale: f32, to: usize): void {
+  setRows(codes, rowsAt, greatestScale);
+  for (let i: u32 = 0; i < vectorCount(codes); i++) {
+    const squares = squaresOfRow(rows + <usize>i * stride);
+    store<f32>(to, stepOf(codes, i, squares));
+    store<u32>(to, squares, 4);
+    to += 1 << STEP_SHIFT;
+  }
+}
+
+/** Σ code². */
+function squaresOfRow(row: usize): u32 {
+  const small = i16x8.splat(255);
+  const offset = i16x8.splat(<i16>PLANE_OFFSET);
+  let sums = i32x4.splat(0);
+  const last = row + ((stride - 1) & ~<usize>(GROUP - 1));
+  for (let at = row; at <= last; at += GROUP) {
+    const codes = v128.load(at);
+    let low = i16x8.sub(v128.and(codes, small), offset);
+    let high = i16x8.sub(i16x8.shr_u(codes, 8), offset);
+    if (at == last) {
+      low = v128.and(low, tailLow);
+      high = v128.and(high, tailHigh);
+    }
+    sums = i32x4.add(sums, i32x4.add(i32x4.dot_i16x8_s(low, low), i32x4.dot_i16x8_s(high, high)));
+  }
+  return <u32>sumOfLanes(sums);
+}
+
+/** No cosine's codes are all zero, unless someone made them so. */
+@inline
+function stepOf(codes: usize, index: u32, squares: u32): f32 {
+  if (vectorMetric(codes) == METRIC_COSINE) return <f32>(1.0 / sqrt<f64>(<f64>max<u32>(squares, 1)));
+  return load<f32>(vectorScales(codes) + ((<usize>index) << 2)) * inverseScale;
+}
+
+@inline
+function entryOf(index: u32): usize {
+  return steps + ((<usize>index) << STEP_SHIFT);
+}
+
+// --- Probes ---------------------------------------------------------------------------------
+
 /** The probe is vector `index`. */
 export function probeVector(index: u32): void {
   const small = i16x8.splat(255);
   const offset = i16x8.splat(<i16>PLANE_OFFSET);
   const ones = i16x8.splat(1);
   let sums = i32x4.splat(0);
-  let squares = i32x4.splat(0);
   let to = probe;
   let at = rows + <usize>index * stride;
   for (; to < probeEnd; to += 32, at += 16) {
@@ -91,12 +155,10 @@ export function probeVector(index: u32): void {
     v128.store(to, low);
     v128.store(to, high, 16);
     sums = i32x4.add(sums, i32x4.dot_i16x8_s(i16x8.add(low, high), ones));
-    squares = i32x4.add(squares, product(low, high, low, high));
   }
   probeOffset = PLANE_OFFSET * sumOfLanes(sums);
-  probeScale = scaleOf(index);
-  probeT = <f64>probeScale;
-  probeSquares = probeT * probeT * <f64>sumOfLanes(squares);
+  probeStep = <f64>load<f32>(entryOf(index));
+  probeLength = probeStep * probeStep * <f64>load<u32>(entryOf(index), 4);
 }
 
 /** The probe is the query of vector_query.ts. Above SHORT_DIMENSIONS_MAX with fewer bits: sums stay within 32. */
@@ -111,9 +173,8 @@ export function probeQuery(): void {
     sums = i32x4.add(sums, i32x4.dot_i16x8_s(values, ones));
   }
   probeOffset = PLANE_OFFSET * sumOfLanes(sums);
-  probeScale = 1;
-  probeT = <f64>inverseScale * queryScale * <f64>(1 << bits) / 256.0;
-  probeSquares = probeT * probeT * quantizedSquares / <f64>(1 << (2 * bits));
+  probeStep = isL2 ? <f64>inverseScale * queryScale * <f64>(1 << bits) / <f64>CODE_STEP : 1;
+  probeLength = probeStep * probeStep * quantizedSquares / <f64>(1 << (2 * bits));
 }
 
 function queryBits(dimensions: u32): i32 {
@@ -122,21 +183,10 @@ function queryBits(dimensions: u32): i32 {
   return bits;
 }
 
-@inline
-function scaleOf(index: u32): f32 {
-  return load<f32>(scales + ((<usize>index) << 2)) * inverseScale;
-}
-
 // --- Nearness -------------------------------------------------------------------------------
 
 /** f32 of four vectors. */
 export function nearnessOfFour(a: u32, b: u32, c: u32, d: u32): v128 {
-  if (isL2) {
-    let all = f32x4.splat(nearnessL2(a));
-    all = f32x4.replace_lane(all, 1, nearnessL2(b));
-    all = f32x4.replace_lane(all, 2, nearnessL2(c));
-    return f32x4.replace_lane(all, 3, nearnessL2(d));
-  }
   let atA = rows + <usize>a * stride;
   let atB = rows + <usize>b * stride;
   let atC = rows + <usize>c * stride;
@@ -158,19 +208,33 @@ export function nearnessOfFour(a: u32, b: u32, c: u32, d: u32): v128 {
     atC += 16;
     atD += 16;
   }
-  const sums = sumsOfFour(sumA, sumB, sumC, sumD);
-  let factors = v128.load32_zero(scales + ((<usize>a) << 2));
-  factors = v128.load_lane<f32>(scales + ((<usize>b) << 2), factors, 1);
-  factors = v128.load_lane<f32>(scales + ((<usize>c) << 2), factors, 2);
-  factors = v128.load_lane<f32>(scales + ((<usize>d) << 2), factors, 3);
-  factors = f32x4.mul(f32x4.mul(factors, f32x4.splat(inverseScale)), f32x4.splat(probeScale));
-  return f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(sums, i32x4.splat(probeOffset))), factors);
+  const products = i32x4.sub(sumsOfFour(sumA, sumB, sumC, sumD), i32x4.splat(probeOffset));
+  const ab = pair(a, b);
+  const cd = pair(c, d);
+  if (isL2) {
+    const low = nearnessL2(products, ab);
+    const high = nearnessL2(v128.shuffle<i64>(products, products, 1, 1), cd);
+    return v128.shuffle<i64>(low, high, 0, 2);
+  }
+  const factors = f32x4.mul(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), f32x4.splat(<f32>probeStep));
+  return f32x4.mul(f32x4.convert_i32x4_s(products), factors);
 }
 
-/** Partial sums of 16 products. */
+/** The entries of two vectors. */
 @inline
-function product(low: v128, high: v128, even: v128, odd: v128): v128 {
-  return i32x4.add(i32x4.dot_i16x8_s(low, even), i32x4.dot_i16x8_s(high, odd));
+function pair(a: u32, b: u32): v128 {
+  return v128.load64_lane(entryOf(b), v128.load64_zero(entryOf(a)), 1);
+}
+
+/** f32 of two vectors, whose products are the lower ones. */
+@inline
+function nearnessL2(products: v128, entries: v128): v128 {
+  const stepsOfTwo = f64x2.promote_low_f32x4(v128.shuffle<i32>(entries, entries, 0, 2, 0, 2));
+  const squares = f64x2.convert_low_i32x4_u(v128.shuffle<i32>(entries, entries, 1, 3, 1, 3));
+  const lengths = f64x2.add(f64x2.mul(f64x2.mul(stepsOfTwo, stepsOfTwo), squares), f64x2.splat(probeLength));
+  const factors = f64x2.mul(f64x2.splat(2), f64x2.mul(stepsOfTwo, f64x2.splat(probeStep)));
+  const between = f64x2.mul(factors, f64x2.convert_low_i32x4_s(products));
+  return f32x4.demote_f64x2_zero(f64x2.sub(between, lengths));
 }
 
 /** The same number as a lane of `nearnessOfFour`. */
@@ -178,34 +242,9 @@ export function nearness(index: u32): f32 {
   return f32x4.extract_lane(nearnessOfFour(index, index, index, index), 0);
 }
 
-function nearnessL2(index: u32): f32 {
-  const small = i16x8.splat(255);
-  const offset = i16x8.splat(<i16>PLANE_OFFSET);
-  let sums = i32x4.splat(0);
-  let squares = i32x4.splat(0);
-  let from = probe;
-  let at = rows + <usize>index * stride;
-  const last = probeEnd - 32;
-  for (; from < last; from += 32, at += 16) {
-    const codes = v128.load(at);
-    const low = i16x8.sub(v128.and(codes, small), offset);
-    const high = i16x8.sub(i16x8.shr_u(codes, 8), offset);
-    sums = i32x4.add(sums, product(low, high, v128.load(from), v128.load(from, 16)));
-    squares = i32x4.add(squares, product(low, high, low, high));
-  }
-  const codes = v128.load(at);
-  const low = v128.and(i16x8.sub(v128.and(codes, small), offset), tailLow);
-  const high = v128.and(i16x8.sub(i16x8.shr_u(codes, 8), offset), tailHigh);
-  sums = i32x4.add(sums, product(low, high, v128.load(from), v128.load(from, 16)));
-  squares = i32x4.add(squares, product(low, high, low, high));
-  const t = <f64>scaleOf(index);
-  const lengths = t * t * <f64>sumOfLanes(squares) + probeSquares;
-  return <f32>(2.0 * (t * probeT) * <f64>sumOfLanes(sums) - lengths);
-}
-
-/** Equal in codes and scale. */
+/** Equal in codes and step: all that nearness is made of. */
 export function isEqual(a: u32, b: u32): bool {
-  if (load<u32>(scales + ((<usize>a) << 2)) != load<u32>(scales + ((<usize>b) << 2))) return false;
+  if (load<u64>(entryOf(a)) != load<u64>(entryOf(b))) return false;
   const atA = rows + <usize>a * stride;
   const atB = rows + <usize>b * stride;
   for (let i: usize = 0; i < stride; i += 4) if (load<u32>(atA + i) != load<u32>(atB + i)) return false;

@@ -14,6 +14,7 @@ import { beginInsertions, insertVectors } from "./graph_build";
 import { arrange } from "./graph_order";
 import { BEAM_MAX } from "./graph_search";
 import { beginState, checkState, graphBytes, graphInserted, sealGraph, STATE_MAGIC } from "./graph_section";
+import { countMisses } from "./graph_trial";
 import { inverseDocumentFrequency, naturalLogarithm } from "./logarithm";
 import {
   checkedSection,
@@ -37,6 +38,7 @@ import {
   partSectionBytes as sectionBytesInPart,
   partText,
   partVectorOfDocument,
+  partVectorSteps,
   partWordNorms,
 } from "./parts";
 import { checksum } from "./section";
@@ -310,6 +312,9 @@ export function codesBytes(codes: usize): u32 {
 /** Proves residuals whole and puts them in the graph's order. */
 export { arrangeResiduals as residualsArrange };
 
+/** What the graph of arranged sections does not find. */
+export { countMisses as graphMisses };
+
 // --- Parts ----------------------------------------------------------------------------------
 
 export { partReserve, partPlaceColumn, partPlaceSection, partCheck, partDrop, partRowOfDocument, partRowTimes };
@@ -440,7 +445,9 @@ export function scoreVector(part: usize, vector: usize, document: u32, out: usiz
 }
 
 function select(part: usize): void {
-  selectVectors(partCodes(part), partResiduals(part), partGraph(part), partVectorOfDocument(part), partDocuments(part));
+  const steps = partVectorSteps(part);
+  const inverse = partVectorOfDocument(part);
+  selectVectors(partCodes(part), partResiduals(part), partGraph(part), steps, inverse, partDocuments(part));
 }
 
 /** Writes the ids of keys to one array, their scores to another. */

@@ -3,7 +3,7 @@
  *
  *   0 documents u32 · 4 rows u32 · 8 columns u32 · 12 row of document u32 · 16 row times u32 · 20 vector of document u32,
  *   or 0 · 24 first free byte of the columns u32 · 28 their end u32 · 32 first free byte of the sections u32 · 36 end of
- *   part u32 · 40 word norms u32 · 44 question norms u32, 0 when there are no questions
+ *   part u32 · 40 word norms u32 · 44 question norms u32, 0 when there are no questions · 48 steps of vectors u32, or 0
  *   64 …   a section (SECTION_…): offset u32, 0 when there is none · bytes u32
  *   128 …  a column: offset u32 · bytes a code u32
  *
@@ -11,13 +11,14 @@
  * them whole, but for the postings of each term. Only then may a part be searched.
  */
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
-import { checkGraph, GRAPH_MAGIC } from "./graph_section";
+import { measureSteps, stepsBytes } from "./graph_probe";
+import { checkGraph, GRAPH_MAGIC, graphGreatestScale } from "./graph_section";
 import { normsBytes, normsForget } from "./norms";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
 import { checkPieces, checkPostingsSection, checkText } from "./text_check";
 import { textMarks, textMarksBytes, textQuestionLengthBytes } from "./text_section";
-import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorCount, vectorLayout } from "./vector_section";
+import { checkCodes, checkResiduals, inverseOf, LAYOUT_ROWS, vectorCodes, vectorCount, vectorLayout } from "./vector_section";
 
 const DOCUMENTS: usize = 0;
 const ROWS: usize = 4;
@@ -31,6 +32,7 @@ const SECTIONS_FREE: usize = 32;
 const END: usize = 36;
 const WORD_NORMS: usize = 40;
 const QUESTION_NORMS: usize = 44;
+const VECTOR_STEPS: usize = 48;
 const SECTIONS: usize = 64;
 const RECORD_BYTES: u64 = 128;
 const SLOT_SHIFT: usize = 3;
@@ -109,6 +111,12 @@ export function partVectorOfDocument(part: usize): usize {
   return <usize>load<u32>(part, VECTOR_OF_DOCUMENT);
 }
 
+/** Of vectors with a graph: what `measureSteps` of graph_probe.ts wrote. */
+@inline
+export function partVectorSteps(part: usize): usize {
+  return <usize>load<u32>(part, VECTOR_STEPS);
+}
+
 @inline
 export function partRowOfDocument(part: usize): usize {
   return <usize>load<u32>(part, ROW_OF_DOCUMENT);
@@ -151,7 +159,9 @@ export function partBytes(
   const documentBytes = aligned((<u64>documents) << 2);
   const perRow = documentBytes + aligned((<u64>rows) << 3) + aligned(columnBytes);
   const norms = aligned(normsBytes(documents)) << <u64>hasQuestions;
-  return fixed + perRow + norms + sectionBytes + (hasGraph ? documentBytes : 0);
+  // A document has one vector at most.
+  const ofGraph = hasGraph ? documentBytes + aligned(stepsBytes(documents)) : 0;
+  return fixed + perRow + norms + sectionBytes + ofGraph;
 }
 
 /** Answers the part, or CAPACITY. The arguments of `partBytes`. */
@@ -178,6 +188,8 @@ export function partReserve(
   if (hasGraph) {
     store<u32>(part, <u32>at, VECTOR_OF_DOCUMENT);
     at += <usize>aligned((<u64>documents) << 2);
+    store<u32>(part, <u32>at, VECTOR_STEPS);
+    at += <usize>aligned(stepsBytes(documents));
   }
   store<u32>(part, <u32>at, WORD_NORMS);
   at += <usize>aligned(normsBytes(documents));
@@ -244,8 +256,7 @@ export function partCheck(part: usize): i32 {
   const residuals = checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
   if (residuals != OK || partGraph(part) == 0) return residuals;
   checkedSection = SECTION_GRAPH;
-  const vectors = vectorCount(partCodes(part));
-  return checkGraph(partGraph(part), sectionBytes(part, SECTION_GRAPH), partCodes(part), vectors, GRAPH_MAGIC);
+  return checkLinks(part);
 }
 
 function checkTexts(part: usize): i32 {
@@ -273,6 +284,14 @@ function checkVectors(part: usize): i32 {
   const inverse = partVectorOfDocument(part);
   if ((inverse != 0) != (vectorLayout(codes) == LAYOUT_ROWS)) return BAD_LENGTH;
   return inverse == 0 || inverseOf(codes, inverse, partDocuments(part)) ? OK : BAD_ORDER;
+}
+
+function checkLinks(part: usize): i32 {
+  const codes = partCodes(part);
+  const graph = partGraph(part);
+  const status = checkGraph(graph, sectionBytes(part, SECTION_GRAPH), codes, vectorCount(codes), GRAPH_MAGIC);
+  if (status == OK) measureSteps(codes, vectorCodes(codes), graphGreatestScale(graph), partVectorSteps(part));
+  return status;
 }
 
 function checkRows(part: usize): i32 {

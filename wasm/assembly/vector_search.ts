@@ -28,6 +28,8 @@ let codes: usize = 0;
 let residuals: usize = 0;
 /** 0 when there is none. */
 let graph: usize = 0;
+/** Of vectors with a graph: their steps (graph_probe.ts). */
+let steps: usize = 0;
 /** Of vectors in rows: u32 a document, one more than its vector, or 0. */
 let inverse: usize = 0;
 let documents: u32 = 0;
@@ -36,12 +38,14 @@ export function selectVectors(
   codesAt: usize,
   residualsAt: usize,
   graphAt: usize,
+  stepsAt: usize,
   inverseAt: usize,
   documentCount: u32,
 ): void {
   codes = codesAt;
   residuals = residualsAt;
   graph = graphAt;
+  steps = stepsAt;
   inverse = inverseAt;
   documents = documentCount;
 }
@@ -77,7 +81,7 @@ function offerBest(vector: usize, asked: usize, most: u32, beam: u32, out: usize
   const matches = count == documents ? 0 : asked;
   if (graph != 0 && beam > 0) {
     heapBegin(out, most);
-    const found = searchGraph(codes, residuals, graph, matches, share, beam, most);
+    const found = searchGraph(codes, residuals, graph, steps, matches, share, beam, most);
     if (found != 0) {
       nodesVisited = nodesScored;
       return min(found, 0);
