@@ -216,7 +216,8 @@ function gatherCandidates(from: u32, to: u32, matches: usize, least: f64): void 
     if (lanes == 0) continue;
     for (let bits = lanes; bits != 0; bits &= bits - 1) {
       const document = first + ctz<u32>(bits);
-      if (document < to && hasBit(matches, document)) store<u32>(candidates + (<usize>(candidateCount++) << 2), document);
+      if (document >= to || (matches != 0 && !hasBit(matches, document))) continue;
+      store<u32>(candidates + (<usize>(candidateCount++) << 2), document);
     }
   }
 }

@@ -30,7 +30,7 @@ export function textSearchBytes(documents: u32): u64 {
 
 /**
  * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
- * fit. `matches` is a bitset over documents. By the parameters that were set in bm25.ts.
+ * fit. `matches` is a bitset over documents, or 0 for all. By the parameters that were set in bm25.ts.
  */
 export function textSearch(
   text: usize,
@@ -88,6 +88,7 @@ function normsOfField(text: usize, field: u32, wordNorms: usize, questionNorms: 
 
 /** `from` is a multiple of 128. */
 function hasMatch(matches: usize, from: u32, to: u32): bool {
+  if (matches == 0) return true;
   const end = matches + ((<usize>(to + 127) >> 7) << 4);
   for (let at = matches + (from >> 3); at < end; at += 16) if (v128.any_true(v128.load(at))) return true;
   return false;

@@ -240,7 +240,8 @@ function select(from: u32, to: u32, matches: usize): void {
 }
 
 function offer(first: u32, at: usize, matches: usize, threshold: f32): f32 {
-  let bits = (above(at, threshold) | (above(at + 64, threshold) << 16)) & load<u32>(matches + (first >> 3));
+  let bits = above(at, threshold) | (above(at + 64, threshold) << 16);
+  if (matches != 0) bits &= load<u32>(matches + (first >> 3));
   while (bits != 0) {
     const index = ctz<u32>(bits);
     bits &= bits - 1;

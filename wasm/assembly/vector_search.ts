@@ -56,7 +56,7 @@ export let nodesVisited: u32 = 0;
 
 /**
  * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many. `matches` is a bitset over
- * documents; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
  * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
 export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
@@ -69,12 +69,9 @@ export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u
   return most > 0 ? heapSort() : 0;
 }
 
-function offerBest(vector: usize, asked: usize, most: u32, beam: u32, out: usize): i32 {
+function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
   if (!beginQuery(codes, vector)) return CAPACITY;
-  const count = bitsCount(asked, <usize>bitsetBytes(documents));
-  const share = <f64>count / <f64>documents;
-  // From here on 0 stands for all documents.
-  const matches = count == documents ? 0 : asked;
+  const share = matches == 0 ? 1 : <f64>bitsCount(matches, <usize>bitsetBytes(documents)) / <f64>documents;
   if (graph != 0 && beam > 0) {
     heapBegin(out, most);
     const found = searchGraph(codes, residuals, graph, matches, share, beam, most);
