@@ -31,10 +31,8 @@ import {
   WEIGHT,
 } from "./postings";
 import { readVarint, varintEnd } from "./varint";
-import { heapIsFull, heapOffer, heapWorstScore, keyOf } from "./top_k";
+import { offerLanes, STRIDE } from "./top_lanes";
 
-/** Documents that one step of the selection looks at. */
-const STRIDE: u32 = 32;
 /** Unpacked blocks that the cursors share: with more cursors a block may be unpacked once more. A power of two. */
 export const DECODED_COUNT: u32 = 16;
 
@@ -84,7 +82,8 @@ export function searchWindow(from: u32, to: u32, matches: usize): void {
   let touched = false;
   windowClear(from, to);
   for (let i: u32 = 0; i < cursorCount; i++) if (addPostings(cursorAt(i), from, to)) touched = true;
-  if (touched) select(from, to, matches);
+  // Sums behind the last document are zero.
+  if (touched) offerLanes(sums, to - from, from, matches == 0 ? 0 : matches + (from >> 3), 0);
 }
 
 // --- Sums -----------------------------------------------------------------------------------
@@ -218,46 +217,4 @@ function addTail(cursor: usize, from: u32, to: u32): bool {
   store<u32>(cursor, document, BEFORE);
   store<u32>(cursor, tf, TAIL_TF);
   return touched;
-}
-
-// --- Selection ------------------------------------------------------------------------------
-
-/**
- * Offers the matches of the window. STRIDE documents at a time: only where one beats the worst of a full heap are they
- * looked at. Sums behind the last document are zero.
- */
-function select(from: u32, to: u32, matches: usize): void {
-  let threshold: f32 = heapIsFull() ? heapWorstScore() : 0;
-  let at = sums;
-  for (let first = from; first < to; first += STRIDE, at += 4 * STRIDE) {
-    const a = f32x4.pmax(v128.load(at), v128.load(at, 16));
-    const b = f32x4.pmax(v128.load(at, 32), v128.load(at, 48));
-    const c = f32x4.pmax(v128.load(at, 64), v128.load(at, 80));
-    const d = f32x4.pmax(v128.load(at, 96), v128.load(at, 112));
-    const most = f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d));
-    if (v128.any_true(f32x4.gt(most, f32x4.splat(threshold)))) threshold = offer(first, at, matches, threshold);
-  }
-}
-
-function offer(first: u32, at: usize, matches: usize, threshold: f32): f32 {
-  let bits = above(at, threshold) | (above(at + 64, threshold) << 16);
-  if (matches != 0) bits &= load<u32>(matches + (first >> 3));
-  while (bits != 0) {
-    const index = ctz<u32>(bits);
-    bits &= bits - 1;
-    const score = load<f32>(at + ((<usize>index) << 2));
-    if (!(score > threshold)) continue;
-    heapOffer(keyOf(score, first + index));
-    if (heapIsFull()) threshold = heapWorstScore();
-  }
-  return threshold;
-}
-
-/** A bit for each of sixteen sums. */
-@inline
-function above(at: usize, threshold: f32): u32 {
-  const bound = f32x4.splat(threshold);
-  const low = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at), bound), f32x4.gt(v128.load(at, 16), bound));
-  const high = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at, 32), bound), f32x4.gt(v128.load(at, 48), bound));
-  return i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
 }
