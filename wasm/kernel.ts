@@ -62,8 +62,7 @@ function analyze(instance: KernelInstance, text: string): readonly QueryTerm[] {
   const room = utf8Room(text);
   const at = instance.take(room);
   const bytes = instance.putText(at, text, room);
-  expectRoom(kernel.textBegin(1) === 0 && kernel.textAdd(0, at, bytes) === 0);
-  const terms = kernel.textTermsOf();
+  const terms = kernel.termsOf(at, bytes);
   expectRoom(terms !== 0);
   return readTerms(instance, terms);
 }

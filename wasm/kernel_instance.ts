@@ -26,7 +26,6 @@ export interface KernelExports {
   init(bytesMax: number): void;
   clear(): void;
   free(): number;
-  mark(): number;
   release(mark: number): void;
   take(bytes: number): number;
 
@@ -38,7 +37,7 @@ export interface KernelExports {
   textBytes(): number;
   postingsAt(): number;
   postingsBytes(): number;
-  textTermsOf(): number;
+  termsOf(at: number, bytes: number): number;
   textCheck(text: number, bytes: number): number;
   postingsPlaces(text: number, terms: number, count: number, out: number): void;
   countWords(at: number, bytes: number): number;
@@ -125,7 +124,6 @@ export interface KernelExports {
   searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;
   vectorsVisited(): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
-  unpackKeys(keys: number, count: number, ids: number, scores: number): void;
   fusionBegin(at: number, table: number, slots: number): void;
   fusionAdd(keys: number, count: number, weight: number, k: number): void;
   fusionEnd(limit: number): number;
@@ -198,6 +196,8 @@ export function createKernelInstance(
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const kernel = instance.exports as KernelExports & WebAssembly.Exports;
   let current = viewsOf(memory.buffer);
+  /** The first offset taken in the current frame; 0 before that. What the kernel hands out ascends. */
+  let frameBegin = 0;
   /** Growth detaches the views before it, which leaves them without length. */
   const views = (): Views => {
     if (current.u8.length === 0) current = viewsOf(memory.buffer);
@@ -212,14 +212,17 @@ export function createKernelInstance(
       const at = bytes > bytesMax ? 0 : kernel.take(bytes);
       if (at === 0)
         throw new KernelCapacityError(`the kernel has no room for ${bytes} bytes; ${kernel.free()} are left`);
+      if (frameBegin === 0) frameBegin = at;
       return at;
     },
     frame(body) {
-      const mark = kernel.mark();
+      const outer = frameBegin;
+      frameBegin = 0;
       try {
         return body();
       } finally {
-        kernel.release(mark);
+        if (frameBegin !== 0) kernel.release(frameBegin);
+        frameBegin = outer;
       }
     },
     putBytes: (at, bytes) => views().u8.set(bytes, at),

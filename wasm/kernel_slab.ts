@@ -23,7 +23,8 @@ import { putTerm, putTerms, termRoom } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
 import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
 
-const KEY_BYTES = 8;
+/** Document u32 · score f32. */
+const FOUND_BYTES = 8;
 const STATISTICS_BYTES = 32;
 const EXPLANATION_BYTES = 12;
 const TERM_HEAD_BYTES = 8;
@@ -94,12 +95,16 @@ function u64At(u32: Uint32Array, at: number): number {
   return (u32[(at + 4) >> 2] ?? 0) * 2 ** 32 + (u32[at >> 2] ?? 0);
 }
 
-function readRanked(instance: KernelInstance, keys: number, count: number): Ranked {
+function readRanked(instance: KernelInstance, found: number, count: number): Ranked {
   if (count < 0) throw new Error(`a search ${statusText(count)}`);
-  const documents = instance.take(count * KEY_BYTES);
-  const scores = documents + count * Uint32Array.BYTES_PER_ELEMENT;
-  instance.kernel.unpackKeys(keys, count, documents, scores);
-  return { documents: instance.u32(documents, count), scores: instance.f32(scores, count) };
+  const { u32, f32 } = instance.views();
+  const documents = new Uint32Array(count);
+  const scores = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    documents[i] = u32[(found + i * FOUND_BYTES) >> 2] ?? 0;
+    scores[i] = f32[(found + i * FOUND_BYTES + 4) >> 2] ?? 0;
+  }
+  return { documents, scores };
 }
 
 // --- Text -----------------------------------------------------------------------------------
@@ -150,12 +155,12 @@ function searchText(
   limit: number,
 ): Ranked {
   const { terms } = parameters;
-  const keys = instance.take(limit * KEY_BYTES);
+  const out = instance.take(limit * FOUND_BYTES);
   const at = putTerms(instance, terms);
   setParameters(instance, parameters);
-  const found = instance.kernel.searchText(part, at, terms.length, matches, limit, keys);
+  const found = instance.kernel.searchText(part, at, terms.length, matches, limit, out);
   expectRead(found);
-  return readRanked(instance, keys, found);
+  return readRanked(instance, out, found);
 }
 
 function setParameters({ kernel }: KernelInstance, parameters: TextParameters): void {
@@ -234,10 +239,15 @@ function searchVectors(
   limit: number,
   beam: number | null,
 ): RankedVectors {
-  const keys = instance.take(limit * KEY_BYTES);
+  const out = instance.take(limit * FOUND_BYTES);
   const size = beam === null ? 0 : Math.max(beam, limit);
-  const found = instance.kernel.searchVectors(part, query, matches, limit, size, keys);
-  return { ...readRanked(instance, keys, found), visited: instance.kernel.vectorsVisited() };
+  const { documents, scores } = readRanked(
+    instance,
+    out,
+    instance.kernel.searchVectors(part, query, matches, limit, size, out),
+  );
+  // Only a walk has nodes to count.
+  return { documents, scores, visited: size === 0 ? 0 : instance.kernel.vectorsVisited() };
 }
 
 function scoreVector(instance: KernelInstance, { part }: HeldPart, query: number, document: number): number | null {

@@ -18,7 +18,7 @@ import {
   textQuestionLengths,
 } from "./text_section";
 import { cursorCount, decodedOf, nextCursor, searchWindow, windowBegin, windowBytes } from "./text_window";
-import { heapBegin, heapIsFull, heapSort } from "./top_k";
+import { heapBegin, heapIsFull, heapEnd } from "./top_k";
 
 /** Below it the sums of all documents cost less than asking windows what they can hold: one window is the whole part. */
 const PRUNED_DOCUMENTS_MIN: u32 = 32_768;
@@ -62,7 +62,7 @@ export function textSearch(
     else searchWindow(from, to, matches);
   }
   arenaRelease(mark);
-  return heapSort();
+  return heapEnd();
 }
 
 /** A cursor for the term that was looked up. */

@@ -93,13 +93,19 @@ function replaceRoot(key: u64, count: u32): void {
   setKey(index, key);
 }
 
-/** Puts the keys in descending order, in place. Answers how many there are. */
-export function heapSort(): u32 {
+/** Turns the keys into the answer, in place, best first: id u32 · score f32. Answers how many there are. */
+export function heapEnd(): u32 {
   for (let end = heapCount; end > 1; end--) {
     const worst = keyAt(0);
     const last = keyAt(end - 1);
     replaceRoot(last, end - 1);
     setKey(end - 1, worst);
+  }
+  for (let i: u32 = 0; i < heapCount; i++) {
+    const at = heap + ((<usize>i) << 3);
+    const key = load<u64>(at);
+    store<u32>(at, idOfKey(key));
+    store<f32>(at, scoreOfKey(key), 4);
   }
   return heapCount;
 }

@@ -7,7 +7,7 @@ import { bitsetBytes } from "./text_section";
 import { bitsCount, bitsGather, setBit } from "./bitset";
 import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
 import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
-import { heapBegin, heapSort } from "./top_k";
+import { heapBegin, heapEnd } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
 import { CHOSEN_PER_ACCEPTED, READ_ALL_SHARE, scan, scanBytes } from "./vector_scan";
 import {
@@ -66,7 +66,7 @@ export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u
   const status = most > 0 ? offerBest(vector, matches, most, beam, out) : 0;
   arenaRelease(mark);
   if (status < 0) return status;
-  return most > 0 ? heapSort() : 0;
+  return most > 0 ? heapEnd() : 0;
 }
 
 function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
