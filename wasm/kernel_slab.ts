@@ -270,14 +270,13 @@ function fuse(
   const entries = instance.take(keyCount * FUSION_ENTRY_BYTES);
   const slots = fusionSlots(keyCount);
   kernel.fusionBegin(entries, instance.take(slots * Uint16Array.BYTES_PER_ELEMENT), slots);
+  let at = instance.take(keyCount * Uint32Array.BYTES_PER_ELEMENT);
   for (const { keys, weight } of legs) {
     const units = weight * WEIGHT_UNITS;
     if (!Number.isInteger(units) || units < 0 || units >= 2 ** 32) throw new Error(`a fusion weight of ${weight}`);
-    instance.frame(() => {
-      const at = instance.take(keys.byteLength);
-      instance.putU32(at, keys);
-      kernel.fusionAdd(at, keys.length, units, k);
-    });
+    instance.putU32(at, keys);
+    kernel.fusionAdd(at, keys.length, units, k);
+    at += keys.byteLength;
   }
   return readFused(instance, entries, kernel.fusionEnd(limit));
 }
