@@ -4,7 +4,7 @@
  */
 import { arenaMark, arenaRelease } from "./arena";
 import { averageLength, averageQuestionLength, b, k1, lookUp, TERM_SHIFT, termField, termWeight } from "./bm25";
-import { normsFor } from "./norms";
+import { normsBegin } from "./norms";
 import { cursorBegin, NORMS, TAIL_BOUND, WEIGHT } from "./postings";
 import { prunedBegin, prunedBytes, searchPruned, tailRatio, WINDOW } from "./pruning";
 import { CAPACITY } from "./status";
@@ -76,14 +76,15 @@ function beginTerm(text: usize, term: usize, wordNorms: usize, questionNorms: us
   store<f32>(cursor, tailRatio(norms, foundTfMost, foundLengthLeast), TAIL_BOUND);
 }
 
-/** f32 a document; 0 for whole tokens, whose norm is k1. */
+/** Of norms.ts; 0 for whole tokens, whose norm is k1. */
 function normsOfField(text: usize, field: u32, wordNorms: usize, questionNorms: usize): usize {
   if (field == FIELD_WHOLE) return 0;
-  const documents = textDocuments(text);
-  if (field == FIELD_WORD)
-    return normsFor(wordNorms, textLengths(text), textLengthBytes(text), documents, k1, b, averageLength);
-  const lengthBytes = textQuestionLengthBytes(text);
-  return normsFor(questionNorms, textQuestionLengths(text), lengthBytes, documents, k1, b, averageQuestionLength);
+  if (field == FIELD_WORD) {
+    normsBegin(wordNorms, textLengths(text), textLengthBytes(text), k1, b, averageLength);
+    return wordNorms;
+  }
+  normsBegin(questionNorms, textQuestionLengths(text), textQuestionLengthBytes(text), k1, b, averageQuestionLength);
+  return questionNorms;
 }
 
 /** `from` is a multiple of 128. */

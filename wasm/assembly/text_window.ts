@@ -7,6 +7,7 @@
  */
 import { arenaTake } from "./arena";
 import { contribution, k1 } from "./bm25";
+import { isLong, normOfDocument, normOfLength, normPlace, normsLengthBytes, normsLengths } from "./norms";
 import { BLOCK, BLOCK_BYTES } from "./packed";
 import {
   BEFORE,
@@ -30,6 +31,7 @@ import {
   TAIL_TF,
   WEIGHT,
 } from "./postings";
+import { lengthAt } from "./text_section";
 import { readVarint, varintEnd } from "./varint";
 import { offerLanes, STRIDE } from "./top_lanes";
 
@@ -114,40 +116,66 @@ export function addPostings(cursor: usize, from: u32, to: u32): bool {
   return addTail(cursor, from, to) || touched;
 }
 
-/**
- * A block that lies in the window whole: four postings at a time, one of each lane, whose sums and norms are found from
- * what the lane's documents count from.
- */
+/** A block that lies in the window whole. */
 function addBlock(cursor: usize, from: u32): void {
   const decoded = blockDecode(cursor);
   blockDecodeTfs(cursor, decoded);
-  const counts = decodedCounts(decoded);
   const norms = <usize>load<u32>(cursor, NORMS);
-  const weight = f32x4.splat(load<f32>(cursor, WEIGHT));
-  const sums0 = sumAt(decodedStart(decoded, 0) - from);
-  const sums1 = sumAt(decodedStart(decoded, 1) - from);
-  const sums2 = sumAt(decodedStart(decoded, 2) - from);
-  const sums3 = sumAt(decodedStart(decoded, 3) - from);
-  // Of a lane, norms lie as far behind its sums.
-  const toNorms = norms + ((<usize>from) << 2) - sums;
+  const weight = load<f32>(cursor, WEIGHT);
+  switch (norms == 0 ? 0 : normsLengthBytes(norms)) {
+    case 0:
+      return addRows(decoded, from, weight, norms, 0);
+    case 1:
+      return addRows(decoded, from, weight, norms, 1);
+    case 2:
+      return addRows(decoded, from, weight, norms, 2);
+    default:
+      return addRows(decoded, from, weight, norms, 4);
+  }
+}
+
+/**
+ * Four postings at a time, one of each lane, whose places in the window are found from what the lane's documents count
+ * from. `lengthBytes`: a constant, 0 for whole tokens.
+ */
+@inline
+function addRows(decoded: usize, from: u32, weight: f32, norms: usize, lengthBytes: u32): void {
+  const counts = decodedCounts(decoded);
+  const weights = f32x4.splat(weight);
+  const start0 = decodedStart(decoded, 0) - from;
+  const start1 = decodedStart(decoded, 1) - from;
+  const start2 = decodedStart(decoded, 2) - from;
+  const start3 = decodedStart(decoded, 3) - from;
+  const lengths = lengthBytes == 0 ? 0 : normsLengths(norms) + <usize>(from * lengthBytes);
   let norm = f32x4.splat(<f32>k1);
   for (let row: usize = 0; row < BLOCK_BYTES; row += 16) {
-    const at0 = sums0 + ((<usize>load<u32>(decoded + row)) << 2);
-    const at1 = sums1 + ((<usize>load<u32>(decoded + row, 4)) << 2);
-    const at2 = sums2 + ((<usize>load<u32>(decoded + row, 8)) << 2);
-    const at3 = sums3 + ((<usize>load<u32>(decoded + row, 12)) << 2);
+    const place0 = start0 + load<u32>(decoded + row);
+    const place1 = start1 + load<u32>(decoded + row, 4);
+    const place2 = start2 + load<u32>(decoded + row, 8);
+    const place3 = start3 + load<u32>(decoded + row, 12);
     const tf = v128.load(counts + row);
-    if (norms != 0) {
-      norm = v128.load32_zero(at0 + toNorms);
-      norm = v128.load_lane<u32>(at1 + toNorms, norm, 1);
-      norm = v128.load_lane<u32>(at2 + toNorms, norm, 2);
-      norm = v128.load_lane<u32>(at3 + toNorms, norm, 3);
+    if (lengthBytes != 0) {
+      const length0 = lengthAt(lengths, lengthBytes, place0);
+      const length1 = lengthAt(lengths, lengthBytes, place1);
+      const length2 = lengthAt(lengths, lengthBytes, place2);
+      const length3 = lengthAt(lengths, lengthBytes, place3);
+      if (lengthBytes > 1 && isLong(length0 | length1 | length2 | length3)) {
+        norm = f32x4.splat(normOfLength(norms, length0));
+        norm = f32x4.replace_lane(norm, 1, normOfLength(norms, length1));
+        norm = f32x4.replace_lane(norm, 2, normOfLength(norms, length2));
+        norm = f32x4.replace_lane(norm, 3, normOfLength(norms, length3));
+      } else {
+        norm = v128.load32_zero(normPlace(norms, length0));
+        norm = v128.load_lane<u32>(normPlace(norms, length1), norm, 1);
+        norm = v128.load_lane<u32>(normPlace(norms, length2), norm, 2);
+        norm = v128.load_lane<u32>(normPlace(norms, length3), norm, 3);
+      }
     }
-    const added = f32x4.mul(weight, f32x4.div(tf, f32x4.add(tf, norm)));
-    addTo(at0, f32x4.extract_lane(added, 0));
-    addTo(at1, f32x4.extract_lane(added, 1));
-    addTo(at2, f32x4.extract_lane(added, 2));
-    addTo(at3, f32x4.extract_lane(added, 3));
+    const added = f32x4.mul(weights, f32x4.div(tf, f32x4.add(tf, norm)));
+    addTo(sumAt(place0), f32x4.extract_lane(added, 0));
+    addTo(sumAt(place1), f32x4.extract_lane(added, 1));
+    addTo(sumAt(place2), f32x4.extract_lane(added, 2));
+    addTo(sumAt(place3), f32x4.extract_lane(added, 3));
   }
 }
 
@@ -158,7 +186,7 @@ function addTo(at: usize, added: f32): void {
 
 @inline
 export function normAt(norms: usize, document: u32): f32 {
-  return norms == 0 ? <f32>k1 : load<f32>(norms + ((<usize>document) << 2));
+  return norms == 0 ? <f32>k1 : normOfDocument(norms, document);
 }
 
 /** The part of a block that lies in the window, one posting at a time: there may be few. */
