@@ -18,7 +18,7 @@ import {
   textQuestionLengths,
 } from "./text_section";
 import { cursorCount, decodedOf, nextCursor, searchWindow, windowBegin, windowBytes } from "./text_window";
-import { heapBegin, heapIsFull, heapEnd } from "./top_k";
+import { heapBegin, heapEnd, heapIsFull } from "./top_k";
 
 /** Below it the sums of all documents cost less than asking windows what they can hold: one window is the whole part. */
 const PRUNED_DOCUMENTS_MIN: u32 = 32_768;
@@ -29,7 +29,7 @@ export function textSearchBytes(documents: u32): u64 {
 }
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
+ * Writes to `out` at most `limit` hits of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
  * fit. `matches` is a bitset over documents, or 0 for all. By the parameters that were set in bm25.ts.
  */
 export function textSearch(

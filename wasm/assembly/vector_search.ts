@@ -55,8 +55,8 @@ export function vectorSearchBytes(vectors: u32, hasGraph: bool): u64 {
 export let nodesVisited: u32 = 0;
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many. `matches` is a bitset over
- * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * Writes to `out` at most `limit` hits of top_k.ts, best first, and answers how many. `matches` is a bitset over
+ * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` of 8 bytes.
  * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
 export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
