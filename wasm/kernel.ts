@@ -5,16 +5,19 @@
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";
 import { graphSections, graphStep } from "./graph_building.ts";
-import { createKernelInstance, KernelCapacityError, type KernelInstance, statusText } from "./kernel_instance.ts";
+import {
+  createKernelInstance,
+  KernelCapacityError,
+  type KernelInstance,
+  statusText,
+  utf8Room,
+} from "./kernel_instance.ts";
 import { postingsPlaces } from "./postings_pieces.ts";
 import { FIELD_BYTES } from "./query_terms.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
 const ANALYZER = "en-1";
 const INITIAL_BYTES = 1024 * 1024;
-/** A text this short is given room for its worst case; longer ones are measured first. */
-const UNMEASURED_CHARACTERS_MAX = 65_536;
-const UTF8_BYTES_PER_UNIT_MAX = 3;
 const METRIC_CODES: Readonly<Record<Metric, number>> = { cosine: 0, dot: 1, l2: 2 };
 const TERM_HEAD_BYTES = 8;
 const ROW_PADDING_BYTES_MAX = 3;
@@ -59,23 +62,21 @@ function analyze(instance: KernelInstance, text: string): readonly QueryTerm[] {
   const room = utf8Room(text);
   const at = instance.take(room);
   const bytes = instance.putText(at, text, room);
-  expectRoom(kernel.textBegin(1) === 0 && kernel.textAdd(0, at, bytes) === 0);
-  const terms = kernel.textTermsOf();
+  const terms = kernel.termsOf(at, bytes);
   expectRoom(terms !== 0);
   return readTerms(instance, terms);
 }
 
 function readTerms(instance: KernelInstance, at: number): readonly QueryTerm[] {
-  const decoder = new TextDecoder();
+  const { u8, u32 } = instance.views();
   const terms: QueryTerm[] = [];
   let next = at + 4;
-  for (let left = instance.view(at, 4).getUint32(0, true); left > 0; left--) {
-    const head = instance.view(next, TERM_HEAD_BYTES + 1);
-    const bytes = head.getUint32(0, true);
+  for (let left = u32[at >> 2] ?? 0; left > 0; left--) {
+    const bytes = u32[next >> 2] ?? 0;
     terms.push({
-      field: head.getUint8(TERM_HEAD_BYTES) === FIELD_BYTES.word ? "word" : "whole",
-      term: decoder.decode(instance.bytes(next + TERM_HEAD_BYTES + 1, bytes - 1)),
-      count: head.getUint32(4, true),
+      field: u8[next + TERM_HEAD_BYTES] === FIELD_BYTES.word ? "word" : "whole",
+      term: instance.text(next + TERM_HEAD_BYTES + 1, bytes - 1),
+      count: u32[(next + 4) >> 2] ?? 0,
     });
     next += TERM_HEAD_BYTES + Math.ceil(bytes / 4) * 4;
   }
@@ -109,18 +110,6 @@ function textSections(
     text: instance.bytes(kernel.textAt(), kernel.textBytes()),
     postings: instance.bytes(kernel.postingsAt(), kernel.postingsBytes()),
   };
-}
-
-/** At least the bytes of `text` as UTF-8. */
-function utf8Room(text: string): number {
-  if (text.length <= UNMEASURED_CHARACTERS_MAX) return text.length * UTF8_BYTES_PER_UNIT_MAX;
-  let bytes = 0;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // Each half of a surrogate pair counts two of its four bytes, a lone one is written as three.
-    bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
-  }
-  return bytes;
 }
 
 function expectRoom(fits: boolean): void {
@@ -246,14 +235,11 @@ function putSections(
   instance.putBytes(at.residuals, residuals);
   const status = instance.kernel.vectorsCheck(at.codes, codes.length, at.residuals, residuals.length);
   if (status !== 0) throw new Error(`vectors to take over, whose section ${statusText(status)}`);
-  const head = instance.view(at.codes, CODES_HEAD_BYTES);
-  const found = {
-    dimensions: head.getUint32(CODES_DIMENSIONS_AT, true),
-    metric: head.getUint32(CODES_METRIC_AT, true),
-  };
+  const head = instance.u32(at.codes, CODES_HEAD_BYTES / Uint32Array.BYTES_PER_ELEMENT);
+  const found = { dimensions: head[CODES_DIMENSIONS_AT >> 2], metric: head[CODES_METRIC_AT >> 2] };
   if (found.dimensions !== dimensions || found.metric !== METRIC_CODES[metric])
     throw new Error(`vectors to take over of ${found.dimensions} dimensions and another metric`);
-  return { ...at, documents: head.getUint32(CODES_DOCUMENTS_AT, true) };
+  return { ...at, documents: head[CODES_DOCUMENTS_AT >> 2] ?? 0 };
 }
 
 function hasDirection(vector: Float32Array, dimensions: number, metric: Metric): boolean {

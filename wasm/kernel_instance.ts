@@ -26,7 +26,6 @@ export interface KernelExports {
   init(bytesMax: number): void;
   clear(): void;
   free(): number;
-  mark(): number;
   release(mark: number): void;
   take(bytes: number): number;
 
@@ -38,7 +37,7 @@ export interface KernelExports {
   textBytes(): number;
   postingsAt(): number;
   postingsBytes(): number;
-  textTermsOf(): number;
+  termsOf(at: number, bytes: number): number;
   textCheck(text: number, bytes: number): number;
   postingsPlaces(text: number, terms: number, count: number, out: number): void;
   countWords(at: number, bytes: number): number;
@@ -133,7 +132,6 @@ export interface KernelExports {
   searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;
   vectorsVisited(): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
-  unpackKeys(keys: number, count: number, ids: number, scores: number): void;
   fusionBegin(at: number, table: number, slots: number): void;
   fusionAdd(keys: number, count: number, weight: number, k: number): void;
   fusionEnd(limit: number): number;
@@ -145,9 +143,7 @@ export class KernelCapacityError extends Error {
   override readonly name = "KernelCapacityError";
 }
 
-/** Views of a memory as it is now. */
-interface Views {
-  readonly buffer: ArrayBuffer;
+export interface Views {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
@@ -157,7 +153,6 @@ interface Views {
 
 function viewsOf(buffer: ArrayBuffer): Views {
   return {
-    buffer,
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),
     u32: new Uint32Array(buffer),
@@ -179,15 +174,25 @@ export interface KernelInstance {
   putU32(at: number, values: Uint32Array): void;
   putF32(at: number, values: Float32Array): void;
   putF64(at: number, values: Float64Array): void;
+  /** The whole memory as it is now: the next call of the kernel may grow it, and detach them. */
+  views(): Views;
   /** UTF-8 of `text`, which has room up to `bytesMax`. Answers its bytes. */
   putText(at: number, text: string, bytesMax: number): number;
   bytes(at: number, length: number): Uint8Array;
   u32(at: number, count: number): Uint32Array;
   f32(at: number, count: number): Float32Array;
-  view(at: number, length: number): DataView;
+  /** Of UTF-8. */
+  text(at: number, length: number): string;
 }
 
+/**
+ * Up to so many characters, ASCII is copied in and out by our own loops: the platform's coders take as long to call, and
+ * many times longer when other work has thrown them out of the processor's caches.
+ */
+const SHORT_TEXT_CHARACTERS_MAX = 128;
+const ASCII_END = 0x80;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** The memory starts at `initialBytes`, or what the module needs if more, and never exceeds `bytesMax`. */
 export function createKernelInstance(
@@ -199,9 +204,11 @@ export function createKernelInstance(
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const kernel = instance.exports as KernelExports & WebAssembly.Exports;
   let current = viewsOf(memory.buffer);
-  /** Growth detaches the views before it. */
+  /** The first offset taken in the current frame; 0 before that. What the kernel hands out ascends. */
+  let frameBegin = 0;
+  /** Growth detaches the views before it, which leaves them without length. */
   const views = (): Views => {
-    if (current.buffer !== memory.buffer) current = viewsOf(memory.buffer);
+    if (current.u8.length === 0) current = viewsOf(memory.buffer);
     return current;
   };
   kernel.init(bytesMax);
@@ -213,14 +220,17 @@ export function createKernelInstance(
       const at = bytes > bytesMax ? 0 : kernel.take(bytes);
       if (at === 0)
         throw new KernelCapacityError(`the kernel has no room for ${bytes} bytes; ${kernel.free()} are left`);
+      if (frameBegin === 0) frameBegin = at;
       return at;
     },
     frame(body) {
-      const mark = kernel.mark();
+      const outer = frameBegin;
+      frameBegin = 0;
       try {
         return body();
       } finally {
-        kernel.release(mark);
+        if (frameBegin !== 0) kernel.release(frameBegin);
+        frameBegin = outer;
       }
     },
     putBytes: (at, bytes) => views().u8.set(bytes, at),
@@ -228,13 +238,56 @@ export function createKernelInstance(
     putU32: (at, values) => views().u32.set(values, at >> 2),
     putF32: (at, values) => views().f32.set(values, at >> 2),
     putF64: (at, values) => views().f64.set(values, at >> 3),
-    putText: (at, text, textBytesMax) =>
-      encoder.encodeInto(text, new Uint8Array(memory.buffer, at, textBytesMax)).written,
+    views,
+    putText(at, text, textBytesMax) {
+      const { u8 } = views();
+      const ascii = putAscii(u8, at, text);
+      if (ascii === text.length) return ascii;
+      return ascii + encoder.encodeInto(text.slice(ascii), u8.subarray(at + ascii, at + textBytesMax)).written;
+    },
     bytes: (at, length) => views().u8.slice(at, at + length),
     u32: (at, count) => views().u32.slice(at >> 2, (at >> 2) + count),
     f32: (at, count) => views().f32.slice(at >> 2, (at >> 2) + count),
-    view: (at, length) => new DataView(memory.buffer, at, length),
+    text(at, length) {
+      const { u8 } = views();
+      return asciiAt(u8, at, length) ?? decoder.decode(u8.subarray(at, at + length));
+    },
   };
+}
+
+/** At least the bytes of `text` as UTF-8. */
+export function utf8Room(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // A pair of surrogates is four bytes, a lone one is written as three.
+    bytes += unit < ASCII_END ? 1 : unit < 0x800 ? 2 : 3;
+  }
+  return bytes;
+}
+
+/** The ASCII that a short text begins with. Answers its bytes. */
+function putAscii(to: Uint8Array, at: number, text: string): number {
+  if (text.length > SHORT_TEXT_CHARACTERS_MAX) return 0;
+  let index = 0;
+  for (; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit >= ASCII_END) break;
+    to[at + index] = unit;
+  }
+  return index;
+}
+
+/** null when it is long or not ASCII. */
+function asciiAt(from: Uint8Array, at: number, length: number): string | null {
+  if (length > SHORT_TEXT_CHARACTERS_MAX) return null;
+  let text = "";
+  for (let index = 0; index < length; index++) {
+    const byte = from[at + index] ?? 0;
+    if (byte >= ASCII_END) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 export function statusText(status: number): string {

@@ -19,11 +19,12 @@ import type {
   TextStatistics,
 } from "../core/ports.ts";
 import { createKernelInstance, type KernelInstance, NOT_READ, statusText } from "./kernel_instance.ts";
-import { FIELD_BYTES, putTerms } from "./query_terms.ts";
+import { putTerm, putTerms, termRoom } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
 import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
 
-const KEY_BYTES = 8;
+/** Document u32 · score f32. */
+const FOUND_BYTES = 8;
 const STATISTICS_BYTES = 32;
 const EXPLANATION_BYTES = 12;
 const TERM_HEAD_BYTES = 8;
@@ -89,12 +90,21 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
 
 const NOTHING: RankedVectors = { documents: new Uint32Array(), scores: new Float32Array(), visited: 0 };
 
-function readRanked(instance: KernelInstance, keys: number, count: number): Ranked {
+/** Rounded to the nearest f64. */
+function u64At(u32: Uint32Array, at: number): number {
+  return (u32[(at + 4) >> 2] ?? 0) * 2 ** 32 + (u32[at >> 2] ?? 0);
+}
+
+function readRanked(instance: KernelInstance, found: number, count: number): Ranked {
   if (count < 0) throw new Error(`a search ${statusText(count)}`);
-  const documents = instance.take(count * KEY_BYTES);
-  const scores = documents + count * Uint32Array.BYTES_PER_ELEMENT;
-  instance.kernel.unpackKeys(keys, count, documents, scores);
-  return { documents: instance.u32(documents, count), scores: instance.f32(scores, count) };
+  const { u32, f32 } = instance.views();
+  const documents = new Uint32Array(count);
+  const scores = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    documents[i] = u32[(found + i * FOUND_BYTES) >> 2] ?? 0;
+    scores[i] = f32[(found + i * FOUND_BYTES + 4) >> 2] ?? 0;
+  }
+  return { documents, scores };
 }
 
 // --- Text -----------------------------------------------------------------------------------
@@ -126,14 +136,14 @@ function statistics(
   const bytes = STATISTICS_BYTES + 4 * terms.length;
   const out = instance.take(bytes);
   expectWhole(instance.kernel.statistics(part, putTerms(instance, terms), terms.length, live, out));
-  const view = instance.view(out, bytes);
+  const { u32 } = instance.views();
   return {
-    documents: view.getUint32(0, true),
-    wholeDocuments: view.getUint32(4, true),
-    words: Number(view.getBigUint64(8, true)),
-    questionDocuments: view.getUint32(16, true),
-    questionWords: Number(view.getBigUint64(24, true)),
-    df: terms.map((_, index) => view.getUint32(STATISTICS_BYTES + 4 * index, true)),
+    documents: u32[out >> 2] ?? 0,
+    wholeDocuments: u32[(out + 4) >> 2] ?? 0,
+    words: u64At(u32, out + 8),
+    questionDocuments: u32[(out + 16) >> 2] ?? 0,
+    questionWords: u64At(u32, out + 24),
+    df: terms.map((_, index) => u32[((out + STATISTICS_BYTES) >> 2) + index] ?? 0),
   };
 }
 
@@ -145,12 +155,12 @@ function searchText(
   limit: number,
 ): Ranked {
   const { terms } = parameters;
-  const keys = instance.take(limit * KEY_BYTES);
+  const out = instance.take(limit * FOUND_BYTES);
   const at = putTerms(instance, terms);
   setParameters(instance, parameters);
-  const found = instance.kernel.searchText(part, at, terms.length, matches, limit, keys);
+  const found = instance.kernel.searchText(part, at, terms.length, matches, limit, out);
   expectRead(found);
-  return readRanked(instance, keys, found);
+  return readRanked(instance, out, found);
 }
 
 function setParameters({ kernel }: KernelInstance, parameters: TextParameters): void {
@@ -170,15 +180,18 @@ function explainText(
   const out = instance.take(bytes);
   setParameters(instance, parameters);
   expectWhole(instance.kernel.explainText(part, putTerms(instance, terms), terms.length, document, out));
-  const view = instance.view(out, bytes);
-  return terms.map(({ field, term, weight }, index) => ({
-    field,
-    term,
-    weight: Math.fround(weight),
-    tf: view.getUint32(EXPLANATION_BYTES * index, true),
-    norm: view.getFloat32(EXPLANATION_BYTES * index + 4, true),
-    score: view.getFloat32(EXPLANATION_BYTES * index + 8, true),
-  }));
+  const { u32, f32 } = instance.views();
+  return terms.map(({ field, term, weight }, index) => {
+    const at = (out + EXPLANATION_BYTES * index) >> 2;
+    return {
+      field,
+      term,
+      weight: Math.fround(weight),
+      tf: u32[at] ?? 0,
+      norm: f32[at + 1] ?? 0,
+      score: f32[at + 2] ?? 0,
+    };
+  });
 }
 
 function termsWithPrefix(
@@ -189,19 +202,19 @@ function termsWithPrefix(
   limit: number,
 ): readonly DictionaryTerm[] {
   const { kernel } = instance;
-  const begins = new Uint8Array([FIELD_BYTES[field], ...new TextEncoder().encode(prefix)]);
-  const at = instance.take(begins.length);
-  instance.putBytes(at, begins);
+  const at = instance.take(termRoom(prefix));
+  const bytes = putTerm(instance, at, field, prefix);
   const most = Math.min(limit, PREFIX_TERMS_MAX);
   const out = instance.take(most * kernel.prefixTermBytes());
-  const decoder = new TextDecoder();
+  const count = kernel.prefixTerms(part, at, bytes, most, out);
+  const { u32 } = instance.views();
   let next = out;
-  return Array.from({ length: kernel.prefixTerms(part, at, begins.length, most, out) }, () => {
-    const head = instance.view(next, TERM_HEAD_BYTES);
-    const bytes = head.getUint32(4, true);
-    const term = decoder.decode(instance.bytes(next + TERM_HEAD_BYTES + 1, bytes - 1));
-    next += TERM_HEAD_BYTES + Math.ceil(bytes / 4) * 4;
-    return { term, df: head.getUint32(0, true) };
+  return Array.from({ length: count }, () => {
+    const df = u32[next >> 2] ?? 0;
+    const termBytes = u32[(next + 4) >> 2] ?? 0;
+    const term = instance.text(next + TERM_HEAD_BYTES + 1, termBytes - 1);
+    next += TERM_HEAD_BYTES + Math.ceil(termBytes / 4) * 4;
+    return { term, df };
   });
 }
 
@@ -226,17 +239,22 @@ function searchVectors(
   limit: number,
   beam: number | null,
 ): RankedVectors {
-  const keys = instance.take(limit * KEY_BYTES);
+  const out = instance.take(limit * FOUND_BYTES);
   const size = beam === null ? 0 : Math.max(beam, limit);
-  const found = instance.kernel.searchVectors(part, query, matches, limit, size, keys);
-  return { ...readRanked(instance, keys, found), visited: instance.kernel.vectorsVisited() };
+  const { documents, scores } = readRanked(
+    instance,
+    out,
+    instance.kernel.searchVectors(part, query, matches, limit, size, out),
+  );
+  // Only a walk has nodes to count.
+  return { documents, scores, visited: size === 0 ? 0 : instance.kernel.vectorsVisited() };
 }
 
 function scoreVector(instance: KernelInstance, { part }: HeldPart, query: number, document: number): number | null {
   const out = instance.take(4);
   const status = instance.kernel.scoreVector(part, query, document, out);
   if (status < 0) throw new Error(`a score ${statusText(status)}`);
-  return status === 0 ? null : instance.view(out, 4).getFloat32(0, true);
+  return status === 0 ? null : (instance.views().f32[out >> 2] ?? 0);
 }
 
 // --- Fusion ---------------------------------------------------------------------------------
@@ -252,25 +270,25 @@ function fuse(
   const entries = instance.take(keyCount * FUSION_ENTRY_BYTES);
   const slots = fusionSlots(keyCount);
   kernel.fusionBegin(entries, instance.take(slots * Uint16Array.BYTES_PER_ELEMENT), slots);
+  let at = instance.take(keyCount * Uint32Array.BYTES_PER_ELEMENT);
   for (const { keys, weight } of legs) {
     const units = weight * WEIGHT_UNITS;
     if (!Number.isInteger(units) || units < 0 || units >= 2 ** 32) throw new Error(`a fusion weight of ${weight}`);
-    instance.frame(() => {
-      const at = instance.take(keys.byteLength);
-      instance.putU32(at, keys);
-      kernel.fusionAdd(at, keys.length, units, k);
-    });
+    instance.putU32(at, keys);
+    kernel.fusionAdd(at, keys.length, units, k);
+    at += keys.byteLength;
   }
   return readFused(instance, entries, kernel.fusionEnd(limit));
 }
 
 function readFused(instance: KernelInstance, entries: number, count: number): FusedRanking {
-  const view = instance.view(entries, count * FUSION_ENTRY_BYTES);
+  const { u32 } = instance.views();
   const keys = new Uint32Array(count);
   const scores = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    keys[i] = view.getUint32(i * FUSION_ENTRY_BYTES + 8, true);
-    scores[i] = Number(view.getBigUint64(i * FUSION_ENTRY_BYTES, true)) / SCORE_UNITS;
+    const entry = entries + i * FUSION_ENTRY_BYTES;
+    scores[i] = u64At(u32, entry) / SCORE_UNITS;
+    keys[i] = u32[(entry + 8) >> 2] ?? 0;
   }
   return { keys, scores };
 }

@@ -26,11 +26,11 @@ export function postingsPlaces(
     return { ok: false, failure: { reason: "corrupt", what: `text section, which ${statusText(status)}` } };
   const out = instance.take(terms.length * PLACE_BYTES);
   kernel.postingsPlaces(at, putTerms(instance, terms), terms.length, out);
-  const view = instance.view(out, terms.length * PLACE_BYTES);
+  const found = instance.u32(out, (terms.length * PLACE_BYTES) / Uint32Array.BYTES_PER_ELEMENT);
   const places = new Map<number, number>();
   terms.forEach((_, index) => {
-    const length = view.getUint32(index * PLACE_BYTES + 4, true);
-    if (length > 0) places.set(view.getUint32(index * PLACE_BYTES, true), length);
+    const [offset = 0, length = 0] = found.subarray(2 * index);
+    if (length > 0) places.set(offset, length);
   });
   const ascending = [...places].sort(([a], [b]) => a - b);
   return { ok: true, value: ascending.map(([offset, length]) => ({ offset, length })) };

@@ -13,6 +13,8 @@ interface Bitset {
   readonly part: LoadedPart;
   /** Bits in use. */
   readonly count: number;
+  /** How many of them are set. */
+  readonly set: number;
   readonly bytes: Uint8Array;
 }
 
@@ -34,7 +36,7 @@ type FilterCalls = Pick<
 
 export interface SlabFilters extends FilterCalls {
   reset(): void;
-  /** Copies the bitset into the current frame and answers its offset. */
+  /** Copies the bitset into the current frame and answers its offset; 0 for all documents. */
   putDocuments(part: HeldPart, documents: Bits): number;
 }
 
@@ -42,8 +44,10 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
   const { kernel } = instance;
   let kept: Bitset[] = [];
 
-  function keep(part: LoadedPart, count: number, bytes: Uint8Array): Bits {
-    kept.push({ part, count, bytes });
+  /** The bitset at `at`. */
+  function keep(part: LoadedPart, count: number, at: number): Bits {
+    const bytes = bitsetBytes(count);
+    kept.push({ part, count, set: kernel.bitsCount(at, bytes), bytes: instance.bytes(at, bytes) });
     return kept.length as Bits;
   }
 
@@ -63,11 +67,17 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
   /** Keeps what `fill` writes to the offset it is given. */
   function keepFilled(part: LoadedPart, count: number, fill: (to: number) => void): Bits {
     return instance.frame(() => {
-      const bytes = bitsetBytes(count);
-      const to = instance.take(bytes);
+      const to = instance.take(bitsetBytes(count));
       fill(to);
-      return keep(part, count, instance.bytes(to, bytes));
+      return keep(part, count, to);
     });
+  }
+
+  function keepRows(part: LoadedPart, fill: (bytes: Uint8Array, count: number) => void): Bits {
+    const count = parts.held(part).rows;
+    const bytes = new Uint8Array(bitsetBytes(count));
+    fill(bytes, count);
+    return keepFilled(part, count, (to) => instance.putBytes(to, bytes));
   }
 
   function combine(part: LoadedPart, a: Bits, b: Bits, operation: "bitsAnd" | "bitsOr"): Bits {
@@ -77,14 +87,11 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
     return instance.frame(() => {
       const at = put(left);
       kernel[operation](at, put(right), at, left.bytes.length);
-      return keep(part, left.count, instance.bytes(at, left.bytes.length));
+      return keep(part, left.count, at);
     });
   }
 
-  function countOf(part: LoadedPart, bits: Bits): number {
-    const bitset = find(part, bits);
-    return instance.frame(() => kernel.bitsCount(put(bitset), bitset.bytes.length));
-  }
+  const countOf = (part: LoadedPart, bits: Bits): number => find(part, bits).set;
 
   return {
     reset() {
@@ -93,15 +100,12 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
     putDocuments(part, documents) {
       const bitset = find(part.part, documents);
       if (bitset.count !== part.documents) throw new Error("a bitset over rows where one over documents belongs");
-      return put(bitset);
+      return bitset.set === bitset.count ? 0 : put(bitset);
     },
-    allRows: (part) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, parts.held(part).rows)),
-    noRows: (part) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, 0)),
-    rowsBefore: (part, end) => keep(part, parts.held(part).rows, firstBits(parts.held(part).rows, end)),
-    rowsWhere(part, rows) {
-      const count = parts.held(part).rows;
-      return keep(part, count, bitsOf(rows, count));
-    },
+    allRows: (part) => keepRows(part, (bytes, count) => setFirst(bytes, count)),
+    noRows: (part) => keepRows(part, () => {}),
+    rowsBefore: (part, end) => keepRows(part, (bytes, count) => setFirst(bytes, Math.min(Math.max(end, 0), count))),
+    rowsWhere: (part, rows) => keepRows(part, (bytes, count) => setEach(bytes, count, rows)),
     rowsWithCode(part, column, accepted) {
       const { rows, codeCounts } = parts.held(part);
       const codeCount = codeCounts[column];
@@ -132,21 +136,15 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
   };
 }
 
-/** The first `end` of `count` bits set. */
-function firstBits(count: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(bitsetBytes(count));
-  const set = Math.min(Math.max(end, 0), count);
-  const whole = Math.floor(set / 8);
+function setFirst(bytes: Uint8Array, end: number): void {
+  const whole = Math.floor(end / 8);
   bytes.fill(0xff, 0, whole);
-  if (set % 8 !== 0) bytes[whole] = (1 << (set % 8)) - 1;
-  return bytes;
+  if (end % 8 !== 0) bytes[whole] = (1 << (end % 8)) - 1;
 }
 
-function bitsOf(indices: Uint32Array, count: number): Uint8Array {
-  const bytes = new Uint8Array(bitsetBytes(count));
+function setEach(bytes: Uint8Array, count: number, indices: Uint32Array): void {
   for (const index of indices) {
     if (index >= count) throw new Error(`row ${index} of ${count}`);
     bytes[index >> 3] = (bytes[index >> 3] ?? 0) | (1 << (index & 7));
   }
-  return bytes;
 }

@@ -8,7 +8,7 @@
 
 import { GRAPH_SLICE_VECTORS, HNSW_BEAM_DEFAULT, LEG_CANDIDATES_MIN } from "../../core/limits.ts";
 import type { Bits, Checksum, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
-import { BM25_B_DEFAULT, BM25_K1_DEFAULT, textParameters } from "../../core/retrieval/bm25.ts";
+import { BM25_B_DEFAULT, BM25_K1_DEFAULT, type RatedTerm, textParameters } from "../../core/retrieval/bm25.ts";
 import { FUSION_K_DEFAULT } from "../../core/schema/search.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
@@ -291,10 +291,12 @@ function relevant(
 ): Ranked {
   const terms = builder.analyze(text ?? "").filter(({ field }) => field === "word");
   const statistics = slab.statistics(part, terms, live);
-  const rated = terms.flatMap(({ field, term, count }, index) => {
+  const rated: RatedTerm[] = [];
+  terms.forEach(({ field, term, count }, index) => {
     const df = statistics.df[index] ?? 0;
+    if (df === 0) return;
     const idf = slab.idf(statistics.documents, df);
-    return df === 0 ? [] : [{ field, term, df, idf, weight: count * idf }];
+    rated.push({ field, term, df, idf, weight: count * idf });
   });
   return slab.searchText(part, textParameters(rated, statistics, PARAMETERS), matches, limit);
 }

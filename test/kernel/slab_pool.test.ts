@@ -120,7 +120,7 @@ describe("memory", () => {
 
   test("is zeroed by clear, wherever parts, inputs and results stood", () => {
     const instance = createKernelInstance(kernelModule, MIB, MIB);
-    const from = instance.kernel.mark();
+    const from = instance.kernel.take(0);
     const bytes = instance.kernel.free();
     for (let round = 0; round < 3; round++) {
       instance.frame(() => {

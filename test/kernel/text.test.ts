@@ -111,6 +111,30 @@ describe("text search", () => {
     );
   });
 
+  test.each([
+    ["a byte", 200],
+    ["two bytes", 2_000],
+    ["four bytes", 70_000],
+  ])("finds the best of many documents, equal ones among them, whose lengths take %s", (_, longest) => {
+    const texts = Array.from({ length: 700 }, (_, i) => {
+      const length = i % 97 === 0 ? Math.floor(longest / (1 + i)) : (i * 7) % 60;
+      return `alpha${" alpha".repeat(i % 3)}${i % 2 === 0 ? " beta" : ""}${" filler".repeat(length)}`;
+    });
+    const query = "alpha beta filler";
+    const live = texts.map((_, i) => i);
+    const sample = { texts, questions: texts.map(() => ""), query, live, matches: live };
+    const part = loadOnly({ texts });
+    const parameters = parametersOf(sample, 0.9, 0.4);
+    const expected = bestOf(corpusOf(sample), parameters, live, texts.length);
+    const all = documentBits(part, live);
+    for (const limit of [1, 10, 100, 699, 1_000]) {
+      const found = slab.searchText(part, parameters, all, limit);
+      const best = expected.slice(0, limit);
+      expect([...found.documents]).toEqual(best.map(({ document }) => document));
+      expect([...found.scores]).toEqual(best.map(({ score }) => score));
+    }
+  });
+
   test("is explained by terms that add up to the score", () => {
     fc.assert(
       fc.property(anyCase, (sample) => {

@@ -12,7 +12,7 @@
  *
  * Terms are records of 16 bytes: offset u32 · bytes u32 (field byte first) · weight f32 · zero.
  */
-import { bitsCount, hasBit } from "./bitset";
+import { hasBit } from "./bitset";
 import { normOf } from "./norms";
 import { BLOCK } from "./packed";
 import {
@@ -92,13 +92,12 @@ function beginFound(): void {
 // --- Statistics -----------------------------------------------------------------------------
 
 /**
- * Of the live documents. Writes to `out`: documents with words u32 · with whole tokens u32 · words u64 · documents with
+ * Of the live documents: a bitset, or 0 for all. Writes to `out`: documents with words u32 · with whole tokens u32 · words u64 · documents with
  * questions u32 · zero u32 · question words u64 · then the documents of each term, u32.
  */
 export function textStatistics(text: usize, postings: usize, terms: usize, termCount: u32, live: usize, out: usize): void {
   const documents = textDocuments(text);
-  const isAll = bitsCount(live, <usize>bitsetBytes(documents)) == documents;
-  if (isAll) {
+  if (live == 0) {
     store<u32>(out, load<u32>(text, WORD_DOCUMENTS));
     store<u32>(out, load<u32>(text, WHOLE_DOCUMENTS), 4);
     store<u64>(out, load<u64>(text, WORDS), 8);
@@ -112,7 +111,7 @@ export function textStatistics(text: usize, postings: usize, terms: usize, termC
   store<u32>(out, 0, 20);
   for (let i: u32 = 0; i < termCount; i++) {
     let df: u32 = 0;
-    if (lookUp(text, postings, terms + ((<usize>i) << TERM_SHIFT))) df = isAll ? foundDocuments : liveDocuments(live);
+    if (lookUp(text, postings, terms + ((<usize>i) << TERM_SHIFT))) df = live == 0 ? foundDocuments : liveDocuments(live);
     store<u32>(out + STATISTICS_BYTES + ((<usize>i) << 2), df);
   }
 }

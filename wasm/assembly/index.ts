@@ -6,7 +6,7 @@
  * One module, two uses: a builder's instance turns texts and vectors into sections (its memory may grow to its limit);
  * a slab's holds parts and searches them (its memory never grows).
  */
-import { arenaClear, arenaFree, arenaInit, arenaMark, arenaRelease, arenaTake } from "./arena";
+import { arenaClear, arenaFree, arenaInit, arenaRelease, arenaTake } from "./arena";
 import { bitsAnd, bitsCount, bitsGather, bitsNot, bitsOfCodes, bitsOfTimes, bitsOr, setBit } from "./bitset";
 import { lookUp, setParameters, TERM_SHIFT, textExplain, textStatistics } from "./bm25";
 import { fusionAdd, fusionBegin, fusionEnd } from "./fusion";
@@ -75,7 +75,6 @@ import {
   writtenText,
   writtenTextBytes,
 } from "./text_writer";
-import { idOfKey, scoreOfKey } from "./top_k";
 import { isEncodable } from "./vector_codec";
 import {
   nodesVisited,
@@ -112,7 +111,7 @@ import { countWordsOf, scanWords, wordsIndexed, wordsSeen } from "./words";
 
 // --- Memory ---------------------------------------------------------------------------------
 
-export { arenaInit as init, arenaClear as clear, arenaFree as free, arenaMark as mark, arenaRelease as release };
+export { arenaInit as init, arenaClear as clear, arenaFree as free, arenaRelease as release };
 
 /** An offset aligned to 64, or 0 when it does not fit. */
 export function take(bytes: u32): usize {
@@ -182,11 +181,11 @@ export function countWords(at: usize, bytes: u32): u32 {
 }
 
 /**
- * The terms of the one text added since `textBegin`, by field, then bytes. Answers their offset, or 0. Each: bytes u32
- * · count u32 · the term, field byte first, padded to 4.
+ * The terms of the UTF-8 text at `at`, by field, then bytes. Answers their offset, or 0. Their number u32, then each: bytes
+ * u32 · count u32 · the term, field byte first, padded to 4.
  */
-export function textTermsOf(): usize {
-  if (tableStatus != OK) return 0;
+export function termsOf(text: usize, textBytes: u32): usize {
+  if (textBegin(1) != OK || textAdd(0, text, textBytes) != OK) return 0;
   const records = sortedRecords();
   if (records == 0) return 0;
   let bytes: u64 = 4;
@@ -448,15 +447,6 @@ function select(part: usize): void {
   const steps = partVectorSteps(part);
   const inverse = partVectorOfDocument(part);
   selectVectors(partCodes(part), partResiduals(part), partGraph(part), steps, inverse, partDocuments(part));
-}
-
-/** Writes the ids of keys to one array, their scores to another. */
-export function unpackKeys(keys: usize, count: u32, ids: usize, scores: usize): void {
-  for (let i: u32 = 0; i < count; i++) {
-    const key = load<u64>(keys + ((<usize>i) << 3));
-    store<u32>(ids + ((<usize>i) << 2), idOfKey(key));
-    store<f32>(scores + ((<usize>i) << 2), scoreOfKey(key));
-  }
 }
 
 export { inverseDocumentFrequency as idf, naturalLogarithm as logarithm };

@@ -13,7 +13,7 @@
 import { aligned, arenaFree, arenaRelease, arenaTake } from "./arena";
 import { measureSteps, stepsBytes } from "./graph_probe";
 import { checkGraph, GRAPH_MAGIC, graphGreatestScale } from "./graph_section";
-import { normsBytes, normsForget } from "./norms";
+import { NORMS_BYTES, normsForget } from "./norms";
 import { padded16 } from "./section";
 import { BAD_ARGUMENT, BAD_LENGTH, BAD_ORDER, BAD_VALUE, CAPACITY, OK } from "./status";
 import { checkPieces, checkPostingsSection, checkText } from "./text_check";
@@ -158,7 +158,7 @@ export function partBytes(
   const fixed = aligned(RECORD_BYTES + ((<u64>columns) << SLOT_SHIFT));
   const documentBytes = aligned((<u64>documents) << 2);
   const perRow = documentBytes + aligned((<u64>rows) << 3) + aligned(columnBytes);
-  const norms = aligned(normsBytes(documents)) << <u64>hasQuestions;
+  const norms = aligned(NORMS_BYTES) << <u64>hasQuestions;
   // A document has one vector at most.
   const ofGraph = hasGraph ? documentBytes + aligned(stepsBytes(documents)) : 0;
   return fixed + perRow + norms + sectionBytes + ofGraph;
@@ -192,10 +192,10 @@ export function partReserve(
     at += <usize>aligned(stepsBytes(documents));
   }
   store<u32>(part, <u32>at, WORD_NORMS);
-  at += <usize>aligned(normsBytes(documents));
+  at += <usize>aligned(NORMS_BYTES);
   if (hasQuestions) {
     store<u32>(part, <u32>at, QUESTION_NORMS);
-    at += <usize>aligned(normsBytes(documents));
+    at += <usize>aligned(NORMS_BYTES);
   }
   store<u32>(part, <u32>at, ROW_TIMES);
   at += <usize>aligned((<u64>rows) << 3);

@@ -15,7 +15,7 @@
 import { arenaTake } from "./arena";
 import { b, contribution, k1 } from "./bm25";
 import { hasBit } from "./bitset";
-import { normOfHalf } from "./norms";
+import { normOfLength } from "./norms";
 import { BLOCK } from "./packed";
 import {
   BEFORE,
@@ -191,7 +191,7 @@ function windowBound(cursor: usize, from: u32, to: u32): f64 {
 function blockRatio(norms: usize, header: usize): f64 {
   const tf = <u32>load<u8>(header, TF_MOST);
   if (tf == BOUND_MAX) return 1;
-  return ratioOf(tf, norms == 0 ? <f32>k1 : normOfHalf(norms, load<u8>(header, LENGTH_HALF)));
+  return ratioOf(tf, norms == 0 ? <f32>k1 : normOfLength(norms, (<u32>load<u8>(header, LENGTH_HALF)) << 1));
 }
 
 @inline
@@ -199,10 +199,10 @@ function ratioOf(tf: u32, norm: f32): f64 {
   return <f64>tf / (<f64>tf + <f64>norm);
 }
 
-/** The same of a whole term, given what `normsFor` answered; 1 when its bounds are not known. */
+/** The same of a whole term, by the norms of its field; 1 when its bounds are not known. */
 export function tailRatio(norms: usize, tfMost: u32, lengthLeast: u32): f32 {
   if (tfMost == 0) return 1;
-  return <f32>ratioOf(tfMost, norms == 0 ? <f32>k1 : normOfHalf(norms, min(lengthLeast >> 1, BOUND_MAX)));
+  return <f32>ratioOf(tfMost, norms == 0 ? <f32>k1 : normOfLength(norms, lengthLeast));
 }
 
 // --- Candidates -----------------------------------------------------------------------------
@@ -216,7 +216,8 @@ function gatherCandidates(from: u32, to: u32, matches: usize, least: f64): void 
     if (lanes == 0) continue;
     for (let bits = lanes; bits != 0; bits &= bits - 1) {
       const document = first + ctz<u32>(bits);
-      if (document < to && hasBit(matches, document)) store<u32>(candidates + (<usize>(candidateCount++) << 2), document);
+      if (document >= to || (matches != 0 && !hasBit(matches, document))) continue;
+      store<u32>(candidates + (<usize>(candidateCount++) << 2), document);
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { arenaMark, arenaRelease } from "./arena";
 import { averageLength, averageQuestionLength, b, k1, lookUp, TERM_SHIFT, termField, termWeight } from "./bm25";
-import { normsFor } from "./norms";
+import { normsBegin } from "./norms";
 import { cursorBegin, NORMS, TAIL_BOUND, WEIGHT } from "./postings";
 import { prunedBegin, prunedBytes, searchPruned, tailRatio, WINDOW } from "./pruning";
 import { CAPACITY } from "./status";
@@ -18,7 +18,7 @@ import {
   textQuestionLengths,
 } from "./text_section";
 import { cursorCount, decodedOf, nextCursor, searchWindow, windowBegin, windowBytes } from "./text_window";
-import { heapBegin, heapIsFull, heapSort } from "./top_k";
+import { heapBegin, heapEnd, heapIsFull } from "./top_k";
 
 /** Below it the sums of all documents cost less than asking windows what they can hold: one window is the whole part. */
 const PRUNED_DOCUMENTS_MIN: u32 = 32_768;
@@ -29,8 +29,8 @@ export function textSearchBytes(documents: u32): u64 {
 }
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
- * fit. `matches` is a bitset over documents. By the parameters that were set in bm25.ts.
+ * Writes to `out` at most `limit` hits of top_k.ts, best first, and answers how many; CAPACITY when the scratch does not
+ * fit. `matches` is a bitset over documents, or 0 for all. By the parameters that were set in bm25.ts.
  */
 export function textSearch(
   text: usize,
@@ -62,7 +62,7 @@ export function textSearch(
     else searchWindow(from, to, matches);
   }
   arenaRelease(mark);
-  return heapSort();
+  return heapEnd();
 }
 
 /** A cursor for the term that was looked up. */
@@ -76,18 +76,20 @@ function beginTerm(text: usize, term: usize, wordNorms: usize, questionNorms: us
   store<f32>(cursor, tailRatio(norms, foundTfMost, foundLengthLeast), TAIL_BOUND);
 }
 
-/** f32 a document; 0 for whole tokens, whose norm is k1. */
+/** Of norms.ts; 0 for whole tokens, whose norm is k1. */
 function normsOfField(text: usize, field: u32, wordNorms: usize, questionNorms: usize): usize {
   if (field == FIELD_WHOLE) return 0;
-  const documents = textDocuments(text);
-  if (field == FIELD_WORD)
-    return normsFor(wordNorms, textLengths(text), textLengthBytes(text), documents, k1, b, averageLength);
-  const lengthBytes = textQuestionLengthBytes(text);
-  return normsFor(questionNorms, textQuestionLengths(text), lengthBytes, documents, k1, b, averageQuestionLength);
+  if (field == FIELD_WORD) {
+    normsBegin(wordNorms, textLengths(text), textLengthBytes(text), k1, b, averageLength);
+    return wordNorms;
+  }
+  normsBegin(questionNorms, textQuestionLengths(text), textQuestionLengthBytes(text), k1, b, averageQuestionLength);
+  return questionNorms;
 }
 
 /** `from` is a multiple of 128. */
 function hasMatch(matches: usize, from: u32, to: u32): bool {
+  if (matches == 0) return true;
   const end = matches + ((<usize>(to + 127) >> 7) << 4);
   for (let at = matches + (from >> 3); at < end; at += 16) if (v128.any_true(v128.load(at))) return true;
   return false;

@@ -7,6 +7,7 @@
  */
 import { arenaTake } from "./arena";
 import { contribution, k1 } from "./bm25";
+import { isLong, normOfDocument, normOfLength, normPlace, normsLengthBytes, normsLengths } from "./norms";
 import { BLOCK, BLOCK_BYTES } from "./packed";
 import {
   BEFORE,
@@ -30,11 +31,10 @@ import {
   TAIL_TF,
   WEIGHT,
 } from "./postings";
+import { lengthAt } from "./text_section";
 import { readVarint, varintEnd } from "./varint";
-import { heapIsFull, heapOffer, heapWorstScore, keyOf } from "./top_k";
+import { offerLanes, STRIDE } from "./top_lanes";
 
-/** Documents that one step of the selection looks at. */
-const STRIDE: u32 = 32;
 /** Unpacked blocks that the cursors share: with more cursors a block may be unpacked once more. A power of two. */
 export const DECODED_COUNT: u32 = 16;
 
@@ -84,7 +84,8 @@ export function searchWindow(from: u32, to: u32, matches: usize): void {
   let touched = false;
   windowClear(from, to);
   for (let i: u32 = 0; i < cursorCount; i++) if (addPostings(cursorAt(i), from, to)) touched = true;
-  if (touched) select(from, to, matches);
+  // Sums behind the last document are zero.
+  if (touched) offerLanes(sums, to - from, from, matches == 0 ? 0 : matches + (from >> 3), 0);
 }
 
 // --- Sums -----------------------------------------------------------------------------------
@@ -115,40 +116,66 @@ export function addPostings(cursor: usize, from: u32, to: u32): bool {
   return addTail(cursor, from, to) || touched;
 }
 
-/**
- * A block that lies in the window whole: four postings at a time, one of each lane, whose sums and norms are found from
- * what the lane's documents count from.
- */
+/** A block that lies in the window whole. */
 function addBlock(cursor: usize, from: u32): void {
   const decoded = blockDecode(cursor);
   blockDecodeTfs(cursor, decoded);
-  const counts = decodedCounts(decoded);
   const norms = <usize>load<u32>(cursor, NORMS);
-  const weight = f32x4.splat(load<f32>(cursor, WEIGHT));
-  const sums0 = sumAt(decodedStart(decoded, 0) - from);
-  const sums1 = sumAt(decodedStart(decoded, 1) - from);
-  const sums2 = sumAt(decodedStart(decoded, 2) - from);
-  const sums3 = sumAt(decodedStart(decoded, 3) - from);
-  // Of a lane, norms lie as far behind its sums.
-  const toNorms = norms + ((<usize>from) << 2) - sums;
+  const weight = load<f32>(cursor, WEIGHT);
+  switch (norms == 0 ? 0 : normsLengthBytes(norms)) {
+    case 0:
+      return addRows(decoded, from, weight, norms, 0);
+    case 1:
+      return addRows(decoded, from, weight, norms, 1);
+    case 2:
+      return addRows(decoded, from, weight, norms, 2);
+    default:
+      return addRows(decoded, from, weight, norms, 4);
+  }
+}
+
+/**
+ * Four postings at a time, one of each lane, whose places in the window are found from what the lane's documents count
+ * from. `lengthBytes`: a constant, 0 for whole tokens.
+ */
+@inline
+function addRows(decoded: usize, from: u32, weight: f32, norms: usize, lengthBytes: u32): void {
+  const counts = decodedCounts(decoded);
+  const weights = f32x4.splat(weight);
+  const start0 = decodedStart(decoded, 0) - from;
+  const start1 = decodedStart(decoded, 1) - from;
+  const start2 = decodedStart(decoded, 2) - from;
+  const start3 = decodedStart(decoded, 3) - from;
+  const lengths = lengthBytes == 0 ? 0 : normsLengths(norms) + <usize>(from * lengthBytes);
   let norm = f32x4.splat(<f32>k1);
   for (let row: usize = 0; row < BLOCK_BYTES; row += 16) {
-    const at0 = sums0 + ((<usize>load<u32>(decoded + row)) << 2);
-    const at1 = sums1 + ((<usize>load<u32>(decoded + row, 4)) << 2);
-    const at2 = sums2 + ((<usize>load<u32>(decoded + row, 8)) << 2);
-    const at3 = sums3 + ((<usize>load<u32>(decoded + row, 12)) << 2);
+    const place0 = start0 + load<u32>(decoded + row);
+    const place1 = start1 + load<u32>(decoded + row, 4);
+    const place2 = start2 + load<u32>(decoded + row, 8);
+    const place3 = start3 + load<u32>(decoded + row, 12);
     const tf = v128.load(counts + row);
-    if (norms != 0) {
-      norm = v128.load32_zero(at0 + toNorms);
-      norm = v128.load_lane<u32>(at1 + toNorms, norm, 1);
-      norm = v128.load_lane<u32>(at2 + toNorms, norm, 2);
-      norm = v128.load_lane<u32>(at3 + toNorms, norm, 3);
+    if (lengthBytes != 0) {
+      const length0 = lengthAt(lengths, lengthBytes, place0);
+      const length1 = lengthAt(lengths, lengthBytes, place1);
+      const length2 = lengthAt(lengths, lengthBytes, place2);
+      const length3 = lengthAt(lengths, lengthBytes, place3);
+      if (lengthBytes > 1 && isLong(length0 | length1 | length2 | length3)) {
+        norm = f32x4.splat(normOfLength(norms, length0));
+        norm = f32x4.replace_lane(norm, 1, normOfLength(norms, length1));
+        norm = f32x4.replace_lane(norm, 2, normOfLength(norms, length2));
+        norm = f32x4.replace_lane(norm, 3, normOfLength(norms, length3));
+      } else {
+        norm = v128.load32_zero(normPlace(norms, length0));
+        norm = v128.load_lane<u32>(normPlace(norms, length1), norm, 1);
+        norm = v128.load_lane<u32>(normPlace(norms, length2), norm, 2);
+        norm = v128.load_lane<u32>(normPlace(norms, length3), norm, 3);
+      }
     }
-    const added = f32x4.mul(weight, f32x4.div(tf, f32x4.add(tf, norm)));
-    addTo(at0, f32x4.extract_lane(added, 0));
-    addTo(at1, f32x4.extract_lane(added, 1));
-    addTo(at2, f32x4.extract_lane(added, 2));
-    addTo(at3, f32x4.extract_lane(added, 3));
+    const added = f32x4.mul(weights, f32x4.div(tf, f32x4.add(tf, norm)));
+    addTo(sumAt(place0), f32x4.extract_lane(added, 0));
+    addTo(sumAt(place1), f32x4.extract_lane(added, 1));
+    addTo(sumAt(place2), f32x4.extract_lane(added, 2));
+    addTo(sumAt(place3), f32x4.extract_lane(added, 3));
   }
 }
 
@@ -159,7 +186,7 @@ function addTo(at: usize, added: f32): void {
 
 @inline
 export function normAt(norms: usize, document: u32): f32 {
-  return norms == 0 ? <f32>k1 : load<f32>(norms + ((<usize>document) << 2));
+  return norms == 0 ? <f32>k1 : normOfDocument(norms, document);
 }
 
 /** The part of a block that lies in the window, one posting at a time: there may be few. */
@@ -218,45 +245,4 @@ function addTail(cursor: usize, from: u32, to: u32): bool {
   store<u32>(cursor, document, BEFORE);
   store<u32>(cursor, tf, TAIL_TF);
   return touched;
-}
-
-// --- Selection ------------------------------------------------------------------------------
-
-/**
- * Offers the matches of the window. STRIDE documents at a time: only where one beats the worst of a full heap are they
- * looked at. Sums behind the last document are zero.
- */
-function select(from: u32, to: u32, matches: usize): void {
-  let threshold: f32 = heapIsFull() ? heapWorstScore() : 0;
-  let at = sums;
-  for (let first = from; first < to; first += STRIDE, at += 4 * STRIDE) {
-    const a = f32x4.pmax(v128.load(at), v128.load(at, 16));
-    const b = f32x4.pmax(v128.load(at, 32), v128.load(at, 48));
-    const c = f32x4.pmax(v128.load(at, 64), v128.load(at, 80));
-    const d = f32x4.pmax(v128.load(at, 96), v128.load(at, 112));
-    const most = f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d));
-    if (v128.any_true(f32x4.gt(most, f32x4.splat(threshold)))) threshold = offer(first, at, matches, threshold);
-  }
-}
-
-function offer(first: u32, at: usize, matches: usize, threshold: f32): f32 {
-  let bits = (above(at, threshold) | (above(at + 64, threshold) << 16)) & load<u32>(matches + (first >> 3));
-  while (bits != 0) {
-    const index = ctz<u32>(bits);
-    bits &= bits - 1;
-    const score = load<f32>(at + ((<usize>index) << 2));
-    if (!(score > threshold)) continue;
-    heapOffer(keyOf(score, first + index));
-    if (heapIsFull()) threshold = heapWorstScore();
-  }
-  return threshold;
-}
-
-/** A bit for each of sixteen sums. */
-@inline
-function above(at: usize, threshold: f32): u32 {
-  const bound = f32x4.splat(threshold);
-  const low = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at), bound), f32x4.gt(v128.load(at, 16), bound));
-  const high = i16x8.narrow_i32x4_s(f32x4.gt(v128.load(at, 32), bound), f32x4.gt(v128.load(at, 48), bound));
-  return i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
 }

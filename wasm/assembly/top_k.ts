@@ -6,13 +6,13 @@
  */
 
 let heap: usize = 0;
-let limit: u32 = 0;
+export let heapLimit: u32 = 0;
 export let heapCount: u32 = 0;
 
 /** `at` has room for `limitMax` keys of eight bytes. */
 export function heapBegin(at: usize, limitMax: u32): void {
   heap = at;
-  limit = limitMax;
+  heapLimit = limitMax;
   heapCount = 0;
 }
 
@@ -42,7 +42,7 @@ export function idOfKey(key: u64): u32 {
 
 @inline
 export function heapIsFull(): bool {
-  return heapCount == limit;
+  return heapCount == heapLimit;
 }
 
 /** The score that a new element must beat, or tie with a lower id. Only when full. */
@@ -62,10 +62,10 @@ function setKey(index: u32, key: u64): void {
 }
 
 export function heapOffer(key: u64): void {
-  if (heapCount < limit) {
+  if (heapCount < heapLimit) {
     siftUp(heapCount++, key);
-  } else if (limit > 0 && key > keyAt(0)) {
-    siftDown(0, key, heapCount);
+  } else if (heapLimit > 0 && key > keyAt(0)) {
+    replaceRoot(key, heapCount);
   }
 }
 
@@ -79,11 +79,13 @@ function siftUp(index: u32, key: u64): void {
   setKey(index, key);
 }
 
-function siftDown(index: u32, key: u64, count: u32): void {
+/** Replaces the root. */
+function replaceRoot(key: u64, count: u32): void {
+  let index: u32 = 0;
   for (;;) {
     let child = index * 2 + 1;
     if (child >= count) break;
-    if (child + 1 < count && keyAt(child + 1) < keyAt(child)) child += 1;
+    if (child + 1 < count) child += <u32>(keyAt(child + 1) < keyAt(child));
     if (keyAt(child) >= key) break;
     setKey(index, keyAt(child));
     index = child;
@@ -91,13 +93,19 @@ function siftDown(index: u32, key: u64, count: u32): void {
   setKey(index, key);
 }
 
-/** Puts the keys in descending order, in place. Answers how many there are. */
-export function heapSort(): u32 {
+/** Turns the keys into the answer, in place, best first: id u32 · score f32. Answers how many there are. */
+export function heapEnd(): u32 {
   for (let end = heapCount; end > 1; end--) {
     const worst = keyAt(0);
     const last = keyAt(end - 1);
-    siftDown(0, last, end - 1);
+    replaceRoot(last, end - 1);
     setKey(end - 1, worst);
+  }
+  for (let i: u32 = 0; i < heapCount; i++) {
+    const at = heap + ((<usize>i) << 3);
+    const key = load<u64>(at);
+    store<u32>(at, idOfKey(key));
+    store<f32>(at, scoreOfKey(key), 4);
   }
   return heapCount;
 }

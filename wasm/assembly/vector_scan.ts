@@ -19,6 +19,7 @@
  */
 import { hasBit } from "./bitset";
 import { heapBegin, heapCount, heapIsFull, heapOffer, heapWorstScore, idOfKey, keyOf } from "./top_k";
+import { offerLanes, STRIDE_BYTES } from "./top_lanes";
 import { METRIC_L2, PLANE_OFFSET, queryNorm, queryScale, querySquares, querySum } from "./vector_codec";
 import {
   dot,
@@ -76,7 +77,7 @@ export function scanBytes(vectors: u32): u64 {
 
 @inline
 function reachBytes(vectors: u32): u64 {
-  return (<u64>blockCount(vectors)) << 4;
+  return ((<u64>blockCount(vectors) << 4) + STRIDE_BYTES - 1) & ~(<u64>STRIDE_BYTES - 1);
 }
 
 /** Where so many match, finding out which vectors those are costs more than scanning the others too. */
@@ -417,19 +418,10 @@ function reachOf(group: u32): f32 {
 
 /** The `count` groups with the greatest reaches, as keys at `to`, in no order. Answers how many there are. */
 function choose(to: usize, count: u32): u32 {
+  const groups = blockCount(vectorCount(codes)) * GROUPS;
+  for (let at = reaches + ((<usize>groups) << 2); at < products; at += 16) v128.store(at, f32x4.splat(NaN));
   heapBegin(to, count);
-  const end = reaches + <usize>reachBytes(vectorCount(codes));
-  let floor = f32x4.splat(-Infinity);
-  for (let at = reaches; at < end; at += 16) {
-    let bits = <u32>i32x4.bitmask(f32x4.gt(v128.load(at), floor));
-    if (bits == 0) continue;
-    const first = <u32>((at - reaches) >> 2);
-    for (; bits != 0; bits &= bits - 1) {
-      const group = first + <u32>ctz(bits);
-      heapOffer(keyOf(reachOf(group), group));
-    }
-    if (heapIsFull()) floor = f32x4.splat(heapWorstScore());
-  }
+  offerLanes(reaches, groups, 0, 0, -Infinity);
   return heapCount;
 }
 

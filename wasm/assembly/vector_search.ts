@@ -7,7 +7,7 @@ import { bitsetBytes } from "./text_section";
 import { bitsCount, bitsGather, setBit } from "./bitset";
 import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
 import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
-import { heapBegin, heapSort } from "./top_k";
+import { heapBegin, heapEnd } from "./top_k";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
 import { CHOSEN_PER_ACCEPTED, READ_ALL_SHARE, scan, scanBytes } from "./vector_scan";
 import {
@@ -59,8 +59,8 @@ export function vectorSearchBytes(vectors: u32, hasGraph: bool): u64 {
 export let nodesVisited: u32 = 0;
 
 /**
- * Writes to `out` at most `limit` keys of top_k.ts, best first, and answers how many. `matches` is a bitset over
- * documents; `vector` has the section's dimensions and is encodable. `out` has room for `limit` keys.
+ * Writes to `out` at most `limit` hits of top_k.ts, best first, and answers how many. `matches` is a bitset over
+ * documents, or 0 for all; `vector` has the section's dimensions and is encodable. `out` has room for `limit` of 8 bytes.
  * `beam` is at least `limit` and at most BEAM_MAX, or 0 for the exact answer.
  */
 export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u32, out: usize): i32 {
@@ -70,15 +70,12 @@ export function searchVectors(vector: usize, matches: usize, limit: u32, beam: u
   const status = most > 0 ? offerBest(vector, matches, most, beam, out) : 0;
   arenaRelease(mark);
   if (status < 0) return status;
-  return most > 0 ? heapSort() : 0;
+  return most > 0 ? heapEnd() : 0;
 }
 
-function offerBest(vector: usize, asked: usize, most: u32, beam: u32, out: usize): i32 {
+function offerBest(vector: usize, matches: usize, most: u32, beam: u32, out: usize): i32 {
   if (!beginQuery(codes, vector)) return CAPACITY;
-  const count = bitsCount(asked, <usize>bitsetBytes(documents));
-  const share = <f64>count / <f64>documents;
-  // From here on 0 stands for all documents.
-  const matches = count == documents ? 0 : asked;
+  const share = matches == 0 ? 1 : <f64>bitsCount(matches, <usize>bitsetBytes(documents)) / <f64>documents;
   if (graph != 0 && beam > 0) {
     heapBegin(out, most);
     const found = searchGraph(codes, residuals, graph, steps, matches, share, beam, most);
