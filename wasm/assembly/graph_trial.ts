@@ -11,7 +11,7 @@ import { measureSteps, stepsBytes } from "./graph_probe";
 import { searchGraph } from "./graph_search";
 import { graphGreatestScale } from "./graph_section";
 import { CAPACITY } from "./status";
-import { heapBegin, heapSort } from "./top_k";
+import { heapBegin, heapEnd, keyOf } from "./top_k";
 import { CODE_STEP, METRIC_L2, PLANE_OFFSET } from "./vector_codec";
 import { beginQuery } from "./vector_query";
 import { scan, scanBytes } from "./vector_scan";
@@ -77,11 +77,11 @@ function missesOf(index: u32, beam: u32): i32 {
   const chosen = arenaTake((<u64>nearest) << 3);
   if (room == 0 || chosen == 0 || !beginQuery(codes, question)) return CAPACITY;
   scan(codes, residuals, 0, 0, room, chosen, nearest, exact);
-  heapSort();
+  heapEnd();
   heapBegin(found, nearest);
   const status = searchGraph(codes, residuals, graph, steps, 0, 1, beam, nearest);
   if (status < 0) return status;
-  return <i32>(nearest - sharedKeys(heapSort()));
+  return <i32>(nearest - sharedHits(heapEnd()));
 }
 
 /** Writes the vector that is stored, or one of its direction where only that counts. */
@@ -98,8 +98,8 @@ function askFor(index: u32): void {
   }
 }
 
-/** Of two lists of keys in descending order. */
-function sharedKeys(foundCount: u32): u32 {
+/** Of two lists of hits in order. */
+function sharedHits(foundCount: u32): u32 {
   let shared: u32 = 0;
   let next: u32 = 0;
   for (let i: u32 = 0; i < nearest && next < foundCount; i++) {
@@ -111,6 +111,7 @@ function sharedKeys(foundCount: u32): u32 {
 }
 
 @inline
-function keyAt(keys: usize, index: u32): u64 {
-  return load<u64>(keys + ((<usize>index) << 3));
+function keyAt(hits: usize, index: u32): u64 {
+  const at = hits + ((<usize>index) << 3);
+  return keyOf(load<f32>(at, 4), load<u32>(at));
 }
