@@ -325,8 +325,9 @@ export class Entity {
     const registered = await this.#ports.registry.markDirty(entity, 0);
     if (!registered.ok) return registered;
     const { state } = this.#now();
-    const incarnation = state.erasing?.incarnation ?? state.incarnation;
-    if (state.erasing === null) this.#endIncarnation(incarnation);
+    const isUnderWay = state.erasing !== null && !state.erasing.resumed;
+    const incarnation = isUnderWay ? state.erasing.incarnation : state.incarnation;
+    if (!isUnderWay) this.#endIncarnation(incarnation);
     await markErased(this.#ports, incarnation);
     return ok(null);
   }
@@ -335,7 +336,7 @@ export class Entity {
     this.#loaded = { state: this.#now().state, tail: new Tail() };
     this.#ports.tables.transaction(() => {
       this.#ports.tables.clear();
-      this.#write({ ...newState(incarnation + 1), erasing: { incarnation, emptySinceMs: null } });
+      this.#write({ ...newState(incarnation + 1), erasing: { incarnation, emptySinceMs: null, resumed: false } });
     });
     this.#arm(this.#ports.clock.now());
   }

@@ -51,7 +51,7 @@ export async function recover(ports: EntityPorts, revision: string, forWrite: bo
 function noLog(ports: EntityPorts, erased: number, registered: number): EntityState {
   const state = newState(erased + 1, registered);
   if (erased === 0) return state;
-  const erasing: EntityState = { ...state, erasing: { incarnation: erased, emptySinceMs: null } };
+  const erasing: EntityState = { ...state, erasing: { incarnation: erased, emptySinceMs: null, resumed: true } };
   ports.tables.transaction(() => ports.tables.writeState(erasing));
   return erasing;
 }

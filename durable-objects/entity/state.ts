@@ -72,8 +72,15 @@ export interface EntityState {
   readonly alone: number | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
-  /** Set while a deleted incarnation is being swept from the store. */
-  readonly erasing: { readonly incarnation: number; readonly emptySinceMs: number | null } | null;
+  /**
+   * Set while a deleted incarnation is being swept from the store. `resumed`: by a recovery that found its mark; of the
+   * incarnation after it a put may be under way, from before the state was lost.
+   */
+  readonly erasing: {
+    readonly incarnation: number;
+    readonly emptySinceMs: number | null;
+    readonly resumed: boolean;
+  } | null;
 }
 
 /** Before there is a head, or when the last one is not to be used: version numbers go on from `version`. */

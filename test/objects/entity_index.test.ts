@@ -185,3 +185,17 @@ describe("layout", () => {
     expect(including.hits.map(({ id }) => id)).toContain("e3");
   });
 });
+
+describe("a part in memory", () => {
+  test("is of use to the next instance, which has a storage of its own", async () => {
+    const fixture = new EntityFixture();
+    await fill(fixture, 0, 30);
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    const before = await fixture.search({ text: "report" });
+    fixture.crash();
+    const after = await fixture.search({ text: "report" });
+    expect([after.hits, after.cache]).toEqual([before.hits, "memory"]);
+    expect(await fixture.accept({ id: "e7", text: "another text" })).toMatchObject({ conflicts: ["e7"] });
+  });
+});

@@ -49,6 +49,23 @@ describe("erasure", () => {
     await expectNewBeginning(fixture);
   });
 
+  test("that follows one whose state was lost ends what was put under way between them", async () => {
+    const fixture = await filled();
+    await fixture.entity.erase();
+    await fixture.sweep();
+    fixture.fault = "late";
+    expect(await fixture.append([{ id: "unknown" }])).toMatchObject(REFUSED);
+    fixture.fault = "none";
+    fixture.loseState();
+    expect(await fixture.serve((entity) => entity.erase())).toEqual(ok(null));
+    await fixture.sweep();
+    await fixture.landLatePuts();
+    await fixture.accept({ id: "after" });
+    expect(await fixture.ids()).toEqual(["after"]);
+    fixture.loseState();
+    expect(await fixture.ids()).toEqual(["after"]);
+  });
+
   test("is forgotten by the tenant at the alarm after one that could not tell it", async () => {
     for (const refusal of [() => Promise.reject(new Error("down")), async () => fail({ reason: "internal" })]) {
       const fixture = await filled();
