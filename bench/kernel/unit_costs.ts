@@ -2,7 +2,8 @@
  * What our searches of vectors cost a unit of work, worked out from the rows of one run: the figures that the planner's
  * table (core/retrieval/plan.ts) is made of, so that it can be held against a recorded benchmark.
  *
- * Every cost is the slope or the intercept of a straight line through rows of the greatest corpora, by least squares:
+ * Every cost is the slope or the intercept of a straight line through rows, by least squares. Scans and walks are those
+ * of the greatest corpora that have equally many vectors:
  *
  *   a scan     ns a vector scanned           over dimensions: scan_byte_ns · dimensions + scan_vector_ns
  *   a walk     ns a vector visited           over dimensions: visit_byte_ns · dimensions + visit_vector_ns
@@ -70,8 +71,7 @@ type TimedRow = CostRow & { readonly ns: number };
 
 function costsOf(rows: readonly TimedRow[]): Omit<UnitCosts, "runtime" | "timing"> {
   const plain = rows.filter(({ row }) => row.startsWith("vector-"));
-  const greatest = Math.max(...plain.map(({ documents }) => documents));
-  const great = plain.filter(({ documents }) => documents === greatest);
+  const great = greatestOf(plain);
   const scan = lineThrough(
     great
       .filter(({ system }) => system === OURS)
@@ -92,6 +92,13 @@ function costsOf(rows: readonly TimedRow[]): Omit<UnitCosts, "runtime" | "timing
     gathered_vector_ns: rounded(filter?.slope),
     filter_ns: rounded(filter?.intercept),
   };
+}
+
+/** Of the rows over equally many vectors of at least two lengths, those over most. */
+function greatestOf(rows: readonly TimedRow[]): readonly TimedRow[] {
+  const alike = Map.groupBy(rows, ({ documents }) => documents);
+  const lines = [...alike].filter(([, of]) => new Set(of.map(({ dimensions }) => dimensions)).size > 1);
+  return lines.toSorted(([a], [b]) => b - a)[0]?.[1] ?? [];
 }
 
 function gatheringOf({ row, documents, ns }: TimedRow): readonly Point[] {
