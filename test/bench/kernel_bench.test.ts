@@ -63,10 +63,11 @@ describe("a quick benchmark", () => {
   });
 
   it("holds our scans against what the machine can read", () => {
+    // So few vectors are read faster than workerd's clock steps: 0 is a figure too.
     for (const { row, ratio_to_limit } of report.rows.filter(
       ({ system, row: name }) => system === OURS && name.startsWith("vector-"),
     ))
-      expect({ row, hasLimit: (ratio_to_limit ?? 0) > 0 }).toEqual({ row, hasLimit: true });
+      expect({ row, hasLimit: ratio_to_limit !== null }).toEqual({ row, hasLimit: true });
   });
 
   it("works out what our searches of vectors cost a unit of work", () => {
