@@ -62,7 +62,10 @@ export const JSON_DEPTH_MAX = 64;
 export const FRAME_RAW_BYTES_MAX = 32 * KIB;
 /** Raw bytes that one group commit gathers into a segment. */
 export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
-/** Raw bytes read from one segment: a bomb is stopped here. One request whose canonical form grew may pass the gathering limit. */
+/**
+ * Raw bytes read from one segment: a bomb is stopped here. One request whose canonical form grew may pass the gathering
+ * limit.
+ */
 export const SEGMENT_READ_BYTES_MAX = 32 * MIB;
 /** Requests that may wait for the group commit of one entity before 503. */
 export const APPEND_WAITING_MAX = 1_000;
@@ -116,7 +119,10 @@ export const REMOTE_DIMENSIONS_ASSUMED = 1_024;
 /** Commits and raw bytes one build takes from the tail. */
 export const BUILD_COMMITS_MAX = 2_000;
 export const BUILD_RAW_BYTES_MAX = 12 * MIB;
-/** Decompressed bytes of one file of model outputs: what an indexer can hold beside a build. The runtime's zstd refuses to allow 256 MiB. */
+/**
+ * Decompressed bytes of one file of model outputs: what an indexer can hold beside a build. The runtime's zstd refuses
+ * to allow 256 MiB.
+ */
 export const OUTPUT_RAW_BYTES_MAX = 64 * MIB;
 /** Lines of the log that one file of model outputs covers, unless a single commit has more. */
 export const OUTPUT_LINES_MAX = 4_096;
@@ -174,7 +180,10 @@ export const HNSW_BEAM_MAX = 4_096;
 export const GRAPH_RECALL_MIN = 0.96;
 export const GRAPH_TRIALS = 100;
 export const GRAPH_TRIAL_NEAREST = 10;
-/** Vectors inserted into a graph before its state (some 136 bytes a vector of the shard) is put: what a lost indexer costs. */
+/**
+ * Vectors inserted into a graph before its state (some 136 bytes a vector of the shard) is put: what a lost indexer
+ * costs.
+ */
 export const GRAPH_SLICE_VECTORS = 8_192;
 
 // --- Memory ---------------------------------------------------------------------------------

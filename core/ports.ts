@@ -11,7 +11,10 @@ export interface Clock {
 
 export interface Timer {
   sleep(ms: number): Promise<void>;
-  /** What `work` resolves to, or "timeout" when it has not by then. No timer stays behind: one would keep an object awake. */
+  /**
+   * What `work` resolves to, or "timeout" when it has not by then. No timer stays behind: one would keep an object
+   * awake.
+   */
   within<T>(ms: number, work: Promise<T>): Promise<T | "timeout">;
 }
 

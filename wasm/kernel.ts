@@ -1,6 +1,6 @@
 /**
- * The builder: texts and vectors in, sections and graphs out, by a kernel instance of its own. A pure function of its input.
- * The instance's memory grows up to BUILDER_BYTES_MAX and is kept; it is zeroed after every call.
+ * The builder: texts and vectors in, sections and graphs out, by a kernel instance of its own. A pure function of its
+ * input. The instance's memory grows up to BUILDER_BYTES_MAX and is kept; it is zeroed after every call.
  */
 import { BUILDER_BYTES_MAX } from "../core/limits.ts";
 import type { KernelBuilder, Metric, QueryTerm, TextSections, VectorPiece, VectorSections } from "../core/ports.ts";

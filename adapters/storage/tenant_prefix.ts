@@ -1,6 +1,7 @@
 /**
  * Tenancy of a store: every key is checked before a prefix is put in front of it. Stores themselves see flat names, but
- * folders and tools that copy them do not, so what a path would resolve elsewhere is refused. A bad key is a bug: it throws.
+ * folders and tools that copy them do not, so what a path would resolve elsewhere is refused. A bad key is a bug: it
+ * throws.
  */
 import { OBJECT_KEY_BYTES_MAX, OBJECT_METADATA_BYTES_MAX } from "../../core/limits.ts";
 import { tenantSchema, utf8Length } from "../../core/schema/scalar.ts";

@@ -2,8 +2,8 @@
  * Our kernel as a contender: the one file of the benchmarks that knows the kernel's wrapper. It does what the plane does
  * for a search, from the words of a question to ranked documents, without reading their text: analysis, statistics of
  * all live documents, the filter's bitset, legs, fusion. Terms weigh what BM25 says and no more: what the plane makes of
- * function words and identifiers costs nothing and would only blur what peers are compared by. The set of live documents is kept between questions, as that of
- * an open snapshot is; a filter's is made anew for every question.
+ * function words and identifiers costs nothing and would only blur what peers are compared by. The set of live
+ * documents is kept between questions, as that of an open snapshot is; a filter's is made anew for every question.
  */
 
 import { GRAPH_SLICE_VECTORS, HNSW_BEAM_DEFAULT, LEG_CANDIDATES_MIN } from "../../core/limits.ts";

@@ -29,7 +29,10 @@ const rowSchema = z.object({
   cold_load_ms: z.number().nullable(),
   /** Vectors scored a question, on average, on the way through our graph; null where none was walked. */
   visited: z.number().nullable(),
-  /** This p50 (in build rows: build time) over that of the fastest peer whose answers are good enough; below 1 is faster. */
+  /**
+   * This p50 (in build rows: build time) over that of the fastest peer whose answers are good enough; below 1 is
+   * faster.
+   */
   ratio_to_best_peer: z.number().nullable(),
   /** In filter rows: this p99 over that of our exact scan asked without the filter. */
   ratio_to_unfiltered_p99: z.number().nullable(),

@@ -257,7 +257,10 @@ function readVectors(
   return overlap ? null : { supplied, embedded };
 }
 
-/** undefined when codes, residuals or a graph are there without what they belong to, or the vectors begin outside of the part. */
+/**
+ * undefined when codes, residuals or a graph are there without what they belong to, or the vectors begin outside of the
+ * part.
+ */
 function withSections(
   summary: VectorsSummary | null,
   names: VectorSectionNames,

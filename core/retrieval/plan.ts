@@ -30,7 +30,10 @@ const COST_NS = {
 const VISITS_PER_BEAM = 12;
 /** Places in the beam for each vector that is asked for. */
 const BEAM_PER_ASKED = 2;
-/** The kernel gives a filtered walk up when it has cost as much of a scan as one in so many (wasm/assembly/graph_search.ts). */
+/**
+ * The kernel gives a filtered walk up when it has cost as much of a scan as one in so many
+ * (wasm/assembly/graph_search.ts).
+ */
 const FILTERED_SCAN_PARTS = 5;
 /** Vectors of a block: a scan looks at all or none of them. */
 const BLOCK_VECTORS = 16;

@@ -5,8 +5,8 @@
  *   in slab    shard  shard  tail           only what differs from the end on is unloaded and loaded again
  *
  * A part lies there with its vectors of the search's space, never with both kinds: a search in another space loads the
- * parts again whose vectors are others. A part is known by identity: whoever owns a view keeps its opened parts. When no slab is large enough, the parts
- * pass through the pool's window one after another; the answer is the same.
+ * parts again whose vectors are others. A part is known by identity: whoever owns a view keeps its opened parts. When
+ * no slab is large enough, the parts pass through the pool's window one after another; the answer is the same.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";

@@ -1,5 +1,6 @@
 /**
- * Settings on the wire, of a tenant or of an entity. What cannot be honoured yet is refused by name rather than kept and ignored.
+ * Settings on the wire, of a tenant or of an entity. What cannot be honoured yet is refused by name rather than kept
+ * and ignored.
  */
 import { type Failure, unprocessable } from "../errors.ts";
 import { type Settings, settingsSchema } from "./stored.ts";

@@ -2,7 +2,8 @@
  * The bytes of a part are a promise: shards are named by them, and every machine must build the same. A change here is
  * a change of the format, the analyzer, the chunker or the zstd library, and makes every stored shard another one.
  *
- * golden/part.hex holds the file, 32 bytes a line, so that a change shows where it is. `vitest run test/index/golden.test.ts -u` writes it anew.
+ * golden/part.hex holds the file, 32 bytes a line, so that a change shows where it is. `vitest run
+ * test/index/golden.test.ts -u` writes it anew.
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";

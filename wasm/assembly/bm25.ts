@@ -92,8 +92,8 @@ function beginFound(): void {
 // --- Statistics -----------------------------------------------------------------------------
 
 /**
- * Of the live documents: a bitset, or 0 for all. Writes to `out`: documents with words u32 · with whole tokens u32 · words u64 · documents with
- * questions u32 · zero u32 · question words u64 · then the documents of each term, u32.
+ * Of the live documents: a bitset, or 0 for all. Writes to `out`: documents with words u32 · with whole tokens u32 ·
+ * words u64 · documents with questions u32 · zero u32 · question words u64 · then the documents of each term, u32.
  */
 export function textStatistics(text: usize, postings: usize, terms: usize, termCount: u32, live: usize, out: usize): void {
   const documents = textDocuments(text);

@@ -42,8 +42,9 @@ export function graphSearchBytes(vectors: u32): u64 {
 }
 
 /**
- * Offers to the heap what a beam of `size` finds. `steps` are the vectors' (graph_probe.ts). `matches` is a bitset over documents that `share` of them are in, or 0
- * for all. Answers 1, CAPACITY, or 0 when it gave up or found too few. After beginQuery, with a fresh heap.
+ * Offers to the heap what a beam of `size` finds. `steps` are the vectors' (graph_probe.ts). `matches` is a bitset over
+ * documents that `share` of them are in, or 0 for all. Answers 1, CAPACITY, or 0 when it gave up or found too few.
+ * After beginQuery, with a fresh heap.
  */
 export function searchGraph(
   codes: usize,

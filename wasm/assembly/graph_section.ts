@@ -11,8 +11,8 @@
  *   links    2M u32 a node: neighbours at level 0
  *
  * `starts` is padded to 64 bytes, the section to 16. A row's neighbours come first; NONE fills it up. A node whose
- * links begin with TWIN is equal in codes and step (graph_probe.ts) to one that is linked, its original, and no link leads to it: in a
- * state its original stands behind the mark; in a graph, twins follow their original.
+ * links begin with TWIN is equal in codes and step (graph_probe.ts) to one that is linked, its original, and no link
+ * leads to it: in a state its original stands behind the mark; in a graph, twins follow their original.
  */
 import { aligned } from "./arena";
 import { checkSection, padded16, sealSection } from "./section";

@@ -37,8 +37,8 @@ let exact: usize = 0;
 let found: usize = 0;
 
 /**
- * Asks `questions` vectors, or all if there are fewer, for their `nearestMax` nearest, with a beam of `beam`, and answers how
- * many the graph missed, or CAPACITY. The sections are whole, in the graph's order.
+ * Asks `questions` vectors, or all if there are fewer, for their `nearestMax` nearest, with a beam of `beam`, and
+ * answers how many the graph missed, or CAPACITY. The sections are whole, in the graph's order.
  */
 export function countMisses(
   codesAt: usize,

@@ -6,7 +6,8 @@
  *      be among the best: each of those stands for a number of the array.
  *   3. Only runs, and in them only strides, with a number above it are looked at; once the heap is full, above its worst.
  *
- * A heap that has to find this out by itself takes in many times its size, each with a branch or more that nothing foretells.
+ * A heap that has to find this out by itself takes in many times its size, each with a branch or more that nothing
+ * foretells.
  */
 import { heapCount, heapIsFull, heapLimit, heapOffer, heapWorstScore, keyOf } from "./top_k";
 

@@ -1,7 +1,7 @@
 /**
- * Graphs over the vectors of a shard, where a search would walk them rather than scan. They are built in slices: after each the state
- * goes to the store, under the digest of the codes it belongs to, so an indexer that ends in the middle is followed by
- * one that goes on from there, to the same bytes.
+ * Graphs over the vectors of a shard, where a search would walk them rather than scan. They are built in slices: after
+ * each the state goes to the store, under the digest of the codes it belongs to, so an indexer that ends in the middle
+ * is followed by one that goes on from there, to the same bytes.
  */
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";

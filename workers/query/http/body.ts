@@ -32,7 +32,10 @@ export function wholeBody(): MiddlewareHandler {
   };
 }
 
-/** A caller that is still sending would see its connection cut instead of the answer; so the rest is read, within reason. */
+/**
+ * A caller that is still sending would see its connection cut instead of the answer; so the rest is read, within
+ * reason.
+ */
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, read: number, declared: number): Promise<number> {
   let size = read;
   while (size <= REFUSED_BODY_BYTES_MAX && declared <= REFUSED_BODY_BYTES_MAX) {
