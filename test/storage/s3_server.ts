@@ -28,6 +28,8 @@ export interface S3Server {
   readonly asked: Asked[];
   /** Applied to the next requests, one each. */
   readonly next: Fault[];
+  /** Asked of every other request: a fault in place of serving it, or null. */
+  refuses: ((asked: Asked) => Fault | null) | null;
   /** What a store that is unfit would do. */
   lacks: null | "create_only" | "underscores" | "order";
   close(): Promise<void>;
@@ -37,7 +39,12 @@ export async function startS3Server(): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), "s3-server-"));
   const bucket = "context-plane";
   const s3rver = new S3rver({ directory, silent: true, vhostBuckets: false, configureBuckets: [{ name: bucket }] });
-  const state = { asked: [] as Asked[], next: [] as Fault[], lacks: null as S3Server["lacks"] };
+  const state = {
+    asked: [] as Asked[],
+    next: [] as Fault[],
+    refuses: null as S3Server["refuses"],
+    lacks: null as S3Server["lacks"],
+  };
   // Before the router, which is last, and inside of what turns errors into answers.
   s3rver.middleware.splice(-1, 0, (context, next) =>
     context.query["list-type"] === "2" && state.lacks !== "order" ? listInOrder(s3rver, context, next) : next(),
@@ -55,7 +62,7 @@ export async function startS3Server(): Promise<S3Server> {
     const { method = "", url = "" } = request;
     state.asked.push({ method, url });
     const ended = new Promise((resolve) => response.once("close", resolve));
-    const fault = state.next.shift();
+    const fault = state.next.shift() ?? state.refuses?.({ method, url }) ?? undefined;
     if (fault === "hang_up") response.destroy();
     else if (fault === "silence") request.resume();
     else if (fault !== undefined) refuse(request, response, fault);
