@@ -18,7 +18,6 @@ interface Growing {
 export function parseXml(xml: string): XmlElement | null {
   const root: Growing = { name: "", text: "", children: [] };
   const open = [root];
-  let whole = true;
   const parser = new Parser(
     {
       onopentag(name) {
@@ -30,14 +29,16 @@ export function parseXml(xml: string): XmlElement | null {
         const element = open.at(-1);
         if (element !== undefined) element.text += text;
       },
-      onclosetag(_, implied) {
-        whole &&= !implied;
+      onclosetag() {
         open.pop();
       },
     },
     { xmlMode: true, decodeEntities: true },
   );
-  parser.end(xml);
+  parser.write(xml);
+  // The end of the document would close what was left open.
+  const whole = open.length === 1;
+  parser.end();
   return whole && root.children.length === 1 ? (root.children[0] ?? null) : null;
 }
 

@@ -20,8 +20,12 @@ export interface Asked {
   readonly url: string;
 }
 
-/** Instead of serving: a status with an error of this code, or the end of the connection, or silence. */
-export type Fault = { readonly status: number; readonly code: string } | "hang_up" | "silence";
+/** Instead of serving: a status with an error of this code or with this body, the end of the connection, or silence. */
+export type Fault =
+  | { readonly status: number; readonly code: string }
+  | { readonly status: number; readonly body: string }
+  | "hang_up"
+  | "silence";
 
 export interface S3Server {
   readonly settings: S3Settings;
@@ -96,12 +100,12 @@ export async function startS3Server(): Promise<S3Server> {
   });
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, { status, code }: Exclude<Fault, string>): void {
+function refuse(request: IncomingMessage, response: ServerResponse, fault: Exclude<Fault, string>): void {
   request.resume();
-  response.writeHead(status, { "content-type": "application/xml" });
+  response.writeHead(fault.status, { "content-type": "application/xml" });
   // A careless server echoes what it was sent.
   const echo = escaped(`${request.url} ${JSON.stringify(request.headers)}`);
-  response.end(`<?xml version="1.0"?>\n<Error><Code>${code}</Code><Message>${echo}</Message></Error>`);
+  response.end("body" in fault ? fault.body : `<Error><Code>${fault.code}</Code><Message>${echo}</Message></Error>`);
 }
 
 /** s3rver clears folders away while it deletes from them, and trips over itself unless it does one after another. */

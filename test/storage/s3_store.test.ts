@@ -65,7 +65,7 @@ describe("an S3 store", () => {
   });
 
   describe.each(calls)("asked to %s", (_, call) => {
-    it.each<Fault>([
+    it.each<Extract<Fault, { code: string }> | "hang_up">([
       { status: 500, code: "InternalError" },
       { status: 503, code: "SlowDown" },
       { status: 429, code: "TooManyRequests" },
@@ -89,6 +89,45 @@ describe("an S3 store", () => {
         expect(server.asked).toHaveLength(1);
       },
     );
+  });
+
+  const whole = "<IsTruncated>false</IsTruncated>";
+  const item = "<Contents><Key>tenants/other/x</Key><Size>1</Size></Contents>";
+  it.each<[string, (store: TenantStore) => Promise<unknown>, string]>([
+    ["a listing that is cut short", (to) => to.list(""), `<ListBucketResult>${whole}`],
+    ["a listing that does not say whether it is all", (to) => to.list(""), "<ListBucketResult/>"],
+    [
+      "a listing that goes on nowhere",
+      (to) => to.list(""),
+      "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+    ],
+    ["a listing of somebody else's keys", (to) => to.list(""), `<ListBucketResult>${whole}${item}</ListBucketResult>`],
+    ["a page of something else", (to) => to.folders(""), "<html><body>Welcome</body></html>"],
+    ["no listing", (to) => to.folders(""), ""],
+    [
+      "a deletion that failed for one key",
+      (to) => to.delete(["a"]),
+      "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code></Error></DeleteResult>",
+    ],
+    ["no word of what was deleted", (to) => to.delete(["a"]), ""],
+    ["more than was asked for from nowhere", (to) => to.getRange("there", 0, 1), "0123456789"],
+  ])("rejects %s", async (_, call, body) => {
+    server.next.push({ status: body.startsWith("0") ? 206 : 200, body });
+    await expect(call(store)).rejects.toMatchObject({ name: expect.stringMatching(/^S3Fault: /) });
+  });
+
+  it("reads answers as other servers write them", async () => {
+    const head =
+      '<?xml version="1.0"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">\n  <Prefix/>';
+    const key = "tenants/other/a&#x26;b&apos;&#39;c";
+    const object = `<Contents><Size>7</Size><Owner><ID>x</ID></Owner><Key>${key}</Key></Contents>`;
+    server.next.push({ status: 200, body: `${head}<IsTruncated>false</IsTruncated>${object}</ListBucketResult>\n` });
+    expect(await s3Store(server.settings).forTenant("other").list("")).toEqual({
+      objects: [{ key: "a&b''c", bytes: 7 }],
+      cursor: null,
+    });
+    server.next.push({ status: 200, body: '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>' });
+    await store.delete(["there"]);
   });
 
   it("gives a request up that is not answered, and is there for the next", async () => {
