@@ -2,8 +2,8 @@
  * One signed request to an S3-compatible bucket, addressed by path: `{endpoint}/{bucket}/{key}`. Bodies are read and
  * sent whole and their SHA-256 is signed, so a store refuses bytes that changed on the way.
  *
- * Nothing is tried again here: whether a put that went wrong may be repeated is the caller's to know. A request is given
- * up after STORE_REQUEST_MS_MAX, so that no put of ours is still under way long after it counted as unknown.
+ * Nothing is tried again here: whether a put that went wrong may be repeated is the caller's to know. A request that is
+ * not answered in time is given up: no put of ours is still under way long after it counted as unknown.
  *
  * Traps: keys hold `%` themselves, so each byte that is not unreserved (RFC 3986 §2.3) is encoded once more, `+` too,
  * which signers read as a blank. Nothing in between may answer from a cache.
@@ -35,7 +35,8 @@ export interface S3Answer {
   readonly bytes: Uint8Array;
 }
 
-export type S3Calls = (request: S3Request) => Promise<S3Answer>;
+/** `untilMs`: when to give up, in milliseconds since the epoch. */
+export type S3Calls = (request: S3Request, untilMs: number) => Promise<S3Answer>;
 
 /**
  * The store did not do what it was asked. It says the method, the status and S3's own word for it, and neither a key nor
@@ -51,11 +52,11 @@ export class S3Fault extends Error {
 }
 
 /** Every answer is given back, whatever its status. Rejects with an S3Fault when there was none in time. */
-export function s3Calls(settings: S3Settings, requestMsMax: number): S3Calls {
+export function s3Calls(settings: S3Settings): S3Calls {
   const { endpoint, bucket, region, accessKeyId, secretAccessKey } = settings;
   // Keys for signing, derived anew each day.
   const cache = new Map<string, ArrayBuffer>();
-  return async ({ method, key, query = {}, headers = {}, body }) => {
+  return async ({ method, key, query = {}, headers = {}, body }, untilMs) => {
     const path = key === undefined ? bucket : `${bucket}/${key}`;
     const search = Object.entries(query).map((pair) => pair.map(encodeStrictly).join("="));
     const signer = new AwsV4Signer({
@@ -69,7 +70,7 @@ export function s3Calls(settings: S3Settings, requestMsMax: number): S3Calls {
       cache,
     });
     const signed = await signer.sign();
-    return send(method, signed.url.href, { headers: signed.headers, body: body ?? null }, requestMsMax);
+    return send(method, signed.url.href, { headers: signed.headers, body: body ?? null }, untilMs);
   };
 }
 
@@ -77,11 +78,12 @@ async function send(
   method: S3Request["method"],
   url: string,
   sent: { readonly headers: Headers; readonly body: Uint8Array | null },
-  msMax: number,
+  untilMs: number,
 ): Promise<S3Answer> {
+  if (untilMs <= Date.now()) throw new S3Fault(method, "nothing in time");
   // A timer that stays behind would keep an object awake.
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), msMax);
+  const timer = setTimeout(() => deadline.abort(), untilMs - Date.now());
   try {
     const response = await fetch(url, {
       method,

@@ -6,7 +6,7 @@
  * Invariants: only `NoSuchKey` is "not there"; a bucket, permission or address that is wrong never reads as an empty
  * store. Everything that is not plainly done rejects, and callers retry, defer or seal as for any store.
  *
- * Before the first write of an isolate the store has to prove itself (`prove`): one that ignores create-only puts would
+ * Before the first write of an isolate the store has to prove itself (`proveStore`): one that ignores create-only puts would
  * overwrite acknowledged commits, and one that loses metadata could not be recovered from.
  *
  * Metadata lies in `x-amz-meta-{name}`, as R2 shows its own over S3, so a bucket can move either way by any tool. Values
@@ -16,7 +16,7 @@ import { createHash } from "node:crypto";
 import { UnfitStore } from "../../core/errors.ts";
 import { STORE_LIST_MAX, STORE_REQUEST_MS_MAX } from "../../core/limits.ts";
 import type { ObjectInfo, ObjectStore, TenantStore } from "../../core/ports.ts";
-import { codeOf, faultOf, type S3Answer, type S3Calls, S3Fault, type S3Settings, s3Calls } from "./s3_calls.ts";
+import { codeOf, faultOf, type S3Answer, S3Fault, type S3Request, type S3Settings, s3Calls } from "./s3_calls.ts";
 import {
   checkMetadata,
   checkRange,
@@ -35,20 +35,35 @@ const PROBE_METADATA = { probe_of: "metadata" };
 const METADATA_PREFIX = "x-amz-meta-";
 
 export function s3Store(settings: S3Settings, requestMsMax: number = STORE_REQUEST_MS_MAX): ObjectStore {
-  const call = s3Calls(settings, requestMsMax);
+  const call = s3Calls(settings);
   // Kept as a fact, not as a promise: one that began in another request must not be awaited in a Worker.
   let proved = false;
-  const prove = async (): Promise<void> => {
-    if (!proved) await proveStore(call);
-    proved = true;
+  const ports: S3Ports = {
+    call: (request) => call(request, Date.now() + requestMsMax),
+    async write(put) {
+      // One deadline for all of it: after a slow proof the put must not begin when its caller has given it up.
+      const untilMs = Date.now() + requestMsMax;
+      const hurried = (request: S3Request) => call(request, untilMs);
+      if (!proved) await proveStore(hurried);
+      proved = true;
+      return put(hurried);
+    },
   };
   return {
-    forTenant: (tenant) => tenantStore(call, prove, tenant, tenantPrefix(tenant)),
-    system: () => tenantStore(call, prove, "system", SYSTEM_PREFIX),
+    forTenant: (tenant) => tenantStore(ports, tenant, tenantPrefix(tenant)),
+    system: () => tenantStore(ports, "system", SYSTEM_PREFIX),
   };
 }
 
-function tenantStore(call: S3Calls, prove: () => Promise<void>, tenant: string, prefix: string): TenantStore {
+type Call = (request: S3Request) => Promise<S3Answer>;
+
+interface S3Ports {
+  readonly call: Call;
+  /** Runs `put` once the store has proved itself. */
+  write<T>(put: (call: Call) => Promise<T>): Promise<T>;
+}
+
+function tenantStore({ call, write }: S3Ports, tenant: string, prefix: string): TenantStore {
   const listing = async (query: Readonly<Record<string, string>>, cursor: string | null): Promise<Listing> => {
     const continued = cursor === null ? {} : { "continuation-token": cursor };
     const paged = { "list-type": "2", "max-keys": String(STORE_LIST_MAX), ...query, ...continued };
@@ -74,16 +89,14 @@ function tenantStore(call: S3Calls, prove: () => Promise<void>, tenant: string, 
     async put(key, bytes, metadata = {}) {
       const full = fullKey(prefix, key);
       const headers = headersOf(metadata);
-      await prove();
-      const answer = await call({ method: "PUT", key: full, headers, body: bytes });
+      const answer = await write((put) => put({ method: "PUT", key: full, headers, body: bytes }));
       if (answer.status !== 200) throw faultOf("PUT", answer);
     },
 
     async create(key, bytes, metadata = {}) {
       const full = fullKey(prefix, key);
       const headers = headersOf(metadata);
-      await prove();
-      return createOnly(call, full, bytes, headers);
+      return write((put) => createOnly(put, full, bytes, headers));
     },
 
     async list(listed, cursor = null) {
@@ -122,7 +135,7 @@ function pieceOf({ headers, bytes }: S3Answer, offset: number, length: number): 
 
 /** 409 is a race with another put or a delete, after which the key may be there or not: only the first is an answer. */
 async function createOnly(
-  call: S3Calls,
+  call: Call,
   key: string,
   bytes: Uint8Array,
   headers: Readonly<Record<string, string>>,
@@ -136,7 +149,7 @@ async function createOnly(
 }
 
 /** Once the probe lies there, one put that is refused and one get are enough. */
-async function proveStore(call: S3Calls): Promise<void> {
+async function proveStore(call: Call): Promise<void> {
   const headers = headersOf(PROBE_METADATA);
   const put = () => createOnly(call, PROBE_KEY, new Uint8Array(1), headers);
   if ((await put()) && (await put())) throw ignoresCreateOnly();
@@ -152,7 +165,7 @@ function ignoresCreateOnly(): UnfitStore {
   return new UnfitStore("create-only puts", sentence);
 }
 
-async function deleteObjects(call: S3Calls, keys: readonly string[]): Promise<void> {
+async function deleteObjects(call: Call, keys: readonly string[]): Promise<void> {
   const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join("");
   const body = new TextEncoder().encode(`<Delete><Quiet>true</Quiet>${objects}</Delete>`);
   const headers = { "content-md5": createHash("md5").update(body).digest("base64"), "content-type": "application/xml" };

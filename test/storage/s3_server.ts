@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import S3rver, { type Context } from "@20minutes/s3rver";
 import type { S3Settings } from "../../adapters/storage/s3_calls.ts";
 
@@ -20,10 +21,14 @@ export interface Asked {
   readonly url: string;
 }
 
-/** Instead of serving: a status with an error of this code or with this body, the end of the connection, or silence. */
+/**
+ * Instead of serving: a status with an error of this code or with this body, the end of the connection, or silence. Or
+ * serving later.
+ */
 export type Fault =
   | { readonly status: number; readonly code: string }
   | { readonly status: number; readonly body: string }
+  | { readonly lateMs: number }
   | "hang_up"
   | "silence";
 
@@ -67,9 +72,10 @@ export async function startS3Server(): Promise<S3Server> {
     state.asked.push({ method, url });
     const ended = new Promise((resolve) => response.once("close", resolve));
     const fault = state.next.shift() ?? state.refuses?.({ method, url }) ?? undefined;
+    if (typeof fault === "object" && "lateMs" in fault) await sleep(fault.lateMs);
     if (fault === "hang_up") response.destroy();
     else if (fault === "silence") request.resume();
-    else if (fault !== undefined) refuse(request, response, fault);
+    else if (fault !== undefined && "status" in fault) refuse(request, response, fault);
     else if (await isTaken(request)) refuse(request, response, { status: 412, code: "PreconditionFailed" });
     else serve(request, response);
     await ended;
@@ -100,7 +106,7 @@ export async function startS3Server(): Promise<S3Server> {
   });
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, fault: Exclude<Fault, string>): void {
+function refuse(request: IncomingMessage, response: ServerResponse, fault: Extract<Fault, { status: number }>): void {
   request.resume();
   response.writeHead(fault.status, { "content-type": "application/xml" });
   // A careless server echoes what it was sent.

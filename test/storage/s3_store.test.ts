@@ -137,6 +137,16 @@ describe("an S3 store", () => {
     expect(await hasty.get("there")).toBeNull();
   });
 
+  it("begins no put after a proof that took all the time there was", async () => {
+    const hasty = s3Store(server.settings, 600).forTenant("hasty");
+    server.next.push({ lateMs: 400 }, { lateMs: 400 });
+    await expect(hasty.create("late", bytesOf("x"))).rejects.toMatchObject({
+      name: expect.stringMatching(/nothing in time$/),
+    });
+    expect(server.asked.filter(({ url }) => url.includes("late"))).toEqual([]);
+    expect(await s3Store(server.settings).forTenant("hasty").get("late")).toBeNull();
+  });
+
   it("takes 409 for an object that is there only when it is", async () => {
     server.next.push({ status: 409, code: "ConditionalRequestConflict" });
     expect(await store.create("there", bytesOf("x"))).toBe(false);
