@@ -51,6 +51,20 @@ export type Failure =
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
+/**
+ * A store that cannot hold a log, whatever is tried. The message is a sentence for whoever set it up: it has nothing of
+ * a request or a secret in it, so it may be answered and logged.
+ */
+export class UnfitStore extends Error {
+  /** Faults are logged by name alone. */
+  override readonly name: string;
+
+  constructor(lacks: string, sentence: string) {
+    super(sentence);
+    this.name = `UnfitStore: ${lacks}`;
+  }
+}
+
 export function ok<T>(value: T): Result<T> {
   return { ok: true, value };
 }

@@ -85,6 +85,8 @@ export const MODEL_ID_BYTES_MAX = 96;
 export const STORE_LIST_MAX = 1_000;
 /** Requests to the store in flight at once in one invocation. */
 export const STORE_CONCURRENCY_MAX = 6;
+/** One request to a store that is reached over HTTP, bodies included: as long as a put may take before it counts as unknown. */
+export const STORE_REQUEST_MS_MAX = 15_000;
 
 // --- Index ----------------------------------------------------------------------------------
 

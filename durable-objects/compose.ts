@@ -5,7 +5,6 @@
 import { logFault } from "../adapters/platform/fault_log.ts";
 import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts";
 import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
-import { r2Store } from "../adapters/storage/r2_store.ts";
 import { CHUNKER } from "../core/index/chunker.ts";
 import type { Checksum, Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
 import { SlabResidency } from "../core/retrieval/residency.ts";
@@ -22,6 +21,7 @@ import { embedderOf } from "./models.ts";
 import { PartCache } from "./part_cache.ts";
 import { entitySettings } from "./settings.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
+import { storeOf } from "./store.ts";
 
 interface Shared {
   readonly builder: KernelBuilder;
@@ -55,7 +55,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     scope,
     tables: new EntityTables(durableSql(context.storage)),
     alarm: durableAlarm(context.storage),
-    store: r2Store(env.BUCKET).forTenant(scope.tenant),
+    store: storeOf(env).forTenant(scope.tenant),
     clock: systemClock,
     timer: systemTimer,
     compression: nodeCompression,

@@ -5,7 +5,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { logFault } from "../adapters/platform/fault_log.ts";
-import { type Failure, fail, ok, type Result } from "../core/errors.ts";
+import { type Failure, fail, ok, type Result, UnfitStore } from "../core/errors.ts";
 import {
   type AppendCommand,
   type EntityApi,
@@ -138,7 +138,7 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     } catch (cause) {
       // A store or queue fault, or a bug: either way nothing was acknowledged, and the reason stays here.
       logFault("entity_call_failed", cause);
-      if (cause instanceof Misconfiguration) return fail(unavailable(cause.message));
+      if (cause instanceof Misconfiguration || cause instanceof UnfitStore) return fail(unavailable(cause.message));
       return fail(unavailable("The entity could not answer."));
     }
   }

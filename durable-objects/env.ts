@@ -5,12 +5,15 @@
 import type { EmbedderSettings } from "../adapters/models/choose_embedder.ts";
 import type { AiBinding } from "../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../adapters/platform/object_namespace.ts";
+import type { StoreSettings } from "../adapters/storage/choose_store.ts";
 import type { EntityIndexApi, IndexNudge, TenantIndexApi } from "../core/rpc.ts";
 import type { SettingName } from "./settings.ts";
 
 export type Env = Readonly<Partial<Record<SettingName | "ENVIRONMENT", string>>> &
-  EmbedderSettings & {
-    readonly BUCKET: R2Bucket;
+  EmbedderSettings &
+  StoreSettings & {
+    /** Not needed when objects lie in another store. */
+    readonly BUCKET?: R2Bucket;
     readonly INDEX_QUEUE: Queue<IndexNudge>;
     readonly ENTITY: ObjectNamespace<EntityIndexApi>;
     readonly TENANT: ObjectNamespace<TenantIndexApi>;

@@ -5,7 +5,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { logFault } from "../adapters/platform/fault_log.ts";
 import { systemClock, systemRandom } from "../adapters/platform/system_clock.ts";
-import { r2Store } from "../adapters/storage/r2_store.ts";
 import { fail, type Result } from "../core/errors.ts";
 import {
   type DeadLetter,
@@ -17,6 +16,7 @@ import {
 } from "../core/rpc.ts";
 import type { Env } from "./env.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
+import { storeOf } from "./store.ts";
 import { TenantRegistry } from "./tenant/tenant_registry.ts";
 
 export class TenantObject extends DurableObject<Env> implements TenantApi, TenantIndexApi {
@@ -29,7 +29,10 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
       tenant,
       sql: durableSql(context.storage),
       alarm: durableAlarm(context.storage),
-      store: r2Store(env.BUCKET).forTenant(tenant),
+      // Asked for when it is needed: an object that cannot be made would lose its alarm.
+      get store() {
+        return storeOf(env).forTenant(tenant);
+      },
       clock: systemClock,
       random: systemRandom,
       entityOf: (entity) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName({ tenant, entity }))),

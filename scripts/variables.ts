@@ -15,9 +15,10 @@ const NAMES: readonly string[] = [
   "JWT_JWKS_URL",
   "API_KEY_PEPPER",
   "ADMIN_TOKEN",
+  "OBJECT_STORE",
 ];
-/** The settings of the embedders. */
-const PREFIXES: readonly string[] = ["EMBEDDER", "OPENAI_", "WORKERS_AI_"];
+/** The settings of the embedders and of a store that speaks S3. */
+const PREFIXES: readonly string[] = ["EMBEDDER", "OPENAI_", "WORKERS_AI_", "S3_"];
 
 export type Variables = Readonly<Record<string, string>>;
 

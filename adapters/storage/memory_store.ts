@@ -1,6 +1,6 @@
 /** An object store in memory: for tests and simulations. Keeps to the whole contract, paging and copies included. */
-import { STORE_LIST_MAX } from "../../core/limits.ts";
 import type { ObjectStore, StoredObject, TenantStore } from "../../core/ports.ts";
+import { pageOfFolders, pageOfKeys } from "./paging.ts";
 import {
   checkMetadata,
   checkRange,
@@ -52,27 +52,17 @@ function tenantStore(objects: Map<string, StoredObject>, tenant: string, prefix:
       return true;
     },
 
-    /** The cursor is the last key of the page before. */
     async list(listed, cursor = null) {
-      const full = fullPrefix(prefix, listed);
-      const keys = [...objects.keys()]
-        .filter((key) => key.startsWith(full) && (cursor === null || key > prefix + cursor))
-        .sort();
-      const page = keys.slice(0, STORE_LIST_MAX).map((key) => ({
+      const page = pageOfKeys(objects.keys(), fullPrefix(prefix, listed), cursor);
+      const found = page.names.map((key) => ({
         key: key.slice(prefix.length),
         bytes: objects.get(key)?.bytes.length ?? 0,
       }));
-      return { objects: page, cursor: keys.length > page.length ? (page.at(-1)?.key ?? null) : null };
+      return { objects: found, cursor: page.cursor };
     },
 
-    /** The cursor is the last name of the page before. */
     async folders(folder, cursor = null) {
-      const full = fullFolder(prefix, folder);
-      const below = [...objects.keys()].filter((key) => key.startsWith(full) && key.includes("/", full.length));
-      const all = [...new Set(below.map((key) => key.slice(full.length, key.indexOf("/", full.length))))].sort();
-      const left = all.filter((name) => cursor === null || name > cursor);
-      const names = left.slice(0, STORE_LIST_MAX);
-      return { names, cursor: left.length > names.length ? (names.at(-1) ?? null) : null };
+      return pageOfFolders(objects.keys(), fullFolder(prefix, folder), cursor);
     },
 
     async delete(keys) {

@@ -10,7 +10,7 @@
  *   - Nothing is answered 2xx before the transaction; after a failed put the outcome is unknown and the answer is 503.
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
-import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
+import { type Failure, fail, ok, type Result, UnfitStore } from "../../core/errors.ts";
 import type { LinesSize } from "../../core/index/build_load.ts";
 import {
   APPEND_WAITING_BYTES_MAX,
@@ -118,7 +118,8 @@ export class EntityLog {
     } catch (cause) {
       // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
       this.#host.ports.logFault("commit_failed", cause);
-      answerAll(group, unavailable("The store did not confirm the write."));
+      const what = cause instanceof UnfitStore ? cause.message : "The store did not confirm the write.";
+      answerAll(group, unavailable(what));
     }
   }
 

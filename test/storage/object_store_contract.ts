@@ -97,6 +97,18 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect((await store.list("a/")).objects.map(({ key }) => key)).toEqual(["a/%41", "a/1", "a/10", "a/2"]);
     });
 
+    it("keeps keys apart whatever characters they have", async () => {
+      const store = await fresh();
+      const visible = Array.from({ length: 94 }, (_, at) => String.fromCharCode(0x21 + at)).filter((c) => c !== "\\");
+      const keys = [visible.join(""), "%2F", "%252F", "a/%2e", "a+b", "a%20b", "x&amp;y", "x&y", "Account", "account"];
+      for (const key of keys)
+        expect(await store.create(key, bytesOf(key), { key_bytes: String(key.length) })).toBe(true);
+      for (const key of keys) expect((await store.get(key))?.bytes).toEqual(bytesOf(key));
+      expect((await store.list("")).objects).toEqual(keys.sort().map((key) => ({ key, bytes: key.length })));
+      await store.delete(keys.slice(1));
+      expect((await store.list("")).objects.map(({ key }) => key)).toEqual(keys.slice(0, 1));
+    });
+
     it("names the folders below a prefix, once each, and no objects", async () => {
       const store = await fresh();
       for (const key of ["e/a/1", "e/a/2", "e/b/x/y", "e/%2E/1", "e/plain", "f/z"]) await store.put(key, bytesOf(key));

@@ -3,11 +3,14 @@
 import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts";
 import type { AiBinding } from "../../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
+import type { StoreSettings } from "../../adapters/storage/choose_store.ts";
 import type { EntityIndexApi, TenantIndexApi } from "../../core/rpc.ts";
 
-export type Env = EmbedderSettings & {
-  readonly BUCKET: R2Bucket;
-  readonly ENTITY: ObjectNamespace<EntityIndexApi>;
-  readonly TENANT: ObjectNamespace<TenantIndexApi>;
-  readonly AI?: AiBinding;
-};
+export type Env = EmbedderSettings &
+  StoreSettings & {
+    /** Not needed when objects lie in another store. */
+    readonly BUCKET?: R2Bucket;
+    readonly ENTITY: ObjectNamespace<EntityIndexApi>;
+    readonly TENANT: ObjectNamespace<TenantIndexApi>;
+    readonly AI?: AiBinding;
+  };

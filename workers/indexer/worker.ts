@@ -5,7 +5,7 @@
 import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { systemClock } from "../../adapters/platform/system_clock.ts";
-import { r2Store } from "../../adapters/storage/r2_store.ts";
+import { chooseStore } from "../../adapters/storage/choose_store.ts";
 import { problemOf } from "../../core/errors.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import kernelModule from "../../wasm/build/kernel.wasm";
@@ -29,12 +29,14 @@ function compose(env: Env): IndexerPorts {
   const builder = createKernelBuilder(kernelModule);
   const embedder = chooseEmbedder(env, { analyze: (text) => builder.analyze(text), ai: env.AI ?? null });
   if (!embedder.ok) throw new Error(problemOf(embedder.failure).detail);
+  const store = chooseStore(env, env.BUCKET ?? null);
+  if (!store.ok) throw new Error(problemOf(store.failure).detail);
   return {
     clock: systemClock,
     compression: nodeCompression,
     digest: nodeDigest,
     checksum: createKernelChecksum(kernelModule),
-    store: r2Store(env.BUCKET),
+    store: store.value,
     builder,
     embedder: embedder.value,
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),

@@ -2,16 +2,17 @@
  * The bindings of the front door, as wrangler.toml names them. Only `worker.ts` sees an `Env`.
  */
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
+import type { StoreSettings } from "../../adapters/storage/choose_store.ts";
 import type { EntityApi, IngestApi, TenantApi } from "../../core/rpc.ts";
 
-export interface Env {
+export interface Env extends StoreSettings {
   readonly INGEST: IngestApi;
   readonly INDEXER: Fetcher;
   readonly ENTITY: ObjectNamespace<EntityApi>;
   readonly TENANT: ObjectNamespace<TenantApi>;
-  readonly BUCKET: R2Bucket;
+  /** Not needed when objects lie in another store. */
+  readonly BUCKET?: R2Bucket;
   readonly RATE_LIMITER: RateLimit;
-  readonly ENVIRONMENT?: string;
   readonly API_KEY_PEPPER?: string;
   readonly ADMIN_TOKEN?: string;
   readonly CORS_ORIGINS?: string;

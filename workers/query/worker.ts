@@ -5,9 +5,11 @@ import { jwksVerifier } from "../../adapters/access/jwks_verifier.ts";
 import { webCryptoSecrets } from "../../adapters/access/web_crypto_secrets.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { systemClock, systemRandom } from "../../adapters/platform/system_clock.ts";
-import { r2Store } from "../../adapters/storage/r2_store.ts";
+import { chooseStore } from "../../adapters/storage/choose_store.ts";
 import { createAuthenticator } from "../../core/access/authenticate.ts";
 import { createDirectory } from "../../core/access/directory.ts";
+import { problemOf } from "../../core/errors.ts";
+import type { ObjectStore } from "../../core/ports.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import { type App, createApp, createRefusingApp } from "./app.ts";
 import { type Configuration, readConfiguration } from "./configuration.ts";
@@ -30,17 +32,19 @@ const makeRequestId = () => crypto.randomUUID();
 
 function compose(env: Env): App {
   const configuration = readConfiguration(env);
-  if (configuration.ok) {
-    const services = composeServices(env, configuration.value);
+  const store = chooseStore(env, env.BUCKET ?? null);
+  if (configuration.ok && store.ok) {
+    const services = composeServices(env, configuration.value, store.value);
     const { corsOrigins } = configuration.value;
     return createApp(services, { clock: systemClock, corsOrigins, makeRequestId }, routes);
   }
+  const missing = configuration.ok ? [] : [...configuration.missing];
+  if (!store.ok) missing.push(`${problemOf(store.failure).detail}.`);
   const outer = { clock: systemClock, corsOrigins: [], makeRequestId };
-  return createRefusingApp(configuration.missing, outer);
+  return createRefusingApp(missing, outer);
 }
 
-function composeServices(env: Env, configuration: Configuration): Services {
-  const store = r2Store(env.BUCKET);
+function composeServices(env: Env, configuration: Configuration, store: ObjectStore): Services {
   const directory = createDirectory(store.system());
   const secrets = webCryptoSecrets(configuration.pepper);
   const { tokenIssuer, adminToken, development } = configuration;

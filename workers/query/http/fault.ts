@@ -1,11 +1,14 @@
 /**
- * What a thrown error becomes. An object that was restarted, moved or overloaded is a 503 that is safe to retry; all
- * else is a bug and a 500.
+ * What a thrown error becomes. An object that was restarted, moved or overloaded is a 503 that is safe to retry, and so
+ * is a store that cannot be used until somebody sets up another; all else is a bug and a 500.
  */
-import type { Failure } from "../../../core/errors.ts";
-import { UNAVAILABLE_RETRY_SECONDS } from "../../../core/limits.ts";
+import { type Failure, UnfitStore } from "../../../core/errors.ts";
+import { MISCONFIGURED_RETRY_SECONDS, UNAVAILABLE_RETRY_SECONDS } from "../../../core/limits.ts";
 
 export function failureOfFault(error: unknown): Failure {
+  if (error instanceof UnfitStore) {
+    return { reason: "unavailable", what: error.message, retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS };
+  }
   if (!isTransient(error)) return { reason: "internal" };
   const what = "An object did not answer.";
   return { reason: "unavailable", what, retryAfterSeconds: UNAVAILABLE_RETRY_SECONDS };
