@@ -116,7 +116,7 @@ export interface KernelExports {
   bitsOr(a: number, b: number, to: number, bytes: number): void;
   bitsNot(a: number, to: number, bytes: number, count: number): void;
   bitsCount(a: number, bytes: number): number;
-  rowsWithCode(part: number, column: number, accepted: number, codes: number, to: number): void;
+  rowsWithCode(part: number, column: number, accepted: number, to: number): void;
   rowsInTime(part: number, from: number, until: number, to: number): void;
   documentsOfRows(part: number, rows: number, to: number): void;
 

@@ -110,11 +110,12 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
       const { rows, codeCounts } = parts.held(part);
       const codeCount = codeCounts[column];
       if (codeCount === undefined) throw new Error(`a part of ${codeCounts.length} columns has no column ${column}`);
-      const used = accepted.subarray(0, codeCount);
+      const bits = new Uint8Array(codeCount);
+      for (let code = 0; code < Math.min(codeCount, accepted.length); code++) bits[code] = Number(accepted[code] !== 0);
       return keepFilled(part, rows, (to) => {
-        const at = instance.take(used.length);
-        instance.putBytes(at, used);
-        kernel.rowsWithCode(part, column, at, used.length, to);
+        const at = instance.take(codeCount);
+        instance.putBytes(at, bits);
+        kernel.rowsWithCode(part, column, at, to);
       });
     },
     rowsInTime: (part, from, until) =>
@@ -130,6 +131,7 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
       const bitset = find(part, rows);
       const held = parts.held(part);
       if (bitset.count !== held.rows) throw new Error("a bitset over documents where one over rows belongs");
+      if (held.hasOneDocumentARow) return rows;
       return keepFilled(part, held.documents, (to) => kernel.documentsOfRows(part, put(bitset), to));
     },
     countDocuments: countOf,

@@ -45,6 +45,8 @@ export interface HeldPart {
   readonly part: LoadedPart;
   readonly documents: number;
   readonly rows: number;
+  /** Document i is of row i: a bitset over rows is one over documents. */
+  readonly hasOneDocumentARow: boolean;
   readonly vectors: number;
   readonly hasGraph: boolean;
   /** 0 when the part has no vectors. */
@@ -167,6 +169,10 @@ function greatestOf(codes: Uint32Array): number {
   return greatest;
 }
 
+function isIdentity(rowOfDocument: Uint32Array, rows: number): boolean {
+  return rowOfDocument.length === rows && rowOfDocument.every((row, document) => row === document);
+}
+
 /** In the order of SECTION_NAMES. */
 function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
   const [postings, pieces] =
@@ -205,6 +211,7 @@ function describe(instance: KernelInstance, part: LoadedPart, sections: PartSect
     part,
     documents: sections.documents,
     rows: sections.rows,
+    hasOneDocumentARow: isIdentity(sections.rowOfDocument, sections.rows),
     vectors: instance.kernel.partVectors(part),
     hasGraph: plan.hasGraph === 1,
     dimensions: instance.kernel.partDimensions(part),

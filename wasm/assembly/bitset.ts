@@ -41,37 +41,64 @@ export function bitsCount(a: usize, bytes: usize): u32 {
   return <u32>count;
 }
 
-/** Rows whose code is accepted: `accepted` has one byte for each code below `codes`. Codes are 1, 2 or 4 bytes wide. */
-export function bitsOfCodes(
-  column: usize,
-  width: u32,
-  rows: u32,
-  accepted: usize,
-  codes: u32,
-  to: usize,
-  bytes: usize,
-): void {
+/**
+ * Rows whose code is accepted: `accepted` has a byte for every code of the column, 1 or 0. Codes are 1, 2 or 4 bytes
+ * wide. Without a branch on the data: half of the rows at random would cost more for guessing wrong than all for reading.
+ */
+export function bitsOfCodes(column: usize, width: u32, rows: u32, accepted: usize, to: usize, bytes: usize): void {
   memory.fill(to, 0, bytes);
-  for (let row: u32 = 0; row < rows; row++) {
-    const code = codeAt(column, width, row);
-    if (code < codes && load<u8>(accepted + code) != 0) setBit(to, row);
+  if (width == 1) fillOfCodes<u8>(column, rows, accepted, to);
+  else if (width == 2) fillOfCodes<u16>(column, rows, accepted, to);
+  else fillOfCodes<u32>(column, rows, accepted, to);
+}
+
+@inline
+function fillOfCodes<T>(column: usize, rows: u32, accepted: usize, to: usize): void {
+  const eights = rows >> 3;
+  for (let eight: u32 = 0; eight < eights; eight++, column += sizeof<T>() << 3, to++) {
+    const low =
+      accepts<T>(column, 0, accepted) |
+      (accepts<T>(column, 1, accepted) << 1) |
+      (accepts<T>(column, 2, accepted) << 2) |
+      (accepts<T>(column, 3, accepted) << 3);
+    const high =
+      accepts<T>(column, 4, accepted) |
+      (accepts<T>(column, 5, accepted) << 1) |
+      (accepts<T>(column, 6, accepted) << 2) |
+      (accepts<T>(column, 7, accepted) << 3);
+    store<u8>(to, low | (high << 4));
+  }
+  for (let i: u32 = 0; i < (rows & 7); i++) {
+    store<u8>(to, <u32>load<u8>(to) | (<u32>load<u8>(accepted + <usize>load<T>(column)) << i));
+    column += sizeof<T>();
   }
 }
 
 @inline
-function codeAt(column: usize, width: u32, row: u32): u32 {
-  if (width == 1) return load<u8>(column + row);
-  if (width == 2) return load<u16>(column + ((<usize>row) << 1));
-  return load<u32>(column + ((<usize>row) << 2));
+function accepts<T>(column: usize, row: usize, accepted: usize): u32 {
+  return load<u8>(accepted + <usize>load<T>(column + row * sizeof<T>()));
 }
 
 /** Rows with from ≤ time ≤ to. */
 export function bitsOfTimes(times: usize, rows: u32, from: f64, to: f64, out: usize, bytes: usize): void {
   memory.fill(out, 0, bytes);
-  for (let row: u32 = 0; row < rows; row++) {
-    const time = load<f64>(times + ((<usize>row) << 3));
-    if (time >= from && time <= to) setBit(out, row);
+  const eights = rows >> 3;
+  for (let eight: u32 = 0; eight < eights; eight++, times += 64, out++) {
+    const low = timesWithin(times, from, to) | (timesWithin(times + 16, from, to) << 2);
+    const high = timesWithin(times + 32, from, to) | (timesWithin(times + 48, from, to) << 2);
+    store<u8>(out, low | (high << 4));
   }
+  for (let i: u32 = 0; i < (rows & 7); i++) {
+    const time = load<f64>(times + ((<usize>i) << 3));
+    store<u8>(out, <u32>load<u8>(out) | (u32(time >= from && time <= to) << i));
+  }
+}
+
+/** Two bits. */
+@inline
+function timesWithin(at: usize, from: f64, to: f64): u32 {
+  const two = v128.load(at);
+  return i64x2.bitmask(v128.and(f64x2.ge(two, f64x2.splat(from)), f64x2.le(two, f64x2.splat(to))));
 }
 
 /** Element i of `indices` stands for bit i: it is set when bit indices[i] of `bits` is. */

@@ -357,17 +357,11 @@ export function partMetric(part: usize): u32 {
 
 export { bitsAnd, bitsOr, bitsNot, bitsCount };
 
-export function rowsWithCode(part: usize, column: u32, accepted: usize, codes: u32, to: usize): void {
+/** `accepted` has a byte for every code of the column, 1 or 0. */
+export function rowsWithCode(part: usize, column: u32, accepted: usize, to: usize): void {
   const rows = partRows(part);
-  bitsOfCodes(
-    partColumn(part, column),
-    partColumnWidth(part, column),
-    rows,
-    accepted,
-    codes,
-    to,
-    <usize>bitsetBytes(rows),
-  );
+  const width = partColumnWidth(part, column);
+  bitsOfCodes(partColumn(part, column), width, rows, accepted, to, <usize>bitsetBytes(rows));
 }
 
 export function rowsInTime(part: usize, from: f64, until: f64, to: usize): void {
