@@ -52,8 +52,9 @@ import {
 const GROUPS: u32 = 4;
 /** Longer rows are read one after the other, as memory likes it; shorter ones four abreast. */
 const ROWS_ABREAST_BYTES_MAX: u32 = 128;
-/** Rows of a block that are read one by one rather than with the others. */
-const SPARSE_ROWS_MAX: u32 = 6;
+/** Rows of a block that are read one by one rather than with the others: long ones, and those that are read four abreast. */
+const SPARSE_LONG_ROWS_MAX: u32 = 6;
+const SPARSE_SHORT_ROWS_MAX: u32 = 2;
 /** More than what rounding to 32 bits changes of a number. */
 const REACH_ROUNDING: f64 = 1.0 / 4194304.0;
 const REACH_ROUNDING_LEAST: f64 = 1e-37;
@@ -249,9 +250,10 @@ function reachRows(): void {
   const whole = count / BLOCK_VECTORS;
   const four = (<usize>queryRowBytes) << 2;
   const offset = i32x4.splat(-PLANE_OFFSET * querySum);
+  const sparse = queryRowBytes > ROWS_ABREAST_BYTES_MAX ? SPARSE_LONG_ROWS_MAX : SPARSE_SHORT_ROWS_MAX;
   for (let block: u32 = 0; block < blockCount(count); block++) {
     const bits = wantedOf(block);
-    if (!isShort || block == whole || <u32>popcnt(bits) <= SPARSE_ROWS_MAX) {
+    if (!isShort || block == whole || <u32>popcnt(bits) <= sparse) {
       rowProducts(block, bits);
       keepReaches(block, bits);
       continue;
