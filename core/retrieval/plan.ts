@@ -12,18 +12,18 @@ import { HNSW_BEAM_DEFAULT, HNSW_BEAM_MAX, HNSW_VECTORS_MIN, TOP_K_DEFAULT } fro
 import type { Plan } from "../rpc.ts";
 
 /**
- * Nanoseconds, measured in WebAssembly on one core of a server at 100,000 vectors of 100 dimensions and 30,000 of 384, in
- * the order of their graph. Only their ratios matter: a machine twice as fast chooses the same.
+ * Nanoseconds: the `unit_costs` that `npm run bench` recorded in Node for questions in a row (bench/results/kernel.json).
+ * Only their ratios matter: a machine twice as fast chooses the same.
  */
 const COST_NS = {
   /** Scanning a byte of codes, from memory in order. */
-  scanByte: 0.042,
+  scanByte: 0.0336,
   /** Comparing a scanned vector. */
-  scanVector: 0.3,
+  scanVector: 0.183,
   /** Coming to a vector of a graph, which may lie anywhere in memory. */
-  visitVector: 20,
+  visitVector: 32.3,
   /** Reading a byte of its code. */
-  visitByte: 0.08,
+  visitByte: 0.292,
 } as const;
 
 /** Vectors that a walk visits, for each place in its beam. */

@@ -7,8 +7,8 @@ import type { EventInput } from "../../core/schema/event.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 
 /** Enough that a walk costs less than a scan. */
-const DIMENSIONS = 48;
-const COUNT = 20_500;
+const DIMENSIONS = 96;
+const COUNT = 21_500;
 const BATCH_EVENTS = 7_000;
 /** States that are put on the way: after every slice but the last. */
 const STATES = Math.ceil(COUNT / GRAPH_SLICE_VECTORS) - 1;
@@ -24,7 +24,7 @@ const EVENTS: readonly EventInput[] = Array.from({ length: COUNT }, (_, index) =
 function vectorOf(seed: number): number[] {
   return Array.from(
     { length: DIMENSIONS },
-    (_, dimension) => Math.round(Math.sin(seed * 0.37 + dimension * seed) * 100) / 100,
+    (_, dimension) => Math.round(Math.sin(seed * 0.37 + dimension * seed) * 10) / 10,
   );
 }
 

@@ -55,7 +55,7 @@ describe("the vectors of a part", () => {
   });
 
   test("are given a graph only where there are enough of them and a search would walk it", () => {
-    expect(isWorthGraph(HNSW_VECTORS_MIN, 384)).toBe(true);
+    expect(isWorthGraph(20_000, 384)).toBe(true);
     expect(isWorthGraph(HNSW_VECTORS_MIN - 1, 384)).toBe(false);
     expect(isWorthGraph(HNSW_VECTORS_MIN, 16)).toBe(false);
     expect(isWorthGraph(100_000, 16)).toBe(true);
