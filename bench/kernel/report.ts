@@ -248,13 +248,11 @@ export const README_END = "<!-- bench: end -->";
 export function readmeSection(report: BenchReport | null): string {
   if (report === null) return "No run is recorded in `bench/results/kernel.json` yet.";
   const { machine, commit, rows, absent } = report;
-  const lines = groups(rows).flatMap((group) => readmeLine(group));
+  const table = [README_COLUMNS, ...groups(rows).flatMap((group) => readmeCells(group))];
   return [
     `Commit ${commit}; ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, workerd ${machine.workerd}.`,
     "",
-    "| row | runtime | ours: p50 / p99 µs | recall | best peer: p50 µs | recall | ours ÷ peer |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
-    ...lines,
+    ...markdownTable(table),
     "",
     ...winLines(rows),
     "",
@@ -262,7 +260,25 @@ export function readmeSection(report: BenchReport | null): string {
   ].join("\n");
 }
 
-function readmeLine(group: readonly BenchRow[]): readonly string[] {
+const README_COLUMNS = [
+  "row",
+  "runtime",
+  "ours: p50 / p99 µs",
+  "recall",
+  "best peer: p50 µs",
+  "recall",
+  "ours ÷ peer",
+] as const;
+
+/** Columns as wide as their widest cell, as the formatter has them. */
+function markdownTable(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const [head = "", ...body] = rows.map((cells) => line(cells.map((cell, column) => cell.padEnd(widths[column] ?? 0))));
+  return [head, line(widths.map((width) => "-".repeat(width))), ...body];
+}
+
+function readmeCells(group: readonly BenchRow[]): readonly (readonly string[])[] {
   const ours = group.filter((row) => row.ours && figureOf(row) !== null);
   const [first] = ours;
   if (first === undefined) return [];
@@ -273,7 +289,7 @@ function readmeLine(group: readonly BenchRow[]): readonly string[] {
     const figures = isBuild ? `build ${short(row.build_ms)} ms` : `${short(row.p50_us)} / ${short(row.p99_us)}`;
     const theirs =
       peer === null ? "" : `${peer.system}: ${isBuild ? `build ${short(peer.build_ms)} ms` : short(peer.p50_us)}`;
-    const cells = [
+    return [
       name,
       row.runtime,
       figures,
@@ -282,7 +298,6 @@ function readmeLine(group: readonly BenchRow[]): readonly string[] {
       peer === null ? "" : recallCell(peer),
       short(row.ratio_to_best_peer),
     ];
-    return `| ${cells.join(" | ")} |`;
   });
 }
 

@@ -10,7 +10,7 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
-import type { KernelSlab, LoadedPart, PartSections, SlabPool } from "../ports.ts";
+import type { KernelSlab, LoadedPart, PartSections, SlabPool, VectorSections } from "../ports.ts";
 import { columnOrderOf } from "./matches.ts";
 import { vectorsIn } from "./view.ts";
 
@@ -97,11 +97,16 @@ export function sectionsOf(part: Part, vectors: PartVectors | null): PartSection
     documents: part.documents,
     rows: part.rows,
     rowOfDocument: part.rowOfDocument,
-    text: part.text,
-    vectors: vectors?.sections ?? null,
+    // Taken once: a part may read them whenever they are asked for.
+    text: { text: part.text.text, postings: part.text.postings },
+    vectors: vectors && sectionsRead(vectors.sections),
     columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
     rowTimes: part.rowTimes,
   };
+}
+
+function sectionsRead({ codes, residuals, graph }: VectorSections): VectorSections {
+  return { codes, residuals, graph };
 }
 
 /** Makes `held` begin with `wanted`. What lies beyond them may stay: an older snapshot sees fewer parts. */

@@ -349,11 +349,12 @@ export class Entity {
     const { erasing } = this.#now().state;
     if (erasing === null) return;
     const left = await sweepErased(this.#ports, erasing);
-    if (left === null) {
+    if (left === null && this.#now().state.erasing === erasing) {
       const forgotten = await this.#ports.registry.forget(this.#ports.scope.entity);
       if (!forgotten.ok) return;
     }
-    this.#save({ erasing: left });
+    // Another erasure may have begun meanwhile: its sweep is another one, and marks anew.
+    if (this.#now().state.erasing === erasing) this.#save({ erasing: left });
   }
 
   // --- alarm ---
