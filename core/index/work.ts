@@ -42,23 +42,31 @@ export interface IndexWork {
   readonly replaces: number;
 }
 
+/** What earlier work that could not be done leaves to be tried. */
+export interface WorkBounds {
+  /** So many commits at the most, and no shard to absorb; null: as many as fit. */
+  readonly commitsMax: number | null;
+  /** Shards up to this commit are not absorbed any more: it failed. */
+  readonly unabsorbed: number;
+}
+
 /**
  * The next piece of work, or null when there is no tail.
  * @param shards tile commits 1..c
  * @param tail commits c+1..s, in order
- * @param alone of work that could not be done: take so many commits at the most, and absorb nothing; null: as fits
  */
 export function planWork(
   shards: readonly ShardRange[],
   tail: readonly TailCommit[],
-  alone: number | null,
+  { commitsMax, unabsorbed }: WorkBounds,
 ): IndexWork | null {
   const covered = shards.at(-1)?.to ?? 0;
   if (tail.some(({ commit }, index) => commit !== covered + 1 + index)) throw new Error("the tail follows the shards");
-  const taken = tail.slice(0, takeable(tail.slice(0, alone ?? BUILD_COMMITS_MAX)));
+  const taken = tail.slice(0, takeable(tail.slice(0, commitsMax ?? BUILD_COMMITS_MAX)));
   const last = taken.at(-1);
   if (last === undefined) return null;
-  const replaces = alone === null ? absorbable(shards, loadOf(taken)) : 0;
+  const open = shards.filter(({ from }) => from > unabsorbed);
+  const replaces = commitsMax === null ? absorbable(open, loadOf(taken)) : 0;
   const absorbed = shards.slice(shards.length - replaces);
   return {
     from: absorbed[0]?.from ?? covered + 1,

@@ -266,18 +266,19 @@ export class Entity {
       return fail({ reason: "unavailable", what: "The log changed while it was read.", retryAfterSeconds: 1 });
     this.#now().tail = tail.value;
     this.#ports.tables.transaction(() => {
-      this.#ports.tables.keepShards([]);
       this.#write({
         ...state,
         // Another version, so that a proposal on the head that is dropped is stale.
         head: noHead(state.incarnation, state.head.version + 1),
         attempted: null,
         alone: null,
+        unabsorbed: 0,
         compact: false,
         lastNudgeMs: 0,
         dirtySinceMs: state.dirtySinceMs ?? this.#ports.clock.now() - this.#ports.settings.indexAgeMs,
       });
     });
+    this.#parts.dropCopies(() => this.#now().state.head);
     this.#arm(this.#ports.clock.now());
     return ok(null);
   }

@@ -13,7 +13,13 @@ import { type BuildLoad, dimensionsIn, type LinesSize, loadOfLines } from "../..
 import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
-import { type IndexWork as PlannedWork, planCompaction, planWork, type TailCommit } from "../../core/index/work.ts";
+import {
+  type IndexWork as PlannedWork,
+  planCompaction,
+  planWork,
+  type TailCommit,
+  type WorkBounds,
+} from "../../core/index/work.ts";
 import {
   HEAD_HINT_INTERVAL_MS,
   REMOTE_DIMENSIONS_ASSUMED,
@@ -85,9 +91,9 @@ export class EntityIndex {
   }
 
   #planTail(facts: readonly LinesOfCommit[]): PlannedWork | null {
-    const { head, attempted, alone } = this.#host.state();
+    const { head, attempted, alone, unabsorbed } = this.#host.state();
     const tail = facts.map((commit) => ({ ...commit, load: this.loadOf(commit) }));
-    return planAgain(head.shards, tail, attempted, alone);
+    return planAgain(head.shards, tail, attempted, { commitsMax: alone, unabsorbed });
   }
 
   /** What building from lines takes, about. */
@@ -149,7 +155,8 @@ export class EntityIndex {
     const commits = attempted === null ? 0 : attempted.to - head.covered;
     const absorbs = attempted !== null && attempted.from <= head.covered;
     if (commits < 1 || (commits === 1 && !absorbs)) return false;
-    this.#save({ attempted: null, alone: Math.max(1, Math.floor(commits / 2)) });
+    const unabsorbed = absorbs ? head.covered : this.#host.state().unabsorbed;
+    this.#save({ attempted: null, alone: Math.max(1, Math.floor(commits / 2)), unabsorbed });
     return true;
   }
 
@@ -225,9 +232,9 @@ export class EntityIndex {
     };
     ports.tables.transaction(() => {
       ports.tables.dropTail(head.covered);
-      ports.tables.keepShards(head.shards.map(({ sha256 }) => sha256));
       this.#host.write(next);
     });
+    this.#host.parts.dropCopies(() => this.#host.state().head);
     tail.truncate(head.covered);
     this.#host.parts.forgetAllBut(head);
   }
@@ -271,7 +278,7 @@ export class EntityIndex {
   }
 
   unseal(): void {
-    this.#save({ attempted: null, alone: null, lastNudgeMs: 0 });
+    this.#save({ attempted: null, alone: null, unabsorbed: 0, lastNudgeMs: 0 });
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */
@@ -290,11 +297,11 @@ function planAgain(
   shards: Head["shards"],
   tail: readonly TailCommit[],
   attempted: AttemptedWork | null,
-  alone: number | null,
+  bounds: WorkBounds,
 ): PlannedWork | null {
-  const plan = planWork(shards, tail, alone);
+  const plan = planWork(shards, tail, bounds);
   if (plan === null || attempted?.from !== plan.from || attempted.to >= plan.to) return plan;
   const before = tail.filter(({ commit }) => commit <= attempted.to);
-  const again = planWork(shards, before, alone);
+  const again = planWork(shards, before, bounds);
   return again?.from === plan.from ? again : plan;
 }

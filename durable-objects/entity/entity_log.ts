@@ -34,6 +34,7 @@ import type { Tail } from "./tail.ts";
 
 interface Waiting {
   readonly command: AppendCommand;
+  readonly size: LinesSize;
   readonly answer: (result: Result<AppendResult>) => void;
 }
 
@@ -82,20 +83,22 @@ export class EntityLog {
   }
 
   append(command: AppendCommand): Promise<Result<AppendResult>> {
-    const waiting = this.#waiting.reduce((bytes, request) => bytes + sizeOf(request.command.prepared).rawBytes, 0);
+    const waiting = this.#waiting.reduce((bytes, { size }) => bytes + size.rawBytes, 0);
     if (this.#waiting.length >= APPEND_WAITING_MAX || waiting >= APPEND_WAITING_BYTES_MAX) {
       return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
     }
-    const size = this.#host.shardBytes(sizeOf(command.prepared));
-    if (size > SHARD_BYTES_MAX) {
+    const size = sizeOf(command.prepared);
+    const shardBytes = this.#host.shardBytes(size);
+    if (shardBytes > SHARD_BYTES_MAX) {
       const what = "The index of these events, which go into it together; send fewer at once";
-      return Promise.resolve(fail({ reason: "too_large", what, size, max: SHARD_BYTES_MAX, unit: "bytes" }));
+      const failure = { reason: "too_large", what, size: shardBytes, max: SHARD_BYTES_MAX, unit: "bytes" } as const;
+      return Promise.resolve(fail(failure));
     }
     if (this.#host.tail().rawBytes + waiting >= TAIL_RAW_BYTES_MAX) {
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
     }
     return new Promise((resolve) => {
-      this.#waiting.push({ command, answer: resolve });
+      this.#waiting.push({ command, size, answer: resolve });
       if (!this.#running) void this.#run();
     });
   }
@@ -110,8 +113,9 @@ export class EntityLog {
   }
 
   async #commitNext(): Promise<void> {
-    const sizes = this.#waiting.map(({ command }) => sizeOf(command.prepared));
-    const count = gather(sizes.map((size) => ({ rawBytes: size.rawBytes, shardBytes: this.#host.shardBytes(size) })));
+    const count = gather(
+      this.#waiting.map(({ size }) => ({ rawBytes: size.rawBytes, shardBytes: this.#host.shardBytes(size) })),
+    );
     const group = this.#waiting.splice(0, count);
     try {
       await this.#commitGroup(group);

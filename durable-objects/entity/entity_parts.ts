@@ -39,6 +39,9 @@ export class EntityParts {
   readonly #ids = new Map<string, Uint32Array>();
   #tailParts: TailPart[] = [];
   #opened = 0;
+  /** Reads that hold parts across an await, and what drops the copies that have left the head since. */
+  #readers = 0;
+  #dropRetired: (() => void) | null = null;
 
   constructor(ports: EntityPorts, cache: PartCache, revision: Revision) {
     this.#ports = ports;
@@ -191,6 +194,27 @@ export class EntityParts {
     const hashes = new Uint32Array(bytes.buffer, 0, bytes.length / Uint32Array.BYTES_PER_ELEMENT);
     this.#ids.set(sha256, hashes);
     return hashes;
+  }
+
+  /** Copies of shards that leave the head meanwhile stay until `read` is over: its parts may still read them. */
+  async whileReading<T>(read: () => Promise<T>): Promise<T> {
+    this.#readers += 1;
+    try {
+      return await read();
+    } finally {
+      this.#readers -= 1;
+      if (this.#readers === 0) this.#dropRetired?.();
+    }
+  }
+
+  /** Drops copies of shards that are not in `head`, which is asked again when reads under way hold that up. */
+  dropCopies(head: () => Head): void {
+    this.#dropRetired = () => {
+      this.#dropRetired = null;
+      const { tables } = this.#ports;
+      tables.transaction(() => tables.keepShards(head().shards.map(({ sha256 }) => sha256)));
+    };
+    if (this.#readers === 0) this.#dropRetired();
   }
 
   /** Forgets what belongs to shards that the head names no more. */

@@ -71,7 +71,11 @@ export class EntityReader {
     this.#host = host;
   }
 
-  async search(request: SearchRequest, bm25: SearchCommand["bm25"]): Promise<Result<SearchAnswer>> {
+  search(request: SearchRequest, bm25: SearchCommand["bm25"]): Promise<Result<SearchAnswer>> {
+    return this.#host.parts.whileReading(() => this.#search(request, bm25));
+  }
+
+  async #search(request: SearchRequest, bm25: SearchCommand["bm25"]): Promise<Result<SearchAnswer>> {
     const layout = await this.#layout();
     if (!layout.ok) return layout;
     const { ports } = this.#host;
@@ -138,7 +142,11 @@ export class EntityReader {
     });
   }
 
-  async timeline(query: TimelineQuery): Promise<Result<EventPage>> {
+  timeline(query: TimelineQuery): Promise<Result<EventPage>> {
+    return this.#host.parts.whileReading(() => this.#timeline(query));
+  }
+
+  async #timeline(query: TimelineQuery): Promise<Result<EventPage>> {
     const cursor = query.cursor === null ? ok(null) : parseTimelineCursor(query.cursor);
     if (!cursor.ok) return cursor;
     const layout = await this.#layout();
@@ -156,7 +164,11 @@ export class EntityReader {
     return ok({ events: lines.value.map(parseWholeLine), nextCursor: page.value.cursorAfter(lines.value.length) });
   }
 
-  async event(id: string): Promise<Result<CitedEvent>> {
+  event(id: string): Promise<Result<CitedEvent>> {
+    return this.#host.parts.whileReading(() => this.#event(id));
+  }
+
+  async #event(id: string): Promise<Result<CitedEvent>> {
     const view = await this.#strongView();
     if (!view.ok) return view;
     const found = findRow(view.value, this.#liveRows(view.value), id);

@@ -70,6 +70,8 @@ export interface EntityState {
   readonly attempted: AttemptedWork | null;
   /** Set when a build could not be done: the next takes so many commits at the most, and absorbs nothing. */
   readonly alone: number | null;
+  /** Shards up to this commit are absorbed by no build any more, because one that was to failed; 0: none. */
+  readonly unabsorbed: number;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
   /**
@@ -105,6 +107,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     dimensions: 0,
     attempted: null,
     alone: null,
+    unabsorbed: 0,
     compact: false,
     erasing: null,
   };

@@ -21,6 +21,8 @@ const commitOf = (commit: number, rawBytes: number): TailCommit => ({
   load: loadOfShard(sizeOf(rawBytes)),
 });
 
+const FREE = { commitsMax: null, unabsorbed: 0 };
+
 const loadOf = (shards: readonly ShardRange[]) => shards.map(loadOfShard).reduce(together, NO_LOAD);
 
 /** Carries out work as an indexer would; a shard is as large as the raw bytes of its commits. */
@@ -37,7 +39,7 @@ class Ledger {
   }
 
   index(): IndexWork | null {
-    const work = planWork(this.shards, this.tail(), null);
+    const work = planWork(this.shards, this.tail(), FREE);
     if (work === null) return null;
     const bytes = this.sizes.slice(work.from - 1, work.to).reduce((sum, size) => sum + size, 0);
     const kept = this.shards.slice(0, this.shards.length - work.replaces);
@@ -102,7 +104,7 @@ describe("a plan", () => {
 
   test("takes a commit that is too large for a build alone", () => {
     const tail = [commitOf(1, BUILD_RAW_BYTES_MAX + 1), commitOf(2, 1)];
-    expect(planWork([], tail, null)).toMatchObject({ from: 1, to: 1, replaces: 0 });
+    expect(planWork([], tail, FREE)).toMatchObject({ from: 1, to: 1, replaces: 0 });
   });
 
   test("of work that could not be done takes no more commits than it is told, and absorbs nothing", () => {
@@ -110,21 +112,30 @@ describe("a plan", () => {
     ledger.sizes.push(10);
     ledger.index();
     ledger.sizes.push(...Array.from({ length: 9 }, () => 10));
-    expect(planWork(ledger.shards, ledger.tail(), null)).toMatchObject({ from: 1, to: 10, replaces: 1 });
-    expect(planWork(ledger.shards, ledger.tail(), 4)).toMatchObject({ from: 2, to: 5, replaces: 0 });
+    expect(planWork(ledger.shards, ledger.tail(), FREE)).toMatchObject({ from: 1, to: 10, replaces: 1 });
+    expect(planWork(ledger.shards, ledger.tail(), { ...FREE, commitsMax: 4 })).toMatchObject({
+      from: 2,
+      to: 5,
+      replaces: 0,
+    });
+    expect(planWork(ledger.shards, ledger.tail(), { ...FREE, unabsorbed: 1 })).toMatchObject({
+      from: 2,
+      to: 10,
+      replaces: 0,
+    });
   });
 
   test("leaves room for the vectors of small lines, which are larger than the lines", () => {
     const large = { bytes: SHARD_BYTES_MAX / 2, memoryBytes: 0 };
     const tail = [1, 2, 3].map((commit) => ({ ...commitOf(commit, 100), load: large }));
-    expect(planWork([], tail, null)).toMatchObject({ from: 1, to: 2 });
+    expect(planWork([], tail, FREE)).toMatchObject({ from: 1, to: 2 });
     const heavy = { bytes: 0, memoryBytes: BUILD_MEMORY_BYTES_MAX / 2 };
     const heavyTail = tail.map((commit) => ({ ...commit, load: heavy }));
-    expect(planWork([], heavyTail, null)).toMatchObject({ from: 1, to: 2 });
+    expect(planWork([], heavyTail, FREE)).toMatchObject({ from: 1, to: 2 });
   });
 
   test("of a tail that does not follow the shards is a bug and throws", () => {
-    expect(() => planWork([], [commitOf(2, 1)], null)).toThrow("follows");
+    expect(() => planWork([], [commitOf(2, 1)], FREE)).toThrow("follows");
   });
 });
 

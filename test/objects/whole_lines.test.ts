@@ -61,6 +61,20 @@ describe("the vectors of events", () => {
     expect(fixture.calls.atOnceMax).toBeLessThanOrEqual(STORE_CONCURRENCY_MAX);
   });
 
+  test("are read to the end when a merge takes the place of their shards meanwhile", async () => {
+    const fixture = await indexed(await withVectors(20));
+    await page(fixture);
+    const hold = fixture.calls.hold("get", "/segments/", "before");
+    const reading = page(fixture);
+    await hold.reached;
+    await fixture.accept({ id: "later", text: "absorbed with the rest", ts: 1_000 });
+    await indexed(fixture);
+    hold.release();
+    expect(vectorsIn(valueIn(await reading))).toEqual(expected);
+    const copies = fixture.sql.run("SELECT sha256 FROM shard_copies");
+    expect(copies.length).toBe(valueIn(await fixture.entity.reader.status()).shards.length);
+  });
+
   test("end a page early that would need too many segments, and the next page goes on", async () => {
     const fixture = await indexed(await withVectors(2 * EVENT_SEGMENTS_MAX + 10));
     const first = valueIn(await page(fixture));
