@@ -6,12 +6,16 @@ import { EntityFixture, valueIn } from "./entity_fixture.ts";
 
 const vectorOf = (index: number): number[] => [index + 0.5, -1 / 3, 1e-7];
 
+/** Few words in no order: long lines, each in a frame of its own, of which an index is small. */
+const wordsOf = (seed: number, count: number): string =>
+  Array.from({ length: count }, (_, n) => ` word${Math.imul(seed * 10_007 + n, 2_654_435_761) >>> 26}`).join("");
+
 /** One event a commit, every second with a vector. */
-async function withVectors(commits: number): Promise<EntityFixture> {
+async function withVectors(commits: number, words = 0): Promise<EntityFixture> {
   const fixture = new EntityFixture();
   for (let index = 0; index < commits; index += 1) {
     const vector = index % 2 === 0 ? { vector: vectorOf(index) } : {};
-    await fixture.accept({ id: `e${index}`, text: `note ${index}`, ts: index, ...vector });
+    await fixture.accept({ id: `e${index}`, text: `note ${index}${wordsOf(index, words)}`, ts: index, ...vector });
   }
   return fixture;
 }
@@ -62,8 +66,8 @@ describe("the vectors of events", () => {
   });
 
   test("are read to the end when a merge takes the place of their shards meanwhile", async () => {
-    const fixture = await indexed(await withVectors(20));
-    await page(fixture);
+    // More than a part keeps of its lines.
+    const fixture = await indexed(await withVectors(20, 3_000));
     const hold = fixture.calls.hold("get", "/segments/", "before");
     const reading = page(fixture);
     await hold.reached;

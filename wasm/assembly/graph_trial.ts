@@ -25,7 +25,6 @@ import {
   vectorScales,
 } from "./vector_section";
 
-
 let codes: usize = 0;
 let residuals: usize = 0;
 let graph: usize = 0;
