@@ -2,6 +2,7 @@
  * Vectors through the whole search: which space a snapshot searches, how long m delays, and every metric, against the
  * definition and against a log that ended at the snapshot.
  */
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SUPPLIED_MODEL } from "../../core/index/build_part.ts";
@@ -201,9 +202,9 @@ function recording(slabs: SlabPool, loads: PartSections[]): SlabPool {
 }
 
 function kindOf(sections: VectorSections | null, ...parts: readonly (Part | undefined)[]): string {
-  const has = (kind: "supplied" | "embedded"): boolean =>
-    parts.some((part) => part?.vectors[kind]?.sections === sections);
   if (sections === null) return "none";
+  const has = (kind: "supplied" | "embedded"): boolean =>
+    parts.some((part) => isDeepStrictEqual(part?.vectors[kind]?.sections.codes, sections.codes));
   return has("supplied") ? "supplied" : has("embedded") ? "embedded" : "unknown";
 }
 
