@@ -170,7 +170,10 @@ function greatestOf(codes: Uint32Array): number {
 }
 
 function isIdentity(rowOfDocument: Uint32Array, rows: number): boolean {
-  return rowOfDocument.length === rows && rowOfDocument.every((row, document) => row === document);
+  if (rowOfDocument.length !== rows) return false;
+  // A loop: `every` calls a function a document, each time that a part is loaded.
+  for (let document = 0; document < rows; document++) if (rowOfDocument[document] !== document) return false;
+  return true;
 }
 
 /** In the order of SECTION_NAMES. */

@@ -3,9 +3,10 @@
  * which may be a secret, is not.
  */
 import { z } from "zod";
-import { type FieldError, fail, ok, type Result } from "../../core/errors.ts";
+import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import { VECTOR_DIMENSIONS_MAX } from "../../core/limits.ts";
 import type { Embedder, KernelBuilder } from "../../core/ports.ts";
+import { invalidFields } from "../../core/schema/field_errors.ts";
 import { embeddedEmbedder } from "./embedded.ts";
 import { openAiEmbedder } from "./openai_compatible.ts";
 import { type AiBinding, WORKERS_AI_MODEL_DEFAULT, workersAiEmbedder } from "./workers_ai.ts";
@@ -60,22 +61,20 @@ export interface EmbedderParts {
 /** null: no embedder; vectors come from callers only. */
 export function chooseEmbedder(settings: EmbedderSettings, parts: EmbedderParts): Result<Embedder | null> {
   const chosen = embedderSchema.safeParse(settings.EMBEDDER ?? "embedded");
-  if (!chosen.success) return refuse([{ path: "EMBEDDER", message: firstMessage(chosen.error) }]);
+  if (!chosen.success) return fail(invalid("EMBEDDER", firstMessage(chosen.error)));
   if (chosen.data === "none") return ok(null);
   if (chosen.data === "embedded") return ok(embeddedEmbedder(parts.analyze));
   return chosen.data === "workers-ai" ? workersAiOf(settings, parts.ai) : openAiOf(settings);
 }
 
 function workersAiOf(settings: EmbedderSettings, ai: AiBinding | null): Result<Embedder> {
-  if (ai === null) return refuse([{ path: "AI", message: "is not bound; EMBEDDER=workers-ai needs the AI binding" }]);
+  if (ai === null) return fail(invalid("AI", "is not bound; EMBEDDER=workers-ai needs the AI binding"));
   return ok(workersAiEmbedder(ai, settings.WORKERS_AI_MODEL ?? WORKERS_AI_MODEL_DEFAULT));
 }
 
 function openAiOf(settings: EmbedderSettings): Result<Embedder> {
   const parsed = openAiSchema.safeParse(settings);
-  if (!parsed.success) {
-    return refuse(parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })));
-  }
+  if (!parsed.success) return fail(invalidFields(parsed.error));
   return ok(
     openAiEmbedder({
       baseUrl: parsed.data.OPENAI_BASE_URL,
@@ -85,10 +84,6 @@ function openAiOf(settings: EmbedderSettings): Result<Embedder> {
       encoding: parsed.data.OPENAI_EMBEDDING_ENCODING,
     }),
   );
-}
-
-function refuse(errors: readonly FieldError[]): Result<never> {
-  return fail({ reason: "invalid", errors });
 }
 
 function firstMessage(error: z.ZodError): string {

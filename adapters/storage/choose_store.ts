@@ -3,8 +3,9 @@
  * value, which may be a secret, is not.
  */
 import { z } from "zod";
-import { type FieldError, fail, ok, type Result } from "../../core/errors.ts";
+import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { ObjectStore } from "../../core/ports.ts";
+import { invalidFields } from "../../core/schema/field_errors.ts";
 import { type Bucket, r2Store } from "./r2_store.ts";
 import { s3Store } from "./s3_store.ts";
 
@@ -43,22 +44,20 @@ const s3Schema = z.object({
 /** Once an isolate: an S3 store remembers that it has proved itself. `bucket` is null when nothing is bound. */
 export function chooseStore(settings: StoreSettings, bucket: Bucket | null): Result<ObjectStore> {
   const chosen = storeSchema.safeParse(settings.OBJECT_STORE ?? "r2");
-  if (!chosen.success) return refuse([{ path: "OBJECT_STORE", message: "must be r2 or s3" }]);
+  if (!chosen.success) return fail(invalid("OBJECT_STORE", "must be r2 or s3"));
   if (chosen.data === "s3") return s3Of(settings);
   return bucket === null
-    ? refuse([{ path: "BUCKET", message: "is not bound; OBJECT_STORE=r2 needs an R2 bucket" }])
+    ? fail(invalid("BUCKET", "is not bound; OBJECT_STORE=r2 needs an R2 bucket"))
     : ok(r2Store(bucket));
 }
 
 function s3Of(settings: StoreSettings): Result<ObjectStore> {
   const parsed = s3Schema.safeParse(settings);
-  if (!parsed.success) {
-    return refuse(parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message })));
-  }
+  if (!parsed.success) return fail(invalidFields(parsed.error));
   const { S3_ENDPOINT, S3_BUCKET, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = parsed.data;
   // Requests are signed, but what they carry is not hidden.
   if (!S3_ENDPOINT.startsWith("https:") && settings.ENVIRONMENT !== "development") {
-    return refuse([{ path: "S3_ENDPOINT", message: "must be https" }]);
+    return fail(invalid("S3_ENDPOINT", "must be https"));
   }
   return ok(
     s3Store({
@@ -76,8 +75,4 @@ function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { origin, protocol, href } = new URL(text);
   return /^https?:$/.test(protocol) && href === `${origin}/`;
-}
-
-function refuse(errors: readonly FieldError[]): Result<never> {
-  return fail({ reason: "invalid", errors });
 }

@@ -20,15 +20,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { ObjectInfo, ObjectStore, TenantStore } from "../../core/ports.ts";
 import { pageOfFolders, pageOfKeys } from "./paging.ts";
-import {
-  checkMetadata,
-  checkRange,
-  fullFolder,
-  fullKey,
-  fullPrefix,
-  SYSTEM_PREFIX,
-  tenantPrefix,
-} from "./tenant_prefix.ts";
+import { checkMetadata, checkRange, fullFolder, fullKey, fullPrefix, storeByPrefix } from "./tenant_prefix.ts";
 
 /** Most file systems take 255 bytes. */
 const FILE_NAME_BYTES_MAX = 240;
@@ -39,10 +31,7 @@ const headSchema = z.strictObject({ key: z.string(), metadata: z.record(z.string
 type Head = z.infer<typeof headSchema>;
 
 export function folderStore(folder: string): ObjectStore {
-  return {
-    forTenant: (tenant) => tenantStore(folder, tenant, tenantPrefix(tenant)),
-    system: () => tenantStore(folder, "system", SYSTEM_PREFIX),
-  };
+  return storeByPrefix((tenant, prefix) => tenantStore(folder, tenant, prefix));
 }
 
 function tenantStore(folder: string, tenant: string, prefix: string): TenantStore {

@@ -1,22 +1,11 @@
 /** An object store in memory: for tests and simulations. Keeps to the whole contract, paging and copies included. */
 import type { ObjectStore, StoredObject, TenantStore } from "../../core/ports.ts";
 import { pageOfFolders, pageOfKeys } from "./paging.ts";
-import {
-  checkMetadata,
-  checkRange,
-  fullFolder,
-  fullKey,
-  fullPrefix,
-  SYSTEM_PREFIX,
-  tenantPrefix,
-} from "./tenant_prefix.ts";
+import { checkMetadata, checkRange, fullFolder, fullKey, fullPrefix, storeByPrefix } from "./tenant_prefix.ts";
 
 export function memoryStore(): ObjectStore {
   const objects = new Map<string, StoredObject>();
-  return {
-    forTenant: (tenant) => tenantStore(objects, tenant, tenantPrefix(tenant)),
-    system: () => tenantStore(objects, "system", SYSTEM_PREFIX),
-  };
+  return storeByPrefix((tenant, prefix) => tenantStore(objects, tenant, prefix));
 }
 
 function tenantStore(objects: Map<string, StoredObject>, tenant: string, prefix: string): TenantStore {

@@ -4,24 +4,13 @@
  */
 import { STORE_LIST_MAX } from "../../core/limits.ts";
 import type { ObjectStore, TenantStore } from "../../core/ports.ts";
-import {
-  checkMetadata,
-  checkRange,
-  fullFolder,
-  fullKey,
-  fullPrefix,
-  SYSTEM_PREFIX,
-  tenantPrefix,
-} from "./tenant_prefix.ts";
+import { checkMetadata, checkRange, fullFolder, fullKey, fullPrefix, storeByPrefix } from "./tenant_prefix.ts";
 
 /** What is used of a bucket. */
 export type Bucket = Pick<R2Bucket, "get" | "put" | "list" | "delete">;
 
 export function r2Store(bucket: Bucket): ObjectStore {
-  return {
-    forTenant: (tenant) => tenantStore(bucket, tenant, tenantPrefix(tenant)),
-    system: () => tenantStore(bucket, "system", SYSTEM_PREFIX),
-  };
+  return storeByPrefix((tenant, prefix) => tenantStore(bucket, tenant, prefix));
 }
 
 function tenantStore(bucket: Bucket, tenant: string, prefix: string): TenantStore {

@@ -17,15 +17,7 @@ import { UnfitStore } from "../../core/errors.ts";
 import { STORE_LIST_MAX, STORE_REQUEST_MS_MAX } from "../../core/limits.ts";
 import type { ObjectInfo, ObjectStore, TenantStore } from "../../core/ports.ts";
 import { codeOf, faultOf, type S3Answer, S3Fault, type S3Request, type S3Settings, s3Calls } from "./s3_calls.ts";
-import {
-  checkMetadata,
-  checkRange,
-  fullFolder,
-  fullKey,
-  fullPrefix,
-  SYSTEM_PREFIX,
-  tenantPrefix,
-} from "./tenant_prefix.ts";
+import { checkMetadata, checkRange, fullFolder, fullKey, fullPrefix, storeByPrefix } from "./tenant_prefix.ts";
 import { childrenOf, escapeXml, leafOf, parseXml, type XmlElement } from "./xml.ts";
 
 /** Outside every tenant. Never read but to prove the store, and harmless to delete. */
@@ -49,10 +41,7 @@ export function s3Store(settings: S3Settings, requestMsMax: number = STORE_REQUE
       return put(hurried);
     },
   };
-  return {
-    forTenant: (tenant) => tenantStore(ports, tenant, tenantPrefix(tenant)),
-    system: () => tenantStore(ports, "system", SYSTEM_PREFIX),
-  };
+  return storeByPrefix((tenant, prefix) => tenantStore(ports, tenant, prefix));
 }
 
 type Call = (request: S3Request) => Promise<S3Answer>;

@@ -3,13 +3,19 @@
  * folders and tools that copy them do not, so what a path would resolve elsewhere is refused. A bad key is a bug: it
  * throws.
  */
+
 import { OBJECT_KEY_BYTES_MAX, OBJECT_METADATA_BYTES_MAX } from "../../core/limits.ts";
+import type { ObjectStore, TenantStore } from "../../core/ports.ts";
 import { tenantSchema, utf8Length } from "../../core/schema/scalar.ts";
 
-export const SYSTEM_PREFIX = "system/";
+const SYSTEM_PREFIX = "system/";
 
-export function tenantPrefix(tenant: string): string {
-  return `tenants/${tenantSchema.parse(tenant)}/`;
+/** A store whose tenants lie under prefixes: `open` gives the objects under one, which ends in "/". */
+export function storeByPrefix(open: (tenant: string, prefix: string) => TenantStore): ObjectStore {
+  return {
+    forTenant: (tenant) => open(tenant, `tenants/${tenantSchema.parse(tenant)}/`),
+    system: () => open("system", SYSTEM_PREFIX),
+  };
 }
 
 /** Visible ASCII, no empty, `.` or `..` segment, no backslash, at most what a store takes. */

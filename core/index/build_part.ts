@@ -83,7 +83,8 @@ export function buildPart(source: PartSource, tools: BuildTools): Uint8Array {
 
 export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
   const commits = [...source.merged.flatMap(commitsOf), ...source.commits];
-  assertSource(source, commits, tools);
+  const revision = revisionOf(source.revision, tools.digest);
+  assertSource(source, revision, commits, tools);
   const gathered = gather(commits, tools);
   const documents = gathered.documentTexts.length;
   const vectors = vectorsOf(source, commits, gathered, tools.embedder);
@@ -106,7 +107,6 @@ export function draftPart(source: PartSource, tools: BuildTools): PartDraft {
     postings,
   };
   const { from, to } = rangeOf(commits);
-  const revision = revisionOf(source.revision, tools.digest);
   return {
     identity: { incarnation: source.incarnation, from, to, revision },
     documents,
@@ -150,10 +150,15 @@ function documentsOf(event: KeptEvent): readonly Chunk[] {
   return chunks.length === 0 && event.vector !== undefined ? [{ text: "", from: 0, to: 0 }] : chunks;
 }
 
-function assertSource({ revision, merged }: PartSource, commits: readonly CommitLines[], tools: BuildTools): void {
+/** `id`: of the source's revision. */
+function assertSource(
+  { revision, merged }: PartSource,
+  id: string,
+  commits: readonly CommitLines[],
+  tools: BuildTools,
+): void {
   const { from } = rangeOf(commits);
   if (commits.some(({ commit }, index) => commit !== from + index)) throw new Error("commits of a part are contiguous");
-  const id = revisionOf(revision, tools.digest);
   if (merged.some((part) => part.revision !== id)) throw new Error("parts of another revision to merge");
   const { analyzer, embedder } = revision;
   if (tools.builder.analyzer !== analyzer)

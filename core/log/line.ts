@@ -79,6 +79,7 @@ function vectorIn(line: string): { readonly before: string; readonly digits: str
  * defaulted says only when the line arrived, so it is not compared.
  */
 export function sameContent(storedLine: string, incomingLine: string, tsDefaulted: boolean, digest: Digest): boolean {
+  if (storedLine === incomingLine) return true;
   const [stored, incoming] = [keptLine(storedLine, digest), keptLine(incomingLine, digest)];
   if (stored === incoming) return true;
   return tsDefaulted && withoutTime(stored) === withoutTime(incoming);

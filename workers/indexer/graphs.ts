@@ -29,9 +29,9 @@ interface Graphed {
 export async function withGraphs(ports: BuildPorts, work: IndexWork, draft: PartDraft): Promise<Result<Graphed>> {
   const { vectors, dimensions } = draft;
   if (draft.documents < HNSW_VECTORS_MIN || !hasRoom(draft)) return ok({ vectors, states: [] });
-  const supplied = await withGraph(ports, work, vectors.supplied, dimensions.supplied);
+  const supplied = await withGraph(ports, work, vectors.supplied, dimensions.supplied, draft.documents);
   if (!supplied.ok) return supplied;
-  const embedded = await withGraph(ports, work, vectors.embedded, dimensions.embedded);
+  const embedded = await withGraph(ports, work, vectors.embedded, dimensions.embedded, draft.documents);
   if (!embedded.ok) return embedded;
   return ok({
     vectors: { supplied: supplied.value.sections, embedded: embedded.value.sections },
@@ -54,8 +54,10 @@ async function withGraph(
   work: IndexWork,
   sections: VectorSections | null,
   dimensions: number,
+  documents: number,
 ): Promise<Result<GraphedSections>> {
-  if (sections === null) return ok({ sections, state: null });
+  // Not every document has a vector; the state knows how many do, but reading it is not for nothing.
+  if (sections === null || !isWorthGraph(documents, dimensions)) return ok({ sections, state: null });
   const store = ports.store.forTenant(work.scope.tenant);
   const key = graphStateKey(work.scope.entity, hex(ports.digest.sha256(sections.codes)));
   const begun = await resume(ports, store, key, sections);
