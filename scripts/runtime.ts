@@ -19,7 +19,7 @@ import {
   type V4WorkerOptions,
 } from "miniflare";
 import { type Bundle, bundle } from "./bundle.ts";
-import { FRONT_DOOR, INDEXER, ROOT, WRANGLER_OFFLINE } from "./deployment.ts";
+import { type DeployedScript, FRONT_DOOR, INDEXER, ROOT, WRANGLER_OFFLINE } from "./deployment.ts";
 import { runtimePid, watchRuntimes } from "./sentinel.ts";
 import type { Variables } from "./variables.ts";
 
@@ -47,6 +47,11 @@ export interface RuntimeOptions {
   readonly indexing?: "paused" | "running";
   /** Only warnings and errors of the scripts are shown. */
   readonly quiet?: boolean;
+  /**
+   * Code of an entry module that is put around a script, for measurements: it imports the script as "./worker.js" and
+   * exports what the script exports.
+   */
+  readonly around?: (script: DeployedScript) => string;
 }
 
 export interface Runtime {
@@ -55,6 +60,8 @@ export interface Runtime {
   workerdPid(): number | null;
   /** Nudges everything that waits to be indexed, as the cron would. */
   sweep(): Promise<void>;
+  /** A request to a script that has no route. */
+  ask(script: DeployedScript, path: string, init?: { readonly method: string }): Promise<Response>;
   stop(): Promise<void>;
 }
 
@@ -89,10 +96,13 @@ export async function bootRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 async function started(miniflare: Miniflare, url: string, address: string): Promise<Runtime> {
-  const { name: indexer } = readConfig({ config: join(ROOT, INDEXER.config) });
+  const ask: Runtime["ask"] = async (script, path, init) => {
+    const { name } = readConfig({ config: join(ROOT, script.config) });
+    const worker = await miniflare.getWorker(name);
+    return (await worker.fetch(`http://script${path}`, init)) as unknown as Response;
+  };
   const sweep = async (): Promise<void> => {
-    const worker = await miniflare.getWorker(indexer);
-    const answer = await worker.fetch("http://indexer/sweep", { method: "POST" });
+    const answer = await ask(INDEXER, "/sweep", { method: "POST" });
     if (!answer.ok) console.error(`the sweep answered ${answer.status}: ${await answer.text()}`);
   };
   let stopped = false;
@@ -107,6 +117,7 @@ async function started(miniflare: Miniflare, url: string, address: string): Prom
     url,
     workerdPid: () => runtimePid(address),
     sweep,
+    ask,
     async stop() {
       stopped = true;
       clearInterval(interval);
@@ -119,11 +130,12 @@ async function started(miniflare: Miniflare, url: string, address: string): Prom
 async function workerOptions({ script, directory }: Bundle, options: RuntimeOptions): Promise<V4WorkerOptions> {
   const config = readConfig({ config: join(ROOT, script.config) });
   const { workerOptions: declared } = workerOptionsOf(config);
+  const around = options.around?.(script);
   return {
     ...declared,
     name: config.name ?? script.config,
     modulesRoot: directory,
-    modules: await modulesIn(directory),
+    modules: [...entryModule(directory, around), ...(await modulesIn(directory))],
     bindings: {
       ...(declared.bindings as V4WorkerOptions["bindings"]),
       ENVIRONMENT: "development",
@@ -131,6 +143,14 @@ async function workerOptions({ script, directory }: Bundle, options: RuntimeOpti
     },
     ...(options.indexing === "paused" && { queueConsumers: {} }),
   };
+}
+
+/** The first module is the entry. */
+function entryModule(
+  directory: string,
+  contents: string | undefined,
+): { type: "ESModule"; path: string; contents: string }[] {
+  return contents === undefined ? [] : [{ type: "ESModule", path: join(directory, "around.js"), contents }];
 }
 
 const MODULE_TYPES = { ".js": "ESModule", ".wasm": "CompiledWasm", ".txt": "Text", ".bin": "Data" } as const;
