@@ -48,7 +48,7 @@ describe("a counted run", () => {
     expect(reads.counted.requests).toBeGreaterThanOrEqual(3 * READS_A_VISIT);
     for (const { cpuMs } of [creation, loneAppends, appends, reads]) expect(cpuMs).toBeGreaterThan(0);
     expect(run.storedByAppends.storeBytes).toBeGreaterThan(0);
-  });
+  }, 300_000);
 
   test("is told in dollars, and a month of it is the sum of its lines", () => {
     const units = unitCosts(run);
