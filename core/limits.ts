@@ -266,6 +266,9 @@ export const PART_CACHE_BYTES_MAX = 24 * MIB;
 /** Jobs a tenant's object remembers. */
 export const JOBS_MAX = 1_000;
 
+/** How exactly an object remembers when its copies of shards were used last: a read an hour writes that down. */
+export const COPIES_USED_EXACT_MS = 3_600_000;
+
 // --- Connectors -----------------------------------------------------------------------------
 
 /** One line or record of an imported file: an event of EVENT_BYTES_MAX with its JSON escapes. */

@@ -9,6 +9,8 @@ export class Misconfiguration extends Error {
   override readonly name = "Misconfiguration";
 }
 
+const DAY_MS = 86_400_000;
+
 interface Setting {
   readonly production: number;
   readonly development: number;
@@ -27,6 +29,8 @@ const SETTINGS = {
   NUDGE_RETRY_MS: { production: 120_000, development: 10_000, min: 100, max: 86_400_000 },
   /** A put that has not answered by then counts as unknown; an object without state waits as long before it lists. */
   PUT_DEADLINE_MS: { production: 15_000, development: 2_000, min: 10, max: 120_000 },
+  /** Copies of shards that nobody used for so many days leave SQLite: an idle entity then costs what R2 costs. */
+  SSD_IDLE_DAYS: { production: 7, development: 7, min: 1, max: 3_650 },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -49,5 +53,6 @@ export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONM
     indexAgeMs: read("INDEX_AGE_MS"),
     nudgeRetryMs: read("NUDGE_RETRY_MS"),
     putDeadlineMs: read("PUT_DEADLINE_MS"),
+    ssdIdleMs: read("SSD_IDLE_DAYS") * DAY_MS,
   };
 }

@@ -171,10 +171,10 @@ class ShardRanges implements FileBytes {
   }
 }
 
-/** Exactly the range, or why not. */
-async function readRange(
+/** Exactly the range, or why not: `corrupt` when the shard is missing or ends before it. A store fault rejects. */
+export async function readRange(
   store: TenantStore,
-  { key, bytes }: StoredShard,
+  { key, bytes }: Pick<StoredShard, "key" | "bytes">,
   { offset, length }: ByteRange,
 ): Promise<Result<Uint8Array>> {
   const cutShort = corrupt(`${key}: it is not as long as the head says`);

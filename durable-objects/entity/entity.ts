@@ -8,6 +8,7 @@
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
+import { COPIES_USED_EXACT_MS } from "../../core/limits.ts";
 import { TOMBSTONE_KIND, tombstoneLine } from "../../core/log/line.ts";
 import { frameLines } from "../../core/log/segment.ts";
 import { writeToken } from "../../core/log/token.ts";
@@ -132,10 +133,37 @@ export class Entity {
 
   /** Copies the head's shards that are not here. One that is damaged or gone is derived: it is built again from the log. */
   async ensureLocal(): Promise<Result<{ readonly fetched: number }>> {
-    const local = await this.#parts.ensureLocal(this.#now().state.head);
+    const { head, incarnation } = this.#now().state;
+    if (head.shards.length > 0) this.#useCopies();
+    const local = await this.#parts.ensureLocal(head, () => this.#now().state.incarnation === incarnation);
     if (local.ok || local.failure.reason !== "corrupt") return local;
     const rebuilt = await this.#tryRebuild();
     return rebuilt.ok ? ok({ fetched: 1 }) : local;
+  }
+
+  #useCopies(): void {
+    const nowMs = this.#ports.clock.now();
+    const { copiesUsedMs } = this.#now().state;
+    if (copiesUsedMs !== null && nowMs - copiesUsedMs < COPIES_USED_EXACT_MS) return;
+    this.#save({ copiesUsedMs: nowMs });
+    this.#arm(nowMs + this.#ports.settings.ssdIdleMs);
+  }
+
+  /** Copies that nobody has used for long go; state and tail stay. The next that needs them brings them again. */
+  #dropIdleCopies(): void {
+    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.hasCopies()) this.#useCopies();
+    if (!this.#areCopiesIdle()) return;
+    const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : this.#now().state.head);
+    this.#parts.dropCopies(wanted);
+    this.#parts.forgetAllBut(wanted());
+  }
+
+  #areCopiesIdle(): boolean {
+    return this.#ports.clock.now() >= this.#copiesIdleMs();
+  }
+
+  #copiesIdleMs(): number {
+    return (this.#now().state.copiesUsedMs ?? this.#ports.clock.now()) + this.#ports.settings.ssdIdleMs;
   }
 
   #now(): Loaded {
@@ -380,6 +408,7 @@ export class Entity {
   async #work(): Promise<void> {
     const { settings, clock, queue, tables, scope } = this.#ports;
     await this.#sweepErased();
+    this.#dropIdleCopies();
     await this.#index.refreshHint();
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
@@ -391,14 +420,19 @@ export class Entity {
   }
 
   #left(): boolean {
+    return this.#isBusy() || this.#ports.tables.hasCopies();
+  }
+
+  #isBusy(): boolean {
     return this.#pending() || this.#now().state.erasing !== null || this.#index.hintDue();
   }
 
-  /** When there is something to do next: a build that comes due, a nudge to repeat, a sweep to go on with. */
+  /** When there is something to do next: a build that comes due, a nudge to repeat, a sweep to go on with, copies to drop. */
   #nextDueMs(): number {
     const { settings, clock } = this.#ports;
     const nowMs = clock.now();
     const { state } = this.#now();
+    if (!this.#isBusy()) return this.#copiesIdleMs();
     if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
     if (this.#index.hintDue()) return nowMs + RETRY_MS;
     const dueMs = this.#index.due() || state.compact ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;

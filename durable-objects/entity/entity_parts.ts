@@ -2,16 +2,14 @@
  * The parts of an entity's view: shards that the head names, from R2 into SQLite and from there opened; and the tail,
  * built in memory by the same builder, so that a search cannot tell where a commit lies.
  */
-import { fail, ok, type Result } from "../../core/errors.ts";
+import { ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import { openPart } from "../../core/index/open_part.ts";
 import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
-import { STORE_CONCURRENCY_MAX, TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { type IdHash, idHash } from "../../core/log/event_id.ts";
-import { shardKey } from "../../core/log/keys.ts";
-import { hex } from "../../core/log/text_encoding.ts";
 import type { Embedder } from "../../core/ports.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import { entityObjectName } from "../../core/rpc.ts";
@@ -19,6 +17,7 @@ import type { Head, ShardEntry } from "../../core/schema/stored.ts";
 import { type PartCache, SharedPages } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
+import { ShardCopies } from "./shard_copies.ts";
 import type { Tail } from "./tail.ts";
 
 /** A built piece of the tail. */
@@ -34,7 +33,7 @@ export class EntityParts {
   readonly #ports: EntityPorts;
   readonly #cache: PartCache;
   readonly #revision: Revision;
-  readonly #loading = new Map<string, Promise<Result<null>>>();
+  readonly #copies: ShardCopies;
   /** Ascending id hashes of the head's shards: 8 bytes an event, so that a new id costs no look into a shard. */
   readonly #ids = new Map<string, Uint32Array>();
   #tailParts: TailPart[] = [];
@@ -45,55 +44,24 @@ export class EntityParts {
 
   constructor(ports: EntityPorts, cache: PartCache, revision: Revision) {
     this.#ports = ports;
+    this.#copies = new ShardCopies(ports);
     this.#cache = cache;
     this.#revision = revision;
   }
 
-  /** Copies shards that are not in SQLite yet from the store. Concurrent callers share one load. */
-  async ensureLocal(head: Head): Promise<Result<{ readonly fetched: number }>> {
-    const missing = head.shards.filter((shard) => !this.#ports.tables.hasShard(shard.sha256));
-    for (let start = 0; start < missing.length; start += STORE_CONCURRENCY_MAX) {
-      const wave = missing.slice(start, start + STORE_CONCURRENCY_MAX);
-      for (const loaded of await Promise.all(wave.map((shard) => this.#fetchOnce(shard))))
-        if (!loaded.ok) return loaded;
-    }
-    return ok({ fetched: missing.length });
-  }
-
-  #fetchOnce(shard: Pick<ShardEntry, "sha256">): Promise<Result<null>> {
-    const loading =
-      this.#loading.get(shard.sha256) ?? this.#fetch(shard).finally(() => this.#loading.delete(shard.sha256));
-    this.#loading.set(shard.sha256, loading);
-    return loading;
-  }
-
-  async #fetch(shard: Pick<ShardEntry, "sha256">): Promise<Result<null>> {
-    const key = shardKey(this.#ports.scope.entity, shard.sha256);
-    const stored = await this.#ports.store.get(key);
-    if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
-    const taken = this.verify(shard.sha256, stored.bytes);
-    if (!taken.ok) return taken;
-    this.keep(shard.sha256, stored.bytes, taken.value);
-    return ok(null);
+  /** Copies shards that are not in SQLite yet from the store, for as long as they are `wanted`. */
+  ensureLocal(head: Head, wanted: () => boolean): Promise<Result<{ readonly fetched: number }>> {
+    return this.#copies.bring(head.shards, wanted);
   }
 
   /** Opens shard bytes after comparing their digest with their name. */
   verify(sha256: string, bytes: Uint8Array): Result<Part> {
-    if (hex(this.#ports.digest.sha256(bytes)) !== sha256) {
-      return fail({
-        reason: "corrupt",
-        what: `${shardKey(this.#ports.scope.entity, sha256)}: its digest is not its name`,
-      });
-    }
-    return openPart(bytes, this.#ports);
+    return this.#copies.verify(sha256, bytes);
   }
 
   /** Keeps verified bytes in SQLite, and in memory what a part over them holds. */
   keep(sha256: string, bytes: Uint8Array, part: Part): void {
-    const { tables } = this.#ports;
-    const ids = new Uint8Array(part.idHashes.buffer, part.idHashes.byteOffset, part.idHashes.byteLength);
-    const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
-    tables.transaction(() => tables.putShard(sha256, bytes, ids, dimensions));
+    this.#copies.keep(sha256, bytes, part);
     this.#openCopy(sha256, part.hotBytes);
   }
 

@@ -41,6 +41,7 @@ export interface EntitySettings {
   readonly indexAgeMs: number;
   readonly nudgeRetryMs: number;
   readonly putDeadlineMs: number;
+  readonly ssdIdleMs: number;
 }
 
 export interface EntityPorts {

@@ -72,6 +72,8 @@ export interface EntityState {
   readonly alone: number | null;
   /** Shards up to this commit are absorbed by no build any more, because one that was to failed; 0: none. */
   readonly unabsorbed: number;
+  /** When a read or an append last needed copies of shards, to COPIES_USED_EXACT_MS; null before the first did. */
+  readonly copiesUsedMs: number | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
   /**
@@ -108,6 +110,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     attempted: null,
     alone: null,
     unabsorbed: 0,
+    copiesUsedMs: null,
     compact: false,
     erasing: null,
   };
@@ -219,11 +222,22 @@ export class EntityTables {
 
   // --- shards ---
 
-  /** `ids`: ascending hashes of the shard's event ids. `dimensions`: of vectors supplied in it, 0 for none. */
-  putShard(sha256: string, bytes: Uint8Array, ids: Uint8Array, dimensions: number): void {
+  /** Bytes of a copy from `offset` on, a multiple of SQLITE_SHARD_PAGE_BYTES; more of it may follow. */
+  putShardPiece(sha256: string, offset: number, bytes: Uint8Array): void {
+    this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES, offset / SQLITE_SHARD_PAGE_BYTES);
+  }
+
+  /**
+   * From now on the copy is here: all of it was put. `ids`: ascending hashes of the shard's event ids. `dimensions`: of
+   * vectors supplied in it, 0 for none.
+   */
+  nameShard(sha256: string, ids: Uint8Array, dimensions: number): void {
     this.#sql.run("INSERT OR REPLACE INTO shard_copies (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
-    this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES);
-    this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES);
+    this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
+  }
+
+  hasCopies(): boolean {
+    return this.#sql.run("SELECT 1 AS present FROM copy_pages LIMIT 1").length > 0;
   }
 
   hasShard(sha256: string): boolean {
@@ -252,13 +266,13 @@ export class EntityTables {
     return numberOf(this.#sql.run("SELECT dimensions FROM shard_copies WHERE sha256 = ?", sha256)[0]?.dimensions);
   }
 
-  #putPages(name: string, bytes: Uint8Array, pageBytes: number): void {
+  #putPages(name: string, bytes: Uint8Array, pageBytes: number, first: number): void {
     for (let page = 0; page * pageBytes < bytes.length; page += 1) {
       const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
       this.#sql.run(
         "INSERT OR REPLACE INTO copy_pages (name, page, bytes) VALUES (?, ?, ?)",
         name,
-        page,
+        first + page,
         blobOf(slice),
       );
     }
@@ -269,14 +283,14 @@ export class EntityTables {
     return joinPages(rows.map((row) => bytesOf(row.bytes)));
   }
 
-  /** Drops every copy that `kept` does not name. */
+  /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
   keepShards(kept: readonly string[]): void {
-    const wanted = new Set(kept);
-    for (const row of this.#sql.run("SELECT sha256 FROM shard_copies")) {
-      const sha256 = textOf(row.sha256);
-      if (wanted.has(sha256)) continue;
-      this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", sha256);
-      this.#sql.run("DELETE FROM copy_pages WHERE name IN (?, ?)", sha256, idsOf(sha256));
+    const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
+    for (const row of this.#sql.run("SELECT DISTINCT name FROM copy_pages")) {
+      const name = textOf(row.name);
+      if (wanted.has(name)) continue;
+      this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", name);
+      this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
     }
   }
 

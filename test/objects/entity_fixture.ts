@@ -54,6 +54,7 @@ const SETTINGS: EntitySettings = {
   indexAgeMs: 1_000,
   nudgeRetryMs: 5_000,
   putDeadlineMs: 50,
+  ssdIdleMs: 7 * 86_400_000,
 };
 
 /** Wakes after which an erasure without faults is over, and more. */

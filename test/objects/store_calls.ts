@@ -24,6 +24,8 @@ export class StoreCalls {
   count = 0;
   atOnceMax = 0;
   #underWay = 0;
+  /** Calls so far that began after one another had ended: how often whoever calls waited for the store. */
+  waves = 0;
   /** How many turns the next call takes before it has its effect, and again after it. */
   turns: () => number = () => 0;
 
@@ -60,14 +62,24 @@ export class StoreCalls {
     };
   }
 
-  began(): void {
+  /** From here on calls are counted anew. Meanwhile none is under way. */
+  reset(): void {
+    this.count = 0;
+    this.atOnceMax = 0;
+    this.waves = 0;
+  }
+
+  /** The wave that the call is in. */
+  began(): number {
     this.count += 1;
     this.#underWay += 1;
     this.atOnceMax = Math.max(this.atOnceMax, this.#underWay);
+    return this.waves + 1;
   }
 
-  ended(): void {
+  ended(wave: number): void {
     this.#underWay -= 1;
+    this.waves = Math.max(this.waves, wave);
   }
 
   async at(moment: Moment, call: StoreCall, keys: readonly string[]): Promise<void> {
@@ -87,14 +99,14 @@ export async function passTurns(count: number): Promise<void> {
 export function watchedStore(plain: TenantStore): { readonly store: TenantStore; readonly calls: StoreCalls } {
   const calls = new StoreCalls();
   const around = async <T>(call: StoreCall, keys: readonly string[], run: () => Promise<T>): Promise<T> => {
-    calls.began();
+    const wave = calls.began();
     try {
       await calls.at("before", call, keys);
       const answer = await run();
       await calls.at("after", call, keys);
       return answer;
     } finally {
-      calls.ended();
+      calls.ended(wave);
     }
   };
   const store: TenantStore = {

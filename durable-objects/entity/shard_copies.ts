@@ -1,0 +1,172 @@
+/**
+ * Copies of shards, from the store into SQLite. What is missing is read in waves of at most STORE_CONCURRENCY_MAX
+ * requests, each of at most SHARD_WHOLE_READ_BYTES: what is in flight fits in memory, and six shards of that size cost
+ * one wave.
+ *
+ *   small    ├──┤                 1 request; verified whole, by its digest and by every section, then kept
+ *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
+ *
+ * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
+ * left of one is written again, or dropped with the copies that no head names.
+ */
+import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
+import { openPart } from "../../core/index/open_part.ts";
+import { openPagedPart } from "../../core/index/paged_part.ts";
+import type { Part } from "../../core/index/part.ts";
+import { readRange } from "../../core/index/read_shard.ts";
+import { SECTION_KINDS } from "../../core/index/sections.ts";
+import { corrupt, readHotShard, SHARD_PAGE_BYTES } from "../../core/index/shard_file.ts";
+import { SHARD_WHOLE_READ_BYTES, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { shardKey } from "../../core/log/keys.ts";
+import { hex } from "../../core/log/text_encoding.ts";
+import type { ShardEntry } from "../../core/schema/stored.ts";
+import type { EntityPorts } from "./ports.ts";
+
+/** Whole pages that are verified together: few reads of SQLite, and little memory. */
+const VERIFIED_BYTES = 64 * SHARD_PAGE_BYTES;
+
+/** One request. */
+interface Piece {
+  readonly shard: ShardEntry;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class ShardCopies {
+  readonly #ports: EntityPorts;
+  /** The one load that is under way, and of which shards. */
+  #loading: { readonly of: string; readonly done: Promise<Result<null>> } | null = null;
+
+  constructor(ports: EntityPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Brings those that are not here, for as long as they are `wanted`: an incarnation may end while they are read.
+   * Concurrent callers share one load, and its failure: `corrupt` when a shard is damaged or missing. A store fault
+   * rejects.
+   */
+  async bring(shards: readonly ShardEntry[], wanted: () => boolean): Promise<Result<{ readonly fetched: number }>> {
+    let fetched = 0;
+    for (;;) {
+      const missing = shards.filter(({ sha256 }) => !this.#ports.tables.hasShard(sha256));
+      if (missing.length === 0) return ok({ fetched });
+      fetched = Math.max(fetched, missing.length);
+      const names = missing.map(({ sha256 }) => sha256).join();
+      this.#loading ??= { of: names, done: this.#load(missing, wanted).finally(() => this.#ended()) };
+      const { of, done } = this.#loading;
+      const loaded = await done;
+      if (!loaded.ok && of === names) return loaded;
+    }
+  }
+
+  #ended(): void {
+    this.#loading = null;
+  }
+
+  async #load(missing: readonly ShardEntry[], wanted: () => boolean): Promise<Result<null>> {
+    const pieces = missing.flatMap(piecesOf);
+    for (let start = 0; start < pieces.length; start += STORE_CONCURRENCY_MAX) {
+      const wave = pieces.slice(start, start + STORE_CONCURRENCY_MAX);
+      for (const read of await Promise.all(wave.map((piece) => this.#read(piece, wanted)))) if (!read.ok) return read;
+    }
+    for (const shard of missing) {
+      const kept = isWhole(shard) ? ok(null) : this.#verifyCopy(shard);
+      if (!kept.ok) return kept;
+    }
+    return ok(null);
+  }
+
+  async #read({ shard, offset, length }: Piece, wanted: () => boolean): Promise<Result<null>> {
+    const { store, tables } = this.#ports;
+    const key = this.#keyOf(shard.sha256);
+    if (isWhole(shard)) {
+      const stored = await store.get(key);
+      if (!wanted()) return fail(erased());
+      return stored === null ? fail(corrupt(`${key}: it is missing`)) : this.#take(shard.sha256, stored.bytes);
+    }
+    const bytes = await readRange(store, { key, bytes: shard.bytes }, { offset, length });
+    if (!wanted()) return fail(erased());
+    if (!bytes.ok) return bytes;
+    tables.transaction(() => tables.putShardPiece(shard.sha256, offset, bytes.value));
+    return ok(null);
+  }
+
+  #take(sha256: string, bytes: Uint8Array): Result<null> {
+    const part = this.verify(sha256, bytes);
+    if (!part.ok) return part;
+    this.keep(sha256, bytes, part.value);
+    return ok(null);
+  }
+
+  /** Opens shard bytes after comparing their digest with their name. */
+  verify(sha256: string, bytes: Uint8Array): Result<Part> {
+    if (hex(this.#ports.digest.sha256(bytes)) !== sha256)
+      return fail(corrupt(`${this.#keyOf(sha256)}: its digest is not its name`));
+    return openPart(bytes, this.#ports);
+  }
+
+  /** Keeps verified bytes. */
+  keep(sha256: string, bytes: Uint8Array, part: Part): void {
+    const { tables } = this.#ports;
+    tables.transaction(() => {
+      tables.putShardPiece(sha256, 0, bytes);
+      this.#name(sha256, part);
+    });
+  }
+
+  /** What came in pieces is what was written, and what the head names. */
+  #verifyCopy(shard: ShardEntry): Result<null> {
+    const { tables } = this.#ports;
+    const { sha256, hotBytes } = shard;
+    const read = (offset: number, length: number) => tables.shardRange(sha256, offset, length);
+    const pages = this.#verifyPages(shard, read);
+    if (!pages.ok) return pages;
+    const part = openPagedPart({ hotBytes, read }, this.#ports);
+    if (!part.ok) return part;
+    tables.transaction(() => this.#name(sha256, part.value));
+    return ok(null);
+  }
+
+  #verifyPages(shard: ShardEntry, read: (offset: number, length: number) => Uint8Array): Result<null> {
+    const { sha256, bytes, hotBytes, from, to } = shard;
+    const file = readHotShard(read(0, hotBytes), SECTION_KINDS, this.#ports.checksum);
+    if (!file.ok) return file;
+    const { identity, fileBytes, verifyPages } = file.value;
+    if (fileBytes !== bytes || identity.from !== from || identity.to !== to)
+      return fail(corrupt(`${this.#keyOf(sha256)}: it is not what the head says`));
+    for (let offset = hotBytes; offset < bytes; offset += VERIFIED_BYTES) {
+      const verified = verifyPages(offset, read(offset, Math.min(VERIFIED_BYTES, bytes - offset)));
+      if (!verified.ok) return verified;
+    }
+    return ok(null);
+  }
+
+  /** Inside a transaction: all of the copy is here. */
+  #name(sha256: string, part: Part): void {
+    const { buffer, byteOffset, byteLength } = part.idHashes;
+    const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
+    this.#ports.tables.nameShard(sha256, new Uint8Array(buffer, byteOffset, byteLength), dimensions);
+  }
+
+  #keyOf(sha256: string): string {
+    return shardKey(this.#ports.scope.entity, sha256);
+  }
+}
+
+/** A small shard is one piece. */
+function piecesOf(shard: ShardEntry): readonly Piece[] {
+  const count = Math.max(1, Math.ceil(shard.bytes / SHARD_WHOLE_READ_BYTES));
+  return Array.from({ length: count }, (_, index) => {
+    const offset = index * SHARD_WHOLE_READ_BYTES;
+    return { shard, offset, length: Math.min(SHARD_WHOLE_READ_BYTES, shard.bytes - offset) };
+  });
+}
+
+function isWhole({ bytes }: ShardEntry): boolean {
+  return bytes <= SHARD_WHOLE_READ_BYTES;
+}
+
+function erased(): Failure {
+  return { reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 };
+}
