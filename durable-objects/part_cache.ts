@@ -1,5 +1,6 @@
 /**
  * Opened parts of this isolate, shared by its objects: least recently used gives way, bounded by the bytes they hold.
+ * A part that decodes more as it is asked is counted again when it is taken next.
  * A part is named by the digest of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so
  * no tenant ever meets another's.
  *
@@ -34,6 +35,8 @@ export class SharedPages implements PagedBytes {
 interface CachedPart {
   readonly part: Part;
   readonly pages: SharedPages;
+  /** What it held when it was counted last. */
+  readonly bytes: number;
 }
 
 export class PartCache {
@@ -49,18 +52,18 @@ export class PartCache {
   get(key: string, read: ReadPages): Part | null {
     const cached = this.#parts.get(key);
     if (cached === undefined) return null;
-    this.#parts.delete(key);
-    this.#parts.set(key, cached);
     cached.pages.readThrough(read);
+    this.put(key, cached.part, cached.pages);
     return cached.part;
   }
 
   /** A part larger than the whole cache is not kept. `pages` are what the part was opened over. */
   put(key: string, part: Part, pages: SharedPages): void {
     this.#drop(key);
-    if (part.heldBytes > this.#bytesMax) return;
-    this.#parts.set(key, { part, pages });
-    this.#bytes += part.heldBytes;
+    const bytes = part.heldBytes;
+    if (bytes > this.#bytesMax) return;
+    this.#parts.set(key, { part, pages, bytes });
+    this.#bytes += bytes;
     for (const oldest of this.#parts.keys()) {
       if (this.#bytes <= this.#bytesMax) break;
       this.#drop(oldest);
@@ -75,6 +78,6 @@ export class PartCache {
     const cached = this.#parts.get(key);
     if (cached === undefined) return;
     this.#parts.delete(key);
-    this.#bytes -= cached.part.heldBytes;
+    this.#bytes -= cached.bytes;
   }
 }

@@ -259,7 +259,7 @@ export function placesOfColumns(
 }
 
 /** A map of columns that decodes what is asked for. It lists the columns that are stored; `get` finds all. */
-class PartColumns implements ReadonlyMap<string, Column> {
+export class PartColumns implements ReadonlyMap<string, Column> {
   readonly #tables: ColumnTables;
   readonly #eventOfRow: EventOfRow | null;
   /** Oldest first. */
@@ -269,6 +269,11 @@ class PartColumns implements ReadonlyMap<string, Column> {
   constructor(tables: ColumnTables, eventOfRow: EventOfRow | null) {
     this.#tables = tables;
     this.#eventOfRow = eventOfRow;
+  }
+
+  /** Of decoded columns, about. */
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   /** Of the columns that are stored. */

@@ -10,7 +10,7 @@ import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
 import type { Checksum, Compression, Digest, PostingsPiece } from "../ports.ts";
-import { type ColumnSource, readColumns } from "./columns.ts";
+import { type ColumnSource, type PartColumns, readColumns } from "./columns.ts";
 import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
 import type { CommitLines, Part, PartCommit, PartVectors, Withdrawal } from "./part.ts";
@@ -161,7 +161,9 @@ export function assemblePart(
     vectors,
     bytes: fileBytes,
     hotBytes,
-    heldBytes: bytes.heldBytes,
+    get heldBytes() {
+      return bytes.heldBytes + hot.columns.keptBytes + (lines?.keptBytes ?? 0);
+    },
     text: {
       get text() {
         return sections.of("text");
@@ -186,7 +188,8 @@ export function assemblePart(
   return ok({ part, lines });
 }
 
-interface Tables extends Pick<Part, "commits" | "withdrawals" | "columns" | "mayHaveId">, Documents {
+interface Tables extends Pick<Part, "commits" | "withdrawals" | "mayHaveId">, Documents {
+  readonly columns: PartColumns;
   readonly rowTimes: Float64Array | null;
   readonly ids: Ids | null;
   readonly lines: StoredLines | null;

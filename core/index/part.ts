@@ -114,7 +114,10 @@ export interface Part {
   /** Bytes of the whole part, and of its start that plans a search. */
   readonly bytes: number;
   readonly hotBytes: number;
-  /** Bytes of it that are in memory when it opens; the kernel's sections may be read each time they are asked for. */
+  /**
+   * Bytes of it that are in memory: what it opened with, and what of columns and lines it has decoded since. The kernel's
+   * sections may be read each time they are asked for.
+   */
   readonly heldBytes: number;
   idOfRow(row: number): string;
   /** The first row with this event id, or -1. */

@@ -124,6 +124,13 @@ export class StoredLines {
     this.#compression = compression;
   }
 
+  /** Of decompressed frames. */
+  get keptBytes(): number {
+    let bytes = 0;
+    for (const frame of this.#kept.values()) bytes += frame.length;
+    return bytes;
+  }
+
   /** Where the frames that hold these rows lie in the section `frames`. */
   framePlaces(rows: readonly number[]): readonly { readonly offset: number; readonly length: number }[] {
     return rows.map((row) => {

@@ -5,6 +5,7 @@ import { buildPart } from "../../core/index/build_part.ts";
 import { commitsOf } from "../../core/index/open_part.ts";
 import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { Part, PartVectors } from "../../core/index/part.ts";
+import { FRAME_RAW_BYTES_MAX, PART_FRAMES_KEPT_MAX } from "../../core/limits.ts";
 import { commitsFrom, letterEmbedder, opened, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const letterTools = { ...tools, embedder: letterEmbedder };
@@ -84,7 +85,22 @@ describe("a part over pages", () => {
     expect(part.value.lineOfRow(7)).toBe(whole.lineOfRow(7));
     expect(part.value.lineOfRow(8)).toBe(whole.lineOfRow(8));
     expect(reads.count).toBeLessThanOrEqual(3);
-    expect(whole.heldBytes).toBe(bytes.length);
+    expect(opened(bytes).heldBytes).toBe(bytes.length);
+  });
+
+  test("says what it has decoded since, up to its limits", () => {
+    const part = openPaged(bytes, whole.hotBytes);
+    const first = part.heldBytes;
+    part.lineOfRow(0);
+    const frame = part.heldBytes - first;
+    expect(frame).toBeGreaterThan(0);
+    expect(frame).toBeLessThanOrEqual(FRAME_RAW_BYTES_MAX);
+    for (let row = 0; row < part.rows; row += 1) part.lineOfRow(row);
+    expect(part.heldBytes - first).toBeGreaterThan(frame);
+    expect(part.heldBytes - first).toBeLessThanOrEqual(PART_FRAMES_KEPT_MAX * FRAME_RAW_BYTES_MAX);
+    const lines = part.heldBytes;
+    expect(part.columns.get("kind")?.codes.length).toBe(part.rows);
+    expect(part.heldBytes - lines).toBeGreaterThanOrEqual(4 * part.rows);
   });
 
   test("is refused by the name of what is damaged, unless that is left to the kernel or to a frame", () => {
