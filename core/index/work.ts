@@ -18,26 +18,17 @@ import { type BuildLoad, isBuildable, loadOfShard, NO_LOAD, type ShardSize, toge
 export interface ShardRange extends ShardSize {
   readonly from: number;
   readonly to: number;
-  readonly sha256: string;
 }
 
 export interface TailCommit {
   readonly commit: number;
-  readonly segment: string;
   readonly rawBytes: number;
   readonly load: BuildLoad;
 }
 
-export interface SegmentName {
-  readonly commit: number;
-  readonly segment: string;
-}
-
-export interface IndexWork {
+export interface PlannedWork {
   readonly from: number;
   readonly to: number;
-  /** In ledger order: shards first, then segments. */
-  readonly inputs: { readonly shards: readonly string[]; readonly segments: readonly SegmentName[] };
   /** Shards at the end of the head whose place the new one takes. */
   readonly replaces: number;
 }
@@ -59,7 +50,7 @@ export function planWork(
   shards: readonly ShardRange[],
   tail: readonly TailCommit[],
   { commitsMax, unabsorbed }: WorkBounds,
-): IndexWork | null {
+): PlannedWork | null {
   const covered = shards.at(-1)?.to ?? 0;
   if (tail.some(({ commit }, index) => commit !== covered + 1 + index)) throw new Error("the tail follows the shards");
   const taken = tail.slice(0, takeable(tail.slice(0, commitsMax ?? BUILD_COMMITS_MAX)));
@@ -68,29 +59,16 @@ export function planWork(
   const open = shards.filter(({ from }) => from > unabsorbed);
   const replaces = commitsMax === null ? absorbable(open, loadOf(taken)) : 0;
   const absorbed = shards.slice(shards.length - replaces);
-  return {
-    from: absorbed[0]?.from ?? covered + 1,
-    to: last.commit,
-    inputs: {
-      shards: absorbed.map(({ sha256 }) => sha256),
-      segments: taken.map(({ commit, segment }) => ({ commit, segment })),
-    },
-    replaces,
-  };
+  return { from: absorbed[0]?.from ?? covered + 1, to: last.commit, replaces };
 }
 
 /** Merges shards at the end of the head into one, as many as fit; null when there are not two that do. */
-export function planCompaction(shards: readonly ShardRange[]): IndexWork | null {
+export function planCompaction(shards: readonly ShardRange[]): PlannedWork | null {
   const replaces = fitting(shards, NO_LOAD);
   const merged = shards.slice(shards.length - replaces);
   const [first, last] = [merged[0], merged.at(-1)];
   if (first === undefined || last === undefined || replaces < 2) return null;
-  return {
-    from: first.from,
-    to: last.to,
-    inputs: { shards: merged.map(({ sha256 }) => sha256), segments: [] },
-    replaces,
-  };
+  return { from: first.from, to: last.to, replaces };
 }
 
 /** How many of the first commits one build takes: at least one, since a commit is never split. */

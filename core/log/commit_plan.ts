@@ -1,7 +1,8 @@
 /**
  * What the sequencer decides before a put. Pure: the object holds the state, these say what comes next.
  */
-import { SEGMENT_RAW_BYTES_MAX, SHARD_BYTES_MAX } from "../limits.ts";
+import { type BuildLoad, isBuildable, NO_LOAD, together } from "../index/build_load.ts";
+import { SEGMENT_RAW_BYTES_MAX } from "../limits.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -18,25 +19,22 @@ export function arrivalOf(previousArrivalMs: number | null, nowMs: number): numb
 
 export interface RequestSize {
   readonly rawBytes: number;
-  /** What its lines will take of a shard, which can hold no less than a commit. */
-  readonly shardBytes: number;
+  /** What building its lines into a shard takes. */
+  readonly load: BuildLoad;
 }
 
 /**
- * How many of the waiting requests, in order of arrival, the next commit takes: as many as fit in one segment and one
- * shard, and at least one, since a request is never split.
+ * How many of the waiting requests, in order of arrival, the next commit takes: as many as fit in one segment and in one
+ * build, since a shard holds no less than a commit; and at least one, since a request is never split.
  */
-export function gather(
-  waiting: readonly RequestSize[],
-  { rawBytes, shardBytes }: RequestSize = { rawBytes: SEGMENT_RAW_BYTES_MAX, shardBytes: SHARD_BYTES_MAX },
-): number {
+export function gather(waiting: readonly RequestSize[]): number {
+  let rawBytes = 0;
+  let load = NO_LOAD;
   let taken = 0;
-  let raw = 0;
-  let shard = 0;
   for (const request of waiting) {
-    raw += request.rawBytes;
-    shard += request.shardBytes;
-    if (taken > 0 && (raw > rawBytes || shard > shardBytes)) break;
+    rawBytes += request.rawBytes;
+    load = together(load, request.load);
+    if (taken > 0 && (rawBytes > SEGMENT_RAW_BYTES_MAX || !isBuildable(load))) break;
     taken++;
   }
   return taken;

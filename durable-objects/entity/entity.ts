@@ -73,7 +73,7 @@ export class Entity {
         return found.value;
       },
       shardDimensions: () => this.#parts.suppliedDimensions(this.#now().state.head),
-      shardBytes: (size) => this.#index.loadOf(size).bytes,
+      loadOf: (size) => this.#index.loadOf(size),
       write: (state) => this.#write(state),
       committed: () => this.#arm(this.#nextDueMs()),
     });

@@ -13,13 +13,7 @@ import { type BuildLoad, dimensionsIn, type LinesSize, loadOfLines } from "../..
 import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
-import {
-  type IndexWork as PlannedWork,
-  planCompaction,
-  planWork,
-  type TailCommit,
-  type WorkBounds,
-} from "../../core/index/work.ts";
+import { type PlannedWork, planCompaction, planWork, type TailCommit, type WorkBounds } from "../../core/index/work.ts";
 import {
   HEAD_HINT_INTERVAL_MS,
   REMOTE_DIMENSIONS_ASSUMED,
@@ -67,14 +61,17 @@ export class EntityIndex {
   nextWork(): IndexWork | null {
     const { attempted, compact, head, erasing } = this.#host.state();
     if (erasing !== null || attempted?.sealed === true) return null;
-    if (!compact && !this.due()) return null;
+    // A wish that fits nothing any more does not hold up the tail.
+    const merge = compact ? planCompaction(head.shards) : null;
+    if (compact && merge === null) this.#save({ compact: false });
+    if (merge === null && !this.due()) return null;
     if (this.#diedSilently()) this.#makeSmaller();
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
-    const plan = compact ? planCompaction(head.shards) : this.#planTail(facts);
+    const plan = merge ?? this.#planTail(facts);
     if (plan === null || this.#isUnderWay(plan.from)) return null;
     if (this.#count(plan.from, plan.to).sealed) {
       // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
-      if (compact) this.#save({ attempted: null, compact: false });
+      if (merge !== null) this.#save({ attempted: null, compact: false });
       return null;
     }
     return {

@@ -11,14 +11,15 @@
  *   - Every await may interleave another request: state is read after it, never carried across.
  */
 import { type Failure, fail, ok, type Result, UnfitStore } from "../../core/errors.ts";
-import type { LinesSize } from "../../core/index/build_load.ts";
+import { type BuildLoad, isBuildable, type LinesSize } from "../../core/index/build_load.ts";
 import {
   APPEND_WAITING_BYTES_MAX,
   APPEND_WAITING_MAX,
+  BUILD_MEMORY_BYTES_MAX,
   SHARD_BYTES_MAX,
   TAIL_RAW_BYTES_MAX,
 } from "../../core/limits.ts";
-import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
+import { arrivalOf, gather, nextDay, type RequestSize } from "../../core/log/commit_plan.ts";
 import { isTombstoneId } from "../../core/log/event_id.ts";
 import { segmentKey } from "../../core/log/keys.ts";
 import { eventTimeMs, parseLine, TOMBSTONE_KIND, withdrawalTarget } from "../../core/log/line.ts";
@@ -34,7 +35,7 @@ import type { Tail } from "./tail.ts";
 
 interface Waiting {
   readonly command: AppendCommand;
-  readonly size: LinesSize;
+  readonly size: RequestSize;
   readonly answer: (result: Result<AppendResult>) => void;
 }
 
@@ -64,8 +65,8 @@ export interface LogHost {
   inShards(id: string): Earlier | null;
   /** Dimensions of vectors supplied in commits that are in shards; 0 for none. */
   shardDimensions(): number;
-  /** What lines will take of a shard, about. */
-  shardBytes(size: LinesSize): number;
+  /** What building lines into a shard takes, about. */
+  loadOf(size: LinesSize): BuildLoad;
   /** Writes state, inside a transaction. */
   write(state: EntityState): void;
   /** Follows the transaction of a commit with no await between: the alarm it sets is part of the same write. */
@@ -87,13 +88,9 @@ export class EntityLog {
     if (this.#waiting.length >= APPEND_WAITING_MAX || waiting >= APPEND_WAITING_BYTES_MAX) {
       return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
     }
-    const size = sizeOf(command.prepared);
-    const shardBytes = this.#host.shardBytes(size);
-    if (shardBytes > SHARD_BYTES_MAX) {
-      const what = "The index of these events, which go into it together; send fewer at once";
-      const failure = { reason: "too_large", what, size: shardBytes, max: SHARD_BYTES_MAX, unit: "bytes" } as const;
-      return Promise.resolve(fail(failure));
-    }
+    const lines = sizeOf(command.prepared);
+    const size = { rawBytes: lines.rawBytes, load: this.#host.loadOf(lines) };
+    if (!isBuildable(size.load)) return Promise.resolve(fail(unbuildable(size.load)));
     if (this.#host.tail().rawBytes + waiting >= TAIL_RAW_BYTES_MAX) {
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
     }
@@ -113,9 +110,7 @@ export class EntityLog {
   }
 
   async #commitNext(): Promise<void> {
-    const count = gather(
-      this.#waiting.map(({ size }) => ({ rawBytes: size.rawBytes, shardBytes: this.#host.shardBytes(size) })),
-    );
+    const count = gather(this.#waiting.map(({ size }) => size));
     const group = this.#waiting.splice(0, count);
     try {
       await this.#commitGroup(group);
@@ -393,6 +388,13 @@ function joined(admitted: readonly Admitted[]): PreparedFrames {
 
 function answerAll(group: readonly Waiting[], failure: Failure): void {
   for (const { answer } of group) answer(fail(failure));
+}
+
+/** A commit is never split, so what is acknowledged must be what one build can index. */
+function unbuildable({ bytes, memoryBytes }: BuildLoad): Failure {
+  const [size, max] = bytes > SHARD_BYTES_MAX ? [bytes, SHARD_BYTES_MAX] : [memoryBytes, BUILD_MEMORY_BYTES_MAX];
+  const what = "What indexing these events takes, which are indexed together; send fewer at once";
+  return { reason: "too_large", what, size: Math.ceil(size), max, unit: "bytes" };
 }
 
 function unavailable(what: string): Failure {

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { arrivalOf, gather, nextDay } from "../../core/log/commit_plan.ts";
+import { isBuildable, NO_LOAD, together } from "../../core/index/build_load.ts";
+import { BUILD_MEMORY_BYTES_MAX, SEGMENT_RAW_BYTES_MAX, SHARD_BYTES_MAX } from "../../core/limits.ts";
+import { arrivalOf, gather, nextDay, type RequestSize } from "../../core/log/commit_plan.ts";
 
 const DAY = 86_400_000;
 const clock = fc.array(fc.integer({ min: 0, max: 50 * DAY }), { minLength: 1, maxLength: 30 });
@@ -33,17 +35,34 @@ it("arrivals never decrease and are the clock's whenever it is ahead", () => {
   );
 });
 
-it("a commit takes the longest run of waiting requests that fits a segment and a shard, and at least one", () => {
-  const size = fc.record({ rawBytes: fc.nat(40), shardBytes: fc.nat(40) });
-  const room = fc.record({ rawBytes: fc.nat(100), shardBytes: fc.nat(100) });
+it("a commit takes the longest run of waiting requests that fits a segment and a build, and at least one", () => {
+  const size = fc.record({
+    rawBytes: fc.nat(SEGMENT_RAW_BYTES_MAX / 4),
+    load: fc.record({ bytes: fc.nat(SHARD_BYTES_MAX / 4), memoryBytes: fc.nat(BUILD_MEMORY_BYTES_MAX / 4) }),
+  });
   fc.assert(
-    fc.property(fc.array(size), room, (sizes, max) => {
-      const fits = (count: number, of: keyof typeof max) =>
-        sizes.slice(0, count).reduce((total, one) => total + one[of], 0) <= max[of];
-      const fitting = sizes
-        .map((_, i) => i + 1)
-        .filter((count) => fits(count, "rawBytes") && fits(count, "shardBytes"));
-      expect(gather(sizes, max)).toBe(sizes.length === 0 ? 0 : Math.max(1, ...fitting));
+    fc.property(fc.array(size), (sizes) => {
+      const fits = (count: number) => {
+        const first = sizes.slice(0, count);
+        const rawBytes = first.reduce((sum, one) => sum + one.rawBytes, 0);
+        return (
+          rawBytes <= SEGMENT_RAW_BYTES_MAX && isBuildable(first.map(({ load }) => load).reduce(together, NO_LOAD))
+        );
+      };
+      const fitting = sizes.map((_, i) => i + 1).filter(fits);
+      expect(gather(sizes)).toBe(sizes.length === 0 ? 0 : Math.max(1, ...fitting));
     }),
   );
+});
+
+it("a commit may fill a segment and a build to the last byte", () => {
+  const full = { bytes: SHARD_BYTES_MAX, memoryBytes: BUILD_MEMORY_BYTES_MAX };
+  const rest = (change: Partial<RequestSize>) => [
+    { rawBytes: SEGMENT_RAW_BYTES_MAX, load: full },
+    { rawBytes: 0, load: NO_LOAD, ...change },
+  ];
+  expect(gather(rest({}))).toBe(2);
+  expect(gather(rest({ rawBytes: 1 }))).toBe(1);
+  expect(gather(rest({ load: { bytes: 1, memoryBytes: 0 } }))).toBe(1);
+  expect(gather(rest({ load: { bytes: 0, memoryBytes: 1 } }))).toBe(1);
 });

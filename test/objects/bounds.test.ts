@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   APPEND_WAITING_BYTES_MAX,
+  BUILD_MEMORY_BYTES_MAX,
   IDEMPOTENCY_RECORDS_MAX,
   IDEMPOTENCY_WINDOW_MS,
   REQUEST_BYTES_MAX,
@@ -154,7 +155,7 @@ describe("the tail", () => {
 describe("appends that wait", () => {
   test("are bounded by their bytes, and those that were let in are committed", async () => {
     const fixture = new EntityFixture();
-    const request = (n: number) => Array.from({ length: 14 }, (_, k) => wideEvent(`e${n}-${k}`, 1_000_000));
+    const request = (n: number) => Array.from({ length: 9 }, (_, k) => wideEvent(`e${n}-${k}`, 1_000_000));
     const put = fixture.calls.hold("create", "/segments/", "before");
     const first = fixture.append(request(0));
     await put.reached;
@@ -164,12 +165,43 @@ describe("appends that wait", () => {
     put.release();
     const answers = await Promise.all(waiting);
     for (const answer of answers) {
-      if (answer.ok) accepted += 14 * 1_000_000;
+      if (answer.ok) accepted += 9 * 1_000_000;
       else expect(answer.failure.reason).toBe("unavailable");
     }
     expect((await first).ok).toBe(true);
     expect(accepted).toBeGreaterThan(0);
     expect(accepted).toBeLessThanOrEqual(APPEND_WAITING_BYTES_MAX + REQUEST_BYTES_MAX);
+  });
+});
+
+describe("a request", () => {
+  const events = (textBytes: number): EventInput[] =>
+    Array.from({ length: Math.ceil(textBytes / 1_000_000) }, (_, k) => wideEvent(`e${k}`, 1_000_000));
+
+  test("is acknowledged when one build can index it, and refused before it is put when none can", async () => {
+    const fixture = new EntityFixture();
+    expect(await fixture.append(events(11_000_000))).toMatchObject({
+      ok: false,
+      failure: { reason: "too_large", max: BUILD_MEMORY_BYTES_MAX },
+    });
+    expect(await fixture.keys()).toEqual([]);
+    await fixture.accept(...events(9_000_000));
+    expect(await fixture.index()).toBe(1);
+  });
+});
+
+describe("a compaction that fits nothing any more", () => {
+  test("does not stop the tail from being indexed", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
+    fixture.sql.run("UPDATE state SET json = json_set(json, '$.compact', json('true'))");
+    fixture.crash();
+    await fixture.accept({ id: "b" });
+    fixture.nowMs += 1_000;
+    expect(await fixture.index()).toBe(1);
+    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 2, pending: false } });
   });
 });
 
