@@ -204,6 +204,25 @@ export const LEG_CANDIDATES_MAX = 5 * TOP_K_MAX;
 /** Keys of all legs of one fusion. */
 export const FUSION_KEYS_MAX = 2 * LEG_CANDIDATES_MAX;
 
+// --- Eventual reads of the front door ---------------------------------------------------------
+
+/** An eventual read waits so long for the object. Twice what a cold one takes with the store far away. */
+export const EVENTUAL_OBJECT_MS = 800;
+/** How long an isolate goes by a head, and by there being no erasure, before it asks the store again. */
+export const EVENTUAL_HEAD_CACHE_MS = 5_000;
+export const EVENTUAL_HEAD_ENTRIES_MAX = 1_000;
+/** Shards of one entity that a front door reads, and what all requests of its isolate may load at once. */
+export const EVENTUAL_SCOPE_BYTES_MAX = 24 * MIB;
+/** Opened shards that a front door keeps: whole ones. With its slabs and a load they fit in an isolate. */
+export const EVENTUAL_PARTS_BYTES_MAX = 16 * MIB;
+export const EVENTUAL_SLAB_CLASSES: typeof SLAB_CLASSES = [
+  { bytes: 1 * MIB, count: 2 },
+  { bytes: 4 * MIB, count: 1 },
+  { bytes: 32 * MIB, count: 1 },
+];
+/** How long a data centre keeps a copy of a shard, which never changes: what an erasure leaves there goes by then. */
+export const COLO_CACHE_SECONDS = 3_600;
+
 // --- Access ---------------------------------------------------------------------------------
 
 export const KEY_CACHE_MS = 60_000;

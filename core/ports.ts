@@ -94,6 +94,15 @@ export interface ObjectStore {
   system(): TenantStore;
 }
 
+/**
+ * Copies of immutable bytes near whoever asks. It may forget any of them, or keep none at all, and what it answers is to
+ * be verified. Names are full keys, so they begin with the tenant.
+ */
+export interface BlockCache {
+  get(name: string): Promise<Uint8Array | null>;
+  put(name: string, bytes: Uint8Array): Promise<void>;
+}
+
 // --- Models ---------------------------------------------------------------------------------
 
 /**

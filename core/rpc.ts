@@ -114,7 +114,8 @@ export interface SearchAnswer {
   readonly snapshot: string;
   readonly token: string;
   readonly staleMs: number;
-  readonly unindexedEvents: number;
+  /** null: the answer was made without the entity's object, which alone knows. */
+  readonly unindexedEvents: number | null;
   readonly cache: CacheTier;
   readonly plan: Plan;
   readonly planReason: string;

@@ -1,12 +1,11 @@
 /**
- * Opened parts of this isolate, shared by its objects: least recently used gives way, bounded by the bytes they hold.
- * A part that decodes more as it is asked is counted again when it is taken next.
- * A part is named by the digest of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so
- * no tenant ever meets another's.
+ * Opened parts of this isolate, shared by its objects and bounded by the bytes they hold. A part is named by the digest
+ * of its bytes, so an entry is never wrong, only absent; the scope is part of the key, so no tenant ever meets another's.
  *
  * A part outlives the instance of the object that opened it, whose storage nobody else may touch: what it reads later
  * goes through the storage of whoever took it from here last.
  */
+import { BoundedCache } from "../core/index/bounded_cache.ts";
 import type { PagedBytes } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
 import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
@@ -32,52 +31,40 @@ export class SharedPages implements PagedBytes {
   }
 }
 
-interface CachedPart {
+class CachedPart {
   readonly part: Part;
   readonly pages: SharedPages;
-  /** What it held when it was counted last. */
-  readonly bytes: number;
+
+  constructor(part: Part, pages: SharedPages) {
+    this.part = part;
+    this.pages = pages;
+  }
+
+  get heldBytes(): number {
+    return this.part.heldBytes;
+  }
 }
 
 export class PartCache {
-  readonly #parts = new Map<string, CachedPart>();
-  readonly #bytesMax: number;
-  #bytes = 0;
+  readonly #parts: BoundedCache<CachedPart>;
 
   constructor(bytesMax: number = PART_CACHE_BYTES_MAX) {
-    this.#bytesMax = bytesMax;
+    this.#parts = new BoundedCache(bytesMax);
   }
 
   /** `read` is the caller's way to the pages of the part. */
   get(key: string, read: ReadPages): Part | null {
     const cached = this.#parts.get(key);
-    if (cached === undefined) return null;
-    cached.pages.readThrough(read);
-    this.put(key, cached.part, cached.pages);
-    return cached.part;
+    cached?.pages.readThrough(read);
+    return cached?.part ?? null;
   }
 
-  /** A part larger than the whole cache is not kept. `pages` are what the part was opened over. */
+  /** `pages` are what the part was opened over. */
   put(key: string, part: Part, pages: SharedPages): void {
-    this.#drop(key);
-    const bytes = part.heldBytes;
-    if (bytes > this.#bytesMax) return;
-    this.#parts.set(key, { part, pages, bytes });
-    this.#bytes += bytes;
-    for (const oldest of this.#parts.keys()) {
-      if (this.#bytes <= this.#bytesMax) break;
-      this.#drop(oldest);
-    }
+    this.#parts.put(key, new CachedPart(part, pages));
   }
 
   get bytes(): number {
-    return this.#bytes;
-  }
-
-  #drop(key: string): void {
-    const cached = this.#parts.get(key);
-    if (cached === undefined) return;
-    this.#parts.delete(key);
-    this.#bytes -= cached.bytes;
+    return this.#parts.bytes;
   }
 }

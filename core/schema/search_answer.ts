@@ -69,8 +69,14 @@ export const searchAnswerSchema = z.object({
   hits: z.array(hitSchema.readonly()).readonly().describe("by score descending, then position ascending"),
   snapshot: z.string(),
   token: z.string(),
-  stale_ms: z.number(),
-  index: z.object({ unindexed_events: z.number().int() }),
+  stale_ms: z.number().describe("how old what was read may be: 0 unless the read is eventual"),
+  index: z.object({
+    unindexed_events: z
+      .number()
+      .int()
+      .nullable()
+      .describe("null when an eventual read was answered without the object"),
+  }),
   performance: z.object({
     cache: z.enum(["memory", "ssd", "cold"]),
     plan: z.enum(["exact", "hnsw", "filtered_exact"]),

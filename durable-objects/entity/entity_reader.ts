@@ -5,17 +5,18 @@
  */
 import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
-import { ANSWER_CHARACTERS_MAX } from "../../core/limits.ts";
 import { parseWholeLine } from "../../core/log/line.ts";
 import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
-import { snapshotToken, writeToken } from "../../core/log/token.ts";
+import { snapshotToken } from "../../core/log/token.ts";
+import type { Metric } from "../../core/ports.ts";
+import { type Answering, answerView, resolveForView } from "../../core/retrieval/answer.ts";
 import { citationOf } from "../../core/retrieval/hit.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
-import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "../../core/retrieval/resolve.ts";
-import { searchView } from "../../core/retrieval/search.ts";
+import type { ResolvedSearch } from "../../core/retrieval/resolve.ts";
+import { chooseSnapshot, commitAsOf, type LogPosition, snapshotAt, viewOf } from "../../core/retrieval/snapshots.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
 import { findRow, listRows, parseTimelineCursor } from "../../core/retrieval/timeline.ts";
-import { type LiveRows, type Snapshot, spaceOfView, type View, vectorsThrough } from "../../core/retrieval/view.ts";
+import { type LiveRows, spaceOfView, type View } from "../../core/retrieval/view.ts";
 import {
   type CacheTier,
   type CitedEvent,
@@ -25,14 +26,12 @@ import {
   entityObjectName,
   type SearchAnswer,
   type SearchCommand,
-  type SearchHit,
   type TimelineQuery,
 } from "../../core/rpc.ts";
 import type { SearchRequest } from "../../core/schema/search.ts";
 import { newestDocument } from "./documents.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
-import { chooseSnapshot, type LogPosition } from "./snapshots.ts";
 import type { EntityState } from "./state.ts";
 import type { Tail } from "./tail.ts";
 import { wholeLines } from "./whole_lines.ts";
@@ -43,7 +42,7 @@ export interface ReaderHost {
   readonly residency: SlabResidency;
   /** The revision of this object's configuration. */
   readonly revision: string;
-  readonly metric: "cosine" | "dot" | "l2";
+  readonly metric: Metric;
   state(): EntityState;
   tail(): Tail;
   ensureLocal(): Promise<Result<{ readonly fetched: number }>>;
@@ -82,64 +81,30 @@ export class EntityReader {
     const { log, parts } = layout.value;
     const snapshot = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
     if (!snapshot.ok) return snapshot;
-    const view = viewOf(layout.value, snapshot.value);
-    const resolved = await this.#resolve(request, view, bm25);
+    const view = viewOf(layout.value.parts, snapshot.value);
+    const resolved = await resolveForView(request, view, bm25, this.#answering());
     if (!resolved.ok) return resolved;
     return this.#answer(layout.value, view, resolved.value);
   }
 
-  async #resolve(request: SearchRequest, view: View, bm25: SearchCommand["bm25"]): Promise<Result<ResolvedSearch>> {
-    const { ports, metric } = this.#host;
-    const { embedder } = ports;
-    const resolved = resolveSearch(request, {
-      vectorSpace: spaceOfView(view),
-      metric,
-      embedder,
-      analyze: (text) => ports.builder.analyze(text),
-      ...(bm25 === null ? {} : { bm25 }),
-    });
-    if (!resolved.ok || resolved.value.embedText === null || embedder === null) return resolved;
-    if (embedder.kind === "local") {
-      return withQueryVector(resolved.value, ok(embedder.embed([resolved.value.embedText])[0] ?? null));
-    }
-    const embedded = await embedder.embed([resolved.value.embedText], "query");
-    return withQueryVector(resolved.value, embedded.ok ? ok(embedded.value[0] ?? null) : embedded);
-  }
-
   #answer(layout: Layout, view: View, search: ResolvedSearch): Result<SearchAnswer> {
-    const { ports } = this.#host;
     const { snapshot } = view;
-    const outcome =
-      view.parts.length === 0
-        ? ok({ hits: [], plan: "exact" as const, planReason: "the snapshot holds no events", candidates: 0 })
-        : searchView(view, search, this.#liveRows(view), {
-            entity: ports.scope.entity,
-            scope: entityObjectName(ports.scope),
-            residency: this.#host.residency,
-            segmentKey: (key) => ports.store.fullKey(key),
-          });
-    if (!outcome.ok) return outcome;
-    const { hits, plan, planReason, candidates } = outcome.value;
-    const size = hits.reduce((characters, hit) => characters + charactersOf(hit), 0);
-    if (size > ANSWER_CHARACTERS_MAX) {
-      const what = "The answer; ask for fewer hits, or leave text or attributes out with `include`";
-      return fail({ reason: "too_large", what, size, max: ANSWER_CHARACTERS_MAX, unit: "characters" });
-    }
+    const answered = answerView(view, layout.headVersion, search, this.#liveRows(view), this.#answering());
+    if (!answered.ok) return answered;
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
+    const { oldestUnindexedMs } = layout;
     return ok({
-      hits,
-      snapshot: snapshotToken(ports.scope, { snapshot, version: layout.headVersion }, ports.digest),
-      token: writeToken(ports.scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, ports.digest),
-      staleMs:
-        behind && layout.oldestUnindexedMs !== null ? Math.max(0, ports.clock.now() - layout.oldestUnindexedMs) : 0,
+      ...answered.value,
+      staleMs: behind && oldestUnindexedMs !== null ? Math.max(0, this.#host.ports.clock.now() - oldestUnindexedMs) : 0,
       unindexedEvents: layout.unindexedEvents,
       cache: layout.cache,
-      plan,
-      planReason,
-      candidates,
-      resolved: describeResolved(search),
-      degraded: search.degraded,
     });
+  }
+
+  #answering(): Answering {
+    const { ports, metric, residency } = this.#host;
+    const { scope, embedder, digest, builder, store } = ports;
+    return { scope, embedder, metric, residency, digest, builder, segmentKey: (key) => store.fullKey(key) };
   }
 
   timeline(query: TimelineQuery): Promise<Result<EventPage>> {
@@ -156,7 +121,7 @@ export class EntityReader {
     if (at !== null && (at.incarnation !== log.incarnation || at.commit > log.last)) {
       return fail(invalid("cursor", "belongs to another state of this timeline"));
     }
-    const view = viewOf(layout.value, strongSnapshot(log, at?.commit ?? log.last));
+    const view = viewOf(layout.value.parts, snapshotAt(log, at?.commit ?? log.last));
     const page = listRows(view, this.#liveRows(view), query, at);
     if (!page.ok) return page;
     const lines = await wholeLines(this.#host, page.value.rows);
@@ -195,7 +160,7 @@ export class EntityReader {
     if (!layout.ok) return layout;
     const { log, parts, cache, unindexedEvents } = layout.value;
     if (log.last === 0) return fail({ reason: "not_found", what: "The entity" });
-    const view = viewOf(layout.value, strongSnapshot(log, log.last));
+    const view = viewOf(layout.value.parts, snapshotAt(log, log.last));
     const { head, attempted, lastIndexedMs } = this.#host.state();
     const { ports } = this.#host;
     const space = spaceOfView(view);
@@ -248,7 +213,7 @@ export class EntityReader {
     if (layout.value.log.last === 0) return fail({ reason: "not_found", what: "The entity" });
     const { parts, log } = layout.value;
     if (parts.length > 0) {
-      const space = spaceOfView(viewOf(layout.value, strongSnapshot(log, log.last)));
+      const space = spaceOfView(viewOf(layout.value.parts, snapshotAt(log, log.last)));
       const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space);
       if (!loaded.ok) return loaded;
     }
@@ -257,7 +222,7 @@ export class EntityReader {
 
   async #strongView(): Promise<Result<View>> {
     const layout = await this.#layout();
-    return layout.ok ? ok(viewOf(layout.value, strongSnapshot(layout.value.log, layout.value.log.last))) : layout;
+    return layout.ok ? ok(viewOf(layout.value.parts, snapshotAt(layout.value.log, layout.value.log.last))) : layout;
   }
 
   /** Copies what is missing, then takes everything at one moment: a head that changed meanwhile is looked at again. */
@@ -310,36 +275,4 @@ export class EntityReader {
 
 function sameParts(a: Liveness, b: Liveness): boolean {
   return a.parts.length === b.parts.length && a.parts.every(({ part }, index) => part === b.parts[index]?.part);
-}
-
-/**
- * The parts that the snapshot sees something of. Where supplied vectors are searched, m is s: these count at once, and
- * how far an indexer has come must not show in the snapshot's name.
- */
-function viewOf(layout: Layout, snapshot: Snapshot): View {
-  const view = { snapshot, parts: layout.parts.filter((part) => part.from <= snapshot.commit) };
-  return { ...view, snapshot: { ...snapshot, vectorCommit: vectorsThrough(snapshot, spaceOfView(view)) } };
-}
-
-function strongSnapshot(log: LogPosition, commit: number): Snapshot {
-  return {
-    incarnation: log.incarnation,
-    commit,
-    vectorCommit: Math.min(log.vectorCommit, commit),
-    revision: log.revision,
-  };
-}
-
-/** The newest commit that had arrived by `ms`; 0 when none had. Arrivals never decrease. */
-function commitAsOf(parts: readonly Part[], ms: number): number {
-  let newest = 0;
-  for (const part of parts) {
-    for (const { commit, arrivalMs } of part.commits) if (arrivalMs <= ms) newest = commit;
-  }
-  return newest;
-}
-
-/** Of what can be long in a hit. */
-function charactersOf({ text, attributes }: SearchHit): number {
-  return (text?.length ?? 0) + (attributes === undefined ? 0 : JSON.stringify(attributes).length);
 }

@@ -1,7 +1,7 @@
 /**
  * The front door as it is deployed, in the real runtime, over stub scripts.
  */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
@@ -40,7 +40,7 @@ async function frontDoorScript(variables: Readonly<Record<string, string>>, limi
       name: "context-plane",
       compatibilityDate: COMPATIBILITY_DATE,
       compatibilityFlags: ["nodejs_compat"],
-      manifest: manifest("worker.js", await frontDoorBundle()),
+      manifest: await frontDoorBundle(),
       env: {
         ...Object.fromEntries(text),
         BUCKET: { type: "r2" as const, name: "context-plane" },
@@ -73,9 +73,21 @@ function manifest(mainModule: string, contents: string) {
   return { mainModule, modules: { [mainModule]: { type: "esm" as const, contents } } };
 }
 
-/** What `wrangler deploy` would upload. */
-async function frontDoorBundle(): Promise<string> {
+interface Module {
+  readonly type: "esm" | "wasm";
+  readonly contents: string | Uint8Array<ArrayBuffer>;
+}
+
+/** What `wrangler deploy` would upload: the code, and the kernel beside it. */
+async function frontDoorBundle() {
   const built = (await bundle()).find(({ script }) => script === FRONT_DOOR);
   if (built === undefined) throw new Error("the front door is not among the bundles");
-  return readFile(join(built.directory, "worker.js"), "utf8");
+  const { directory } = built;
+  const code = await readFile(join(directory, "worker.js"), "utf8");
+  const modules: Record<string, Module> = { "worker.js": { type: "esm", contents: code } };
+  for (const name of await readdir(directory)) {
+    if (!name.endsWith(".wasm")) continue;
+    modules[name] = { type: "wasm", contents: new Uint8Array(await readFile(join(directory, name))) };
+  }
+  return { mainModule: "worker.js", modules };
 }

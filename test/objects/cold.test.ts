@@ -9,18 +9,8 @@ import {
 import type { SearchAnswer } from "../../core/rpc.ts";
 import type { EventInput } from "../../core/schema/event.ts";
 import { ShardCopies } from "../../durable-objects/entity/shard_copies.ts";
+import { ballast } from "./ballast.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
-
-/** Bytes that do not compress, kept in lines and not searched. */
-function ballast(bytes: number, seed: number): string {
-  let state = seed * 2_654_435_761 + 1;
-  let text = "";
-  while (text.length < bytes) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    text += state.toString(36).padStart(7, "0");
-  }
-  return text;
-}
 
 function bulky(id: string, bytes: number, seed: number): EventInput {
   return { id, text: `report ${id}`, body: ballast(bytes, seed) };

@@ -85,8 +85,8 @@ export class EntityFixture {
   #late: (() => Promise<unknown>)[] = [];
   readonly #watched: { readonly store: TenantStore; readonly calls: StoreCalls };
 
-  constructor(entity = "account:acme", objects: ObjectStore = memoryStore()) {
-    this.scope = { tenant: "t", entity };
+  constructor(entity = "account:acme", objects: ObjectStore = memoryStore(), tenant = "t") {
+    this.scope = { tenant, entity };
     this.objects = objects;
     this.#watched = watchedStore(this.store);
   }

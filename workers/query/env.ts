@@ -1,11 +1,13 @@
 /**
  * The bindings of the front door, as wrangler.toml names them. Only `worker.ts` sees an `Env`.
  */
+import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts";
+import type { AiBinding } from "../../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
 import type { StoreSettings } from "../../adapters/storage/choose_store.ts";
 import type { EntityApi, IngestApi, TenantApi } from "../../core/rpc.ts";
 
-export interface Env extends StoreSettings {
+export interface Env extends StoreSettings, EmbedderSettings {
   readonly INGEST: IngestApi;
   readonly INDEXER: Fetcher;
   readonly ENTITY: ObjectNamespace<EntityApi>;
@@ -13,6 +15,8 @@ export interface Env extends StoreSettings {
   /** Not needed when objects lie in another store. */
   readonly BUCKET?: R2Bucket;
   readonly RATE_LIMITER: RateLimit;
+  /** Present when the deployment has Workers AI. */
+  readonly AI?: AiBinding;
   readonly API_KEY_PEPPER?: string;
   readonly ADMIN_TOKEN?: string;
   readonly CORS_ORIGINS?: string;

@@ -5,9 +5,10 @@ import type { Authenticator } from "../../core/access/authenticate.ts";
 import type { Directory } from "../../core/access/directory.ts";
 import type { Secrets } from "../../core/access/secrets.ts";
 import type { Result } from "../../core/errors.ts";
-import type { Clock, Compression, Digest, ObjectStore, Random } from "../../core/ports.ts";
+import type { Clock, Compression, Digest, ObjectStore, Random, Timer } from "../../core/ports.ts";
 import type { EntityApi, EntityScope, IndexerOperation, IngestApi, TenantApi } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
+import type { EventualReader } from "./eventual/eventual_reader.ts";
 import type { SettingsStore } from "./settings/settings_store.ts";
 
 export interface IndexerClient {
@@ -29,7 +30,9 @@ export interface Services {
   readonly secrets: Secrets;
   readonly authenticator: Authenticator;
   readonly rateLimiter: RateLimiter;
+  readonly eventual: EventualReader;
   readonly clock: Clock;
+  readonly timer: Timer;
   readonly random: Random;
   readonly compression: Compression;
   readonly digest: Digest;

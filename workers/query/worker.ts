@@ -3,17 +3,25 @@
  */
 import { jwksVerifier } from "../../adapters/access/jwks_verifier.ts";
 import { webCryptoSecrets } from "../../adapters/access/web_crypto_secrets.ts";
+import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
+import { coloCache } from "../../adapters/platform/colo_cache.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
-import { systemClock, systemRandom } from "../../adapters/platform/system_clock.ts";
+import { systemClock, systemRandom, systemTimer } from "../../adapters/platform/system_clock.ts";
 import { chooseStore } from "../../adapters/storage/choose_store.ts";
 import { createAuthenticator } from "../../core/access/authenticate.ts";
 import { createDirectory } from "../../core/access/directory.ts";
 import { problemOf } from "../../core/errors.ts";
+import { EVENTUAL_SLAB_CLASSES } from "../../core/limits.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { entityObjectName } from "../../core/rpc.ts";
+import kernelModule from "../../wasm/build/kernel.wasm";
+import { createKernelBuilder } from "../../wasm/kernel.ts";
+import { createKernelChecksum } from "../../wasm/kernel_checksum.ts";
+import { createSlabPool } from "../../wasm/slab_pool.ts";
 import { type App, createApp, createRefusingApp } from "./app.ts";
 import { type Configuration, readConfiguration } from "./configuration.ts";
 import type { Env } from "./env.ts";
+import { createEventualReader, type EventualReader } from "./eventual/eventual_reader.ts";
 import { indexerClient } from "./indexer_client.ts";
 import { routes } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -58,11 +66,40 @@ function composeServices(env: Env, configuration: Configuration, store: ObjectSt
     secrets,
     authenticator: createAuthenticator({ directory, secrets, clock: systemClock, adminToken, development, verifier }),
     rateLimiter: { allow: async (name) => (await env.RATE_LIMITER.limit({ key: name })).success },
+    eventual: composeEventual(env, store),
     clock: systemClock,
+    timer: systemTimer,
     random: systemRandom,
     compression: nodeCompression,
     digest: nodeDigest,
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
     tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
+  };
+}
+
+/** With a kernel of its own, made when an object first leaves an eventual read without an answer: most isolates never do. */
+function composeEventual(env: Env, store: ObjectStore): EventualReader {
+  let reader: EventualReader | null = null;
+  const create = (): EventualReader => {
+    const builder = createKernelBuilder(kernelModule);
+    const embedder = chooseEmbedder(env, { analyze: (text) => builder.analyze(text), ai: env.AI ?? null });
+    if (!embedder.ok) throw new Error(problemOf(embedder.failure).detail);
+    return createEventualReader({
+      store,
+      blocks: coloCache,
+      clock: systemClock,
+      compression: nodeCompression,
+      digest: nodeDigest,
+      checksum: createKernelChecksum(kernelModule),
+      builder,
+      slabs: createSlabPool(kernelModule, EVENTUAL_SLAB_CLASSES),
+      embedder: embedder.value,
+    });
+  };
+  return {
+    async search(command) {
+      reader ??= create();
+      return reader.search(command);
+    },
   };
 }

@@ -10,6 +10,7 @@ import { jsonBody } from "../http/body_spec.ts";
 import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 import { measureRecall } from "./recall.ts";
+import { searchEventually } from "./search_eventually.ts";
 import { searchWire } from "./wire.ts";
 
 const searchEntity = tenantRoute(
@@ -28,7 +29,11 @@ const searchEntity = tenantRoute(
     const scope = { tenant, entity: params.entity };
     const bm25 = await services.settings.bm25(scope);
     if (!bm25.ok) return bm25;
-    const answer = await services.entity(scope).search({ scope, request: body, bm25: bm25.value });
+    const command = { scope, request: body, bm25: bm25.value };
+    const object = () => services.entity(scope).search(command);
+    const { eventual, timer } = services;
+    const answer =
+      body.consistency === "eventual" ? await searchEventually(object, eventual, command, timer) : await object();
     return mapped(answer, (value) => searchWire(value, { explain: body.explain, totalMs: elapsedMs() }));
   },
 );

@@ -1,12 +1,13 @@
 /**
- * Which snapshot a request sees. Pure: state in, snapshot out.
+ * Which snapshot a request sees, and through which parts. Pure: state in, snapshot out.
  */
-import { type Failure, fail, invalid, ok, type Result } from "../../core/errors.ts";
-import { parseSnapshotToken, parseWriteToken } from "../../core/log/token.ts";
-import type { Digest } from "../../core/ports.ts";
-import type { Snapshot } from "../../core/retrieval/view.ts";
-import type { EntityScope } from "../../core/rpc.ts";
-import type { SearchRequest } from "../../core/schema/search.ts";
+import { type Failure, fail, invalid, ok, type Result } from "../errors.ts";
+import type { Part } from "../index/part.ts";
+import { parseSnapshotToken, parseWriteToken } from "../log/token.ts";
+import type { Digest } from "../ports.ts";
+import type { EntityScope } from "../rpc.ts";
+import type { SearchRequest } from "../schema/search.ts";
+import { type Snapshot, spaceOfView, type View, vectorsThrough } from "./view.ts";
 
 /** What the log offers at the moment a request arrived. */
 export interface LogPosition {
@@ -42,13 +43,7 @@ export function chooseSnapshot(
 
 function current(request: Wanted, log: LogPosition, atLeast: number): Snapshot {
   const strong = request.consistency === "strong" || atLeast > log.covered;
-  const commit = strong ? log.last : log.covered;
-  return {
-    incarnation: log.incarnation,
-    commit,
-    vectorCommit: Math.min(log.vectorCommit, commit),
-    revision: log.revision,
-  };
+  return snapshotAt(log, strong ? log.last : log.covered);
 }
 
 function restricted(snapshot: Snapshot, commit: number): Snapshot {
@@ -80,6 +75,34 @@ function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Dige
     return fail({ reason: "snapshot_expired", detail: "The settings that this snapshot was read under have changed." });
   }
   return ok(snapshot);
+}
+
+/** σ at `commit`, which is not after the last. */
+export function snapshotAt(log: LogPosition, commit: number): Snapshot {
+  return {
+    incarnation: log.incarnation,
+    commit,
+    vectorCommit: Math.min(log.vectorCommit, commit),
+    revision: log.revision,
+  };
+}
+
+/**
+ * The parts that the snapshot sees something of. Where supplied vectors are searched, m is s: these count at once, and
+ * how far an indexer has come must not show in the snapshot's name.
+ */
+export function viewOf(parts: readonly Part[], snapshot: Snapshot): View {
+  const view = { snapshot, parts: parts.filter((part) => part.from <= snapshot.commit) };
+  return { ...view, snapshot: { ...snapshot, vectorCommit: vectorsThrough(snapshot, spaceOfView(view)) } };
+}
+
+/** The newest commit that had arrived by `ms`; 0 when none had. Arrivals never decrease. */
+export function commitAsOf(parts: readonly Part[], ms: number): number {
+  let newest = 0;
+  for (const part of parts) {
+    for (const { commit, arrivalMs } of part.commits) if (arrivalMs <= ms) newest = commit;
+  }
+  return newest;
 }
 
 function conflict(detail: string): Failure {

@@ -1,0 +1,92 @@
+/**
+ * From a request and a view to what is answered: the same code wherever the parts came from, so that an object and a
+ * front door that has only the shards say the same of the same snapshot.
+ *
+ *   resolveForView → (nothing asynchronous from here on) → answerView
+ */
+import { fail, ok, type Result } from "../errors.ts";
+import { ANSWER_CHARACTERS_MAX } from "../limits.ts";
+import { snapshotToken, writeToken } from "../log/token.ts";
+import type { Digest, Embedder, KernelBuilder, Metric } from "../ports.ts";
+import { type EntityScope, entityObjectName, type SearchAnswer, type SearchCommand, type SearchHit } from "../rpc.ts";
+import type { SearchRequest } from "../schema/search.ts";
+import type { SegmentKey } from "./hit.ts";
+import type { SlabResidency } from "./residency.ts";
+import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "./resolve.ts";
+import { searchView } from "./search.ts";
+import { type LiveRows, spaceOfView, type View } from "./view.ts";
+
+/** What answers are made with. */
+export interface Answering {
+  readonly scope: EntityScope;
+  readonly builder: Pick<KernelBuilder, "analyze">;
+  readonly embedder: Embedder | null;
+  readonly metric: Metric;
+  readonly residency: SlabResidency;
+  readonly digest: Digest;
+  readonly segmentKey: SegmentKey;
+}
+
+/** With the query embedded, if the search needs its vector. `bm25` null: the deployment's default. */
+export async function resolveForView(
+  request: SearchRequest,
+  view: View,
+  bm25: SearchCommand["bm25"],
+  { builder, embedder, metric }: Answering,
+): Promise<Result<ResolvedSearch>> {
+  const resolved = resolveSearch(request, {
+    vectorSpace: spaceOfView(view),
+    metric,
+    embedder,
+    analyze: (text) => builder.analyze(text),
+    ...(bm25 === null ? {} : { bm25 }),
+  });
+  if (!resolved.ok || resolved.value.embedText === null || embedder === null) return resolved;
+  if (embedder.kind === "local") {
+    return withQueryVector(resolved.value, ok(embedder.embed([resolved.value.embedText])[0] ?? null));
+  }
+  const embedded = await embedder.embed([resolved.value.embedText], "query");
+  return withQueryVector(resolved.value, embedded.ok ? ok(embedded.value[0] ?? null) : embedded);
+}
+
+/** An answer but for what only its reader knows: how stale it is, what waits, and where the parts came from. */
+export type ViewAnswer = Omit<SearchAnswer, "staleMs" | "unindexedEvents" | "cache">;
+
+/** `live[i]` is of `view.parts[i]`; `version` is of the head that the view was read through. */
+export function answerView(
+  view: View,
+  version: number,
+  search: ResolvedSearch,
+  live: readonly LiveRows[],
+  answering: Answering,
+): Result<ViewAnswer> {
+  const { scope, residency, digest, segmentKey } = answering;
+  const { snapshot } = view;
+  const context = { entity: scope.entity, scope: entityObjectName(scope), residency, segmentKey };
+  const outcome =
+    view.parts.length === 0
+      ? ok({ hits: [], plan: "exact" as const, planReason: "the snapshot holds no events", candidates: 0 })
+      : searchView(view, search, live, context);
+  if (!outcome.ok) return outcome;
+  const { hits, plan, planReason, candidates } = outcome.value;
+  const size = hits.reduce((characters, hit) => characters + charactersOf(hit), 0);
+  if (size > ANSWER_CHARACTERS_MAX) {
+    const what = "The answer; ask for fewer hits, or leave text or attributes out with `include`";
+    return fail({ reason: "too_large", what, size, max: ANSWER_CHARACTERS_MAX, unit: "characters" });
+  }
+  return ok({
+    hits,
+    snapshot: snapshotToken(scope, { snapshot, version }, digest),
+    token: writeToken(scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, digest),
+    plan,
+    planReason,
+    candidates,
+    resolved: describeResolved(search),
+    degraded: search.degraded,
+  });
+}
+
+/** Of what can be long in a hit. */
+function charactersOf({ text, attributes }: SearchHit): number {
+  return (text?.length ?? 0) + (attributes === undefined ? 0 : JSON.stringify(attributes).length);
+}
