@@ -43,7 +43,8 @@ export type Failure =
     }
   | { readonly reason: "unsupported_media_type"; readonly got: string; readonly supported: readonly string[] }
   | { readonly reason: "unprocessable"; readonly errors: readonly FieldError[] }
-  | { readonly reason: "rate_limited"; readonly retryAfterSeconds: number }
+  /** `what` has to get less first; without it, the caller's requests. */
+  | { readonly reason: "rate_limited"; readonly retryAfterSeconds: number; readonly what?: string }
   | { readonly reason: "unavailable"; readonly what: string; readonly retryAfterSeconds: number }
   /** A stored object is not what was written. `what` names the object, never its content. */
   | { readonly reason: "corrupt"; readonly what: string }
@@ -154,7 +155,7 @@ export function problemOf(failure: Failure): Problem {
         status: 429,
         code: "rate_limited",
         title: "Rate limited",
-        detail: `Too many requests; try again in ${failure.retryAfterSeconds} s.`,
+        detail: `${failure.what ?? "Too many requests"}; try again in ${failure.retryAfterSeconds} s.`,
         retryAfterSeconds: failure.retryAfterSeconds,
       };
     case "unavailable":

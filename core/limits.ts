@@ -18,7 +18,7 @@ export const DOCUMENT_BYTES_MAX = 16 * MIB;
 export const CONTENT_TYPE_BYTES_MAX = 256;
 /** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
 export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
-/** An import archive, compressed: it goes to ingest in one RPC message. */
+/** An import archive, compressed: it goes to ingest in one RPC message, or to the store. */
 export const IMPORT_BYTES_MAX = 31 * MIB;
 /** What an archive may inflate to in all, and how many entries it may have. */
 export const ARCHIVE_INFLATED_BYTES_MAX = 512 * MIB;
@@ -142,6 +142,7 @@ export const WORK_SILENT_ATTEMPTS_MAX = 2;
 export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
 export const DEAD_LETTERS_MAX = 1_000;
+/** Dirty entities that one sweep nudges; the next one goes on where it ended. */
 export const SWEEP_ENTITIES_MAX = 1_000;
 /** Waiting entities whose counters a status request asks for anew. */
 export const STATUS_ENTITIES_MAX = 100;
@@ -278,12 +279,50 @@ export const EMBED_RESPONSE_BYTES_MAX = 16 * MIB;
 
 /** Raw bytes that may wait in an entity's tail. Beyond it appends answer 429 until indexing has caught up. */
 export const TAIL_RAW_BYTES_MAX = 64 * MIB;
+/** What a 429 for a full tail says in Retry-After: about what one build takes. */
+export const TAIL_RETRY_SECONDS = 2;
 /** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
 export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
 export const PART_CACHE_BYTES_MAX = 24 * MIB;
-/** Jobs a tenant's object remembers. */
+
+// --- Jobs -----------------------------------------------------------------------------------
+
+/** Jobs that have ended and that a tenant's object remembers. */
 export const JOBS_MAX = 1_000;
+/** Jobs of a tenant that are not done; further ones answer 429 until one is. */
+export const JOBS_OPEN_MAX = 1_000;
+/** Entities that a job over many deals with side by side. */
+export const JOB_ENTITIES_AT_ONCE = 32;
+/** Batches of entities that one look at a job may deal with: a look is one bounded step of its driver. */
+export const JOB_BATCHES_PER_LOOK_MAX = 16;
+/** Rest between two looks at entities that are not finished: short at first, longer the longer they take. */
+export const JOB_REST_MS_MIN = 250;
+export const JOB_REST_MS_MAX = 30_000;
+/** Rest between two looks at a job that waits for the maintenance window. */
+export const JOB_WINDOW_REST_MS_MAX = 30 * 60 * 1000;
+/** How long a new job waits for its driver before the alarm of the tenant's object drives it. */
+export const JOB_TAKEOVER_MS = 2_000;
+/** How long a driver that is called anew has to look at its job, before the alarm drives it. */
+export const JOB_CALL_MS = 10_000;
+/** How long after its last look, and the rest it was told to take, a driver is taken to be alive. */
+export const JOB_LEASE_MS = 15_000;
+/** The same while it imports a stretch of an archive, which nobody else can do for it. */
+export const IMPORT_LEASE_MS = 20_000;
+/** Entities that a job names as those it could not finish; the rest are counted. */
+export const JOB_FAILURES_NAMED_MAX = 100;
+/** A job gives up entities that have come no further for this long. */
+export const JOB_STALLED_MS_MAX = 15 * 60 * 1000;
+/** Entities that one reconcile looks at; the next one goes on with the rest. */
+export const RECONCILE_ENTITIES_MAX = 10_000;
+/** Steps of one instance of a workflow. The platform allows 1,024. */
+export const WORKFLOW_STEPS_MAX = 1_000;
+/** An import archive from this size on is imported by a job: its events may fill a tail, and a request cannot wait. */
+export const IMPORT_JOB_BYTES_MIN = 4 * MIB;
+/** Inflated bytes of an archive that one step of an import deals with, or one file. */
+export const IMPORT_STRETCH_BYTES = 8 * MIB;
+/** An import whose archive has not arrived by then was cut short by a fault, and fails. */
+export const IMPORT_ARRIVAL_MS_MAX = 5 * 60 * 1000;
 
 /** How exactly an object remembers when its copies of shards were used last: a read an hour writes that down. */
 export const COPIES_USED_EXACT_MS = 3_600_000;

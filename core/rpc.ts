@@ -257,6 +257,7 @@ export interface EntityIndexApi {
   compact(scope: EntityScope): Promise<Result<null>>;
   erase(scope: EntityScope): Promise<Result<null>>;
   erased(scope: EntityScope): Promise<Result<boolean>>;
+  warm(scope: EntityScope): Promise<Result<{ readonly bytes: number }>>;
 }
 
 // --- Ingest ---------------------------------------------------------------------------------
@@ -299,6 +300,8 @@ export interface IngestApi {
       readonly token: string | null;
     }>
   >;
+  /** A bounded stretch of an archive that lies in the store. Doing one twice changes nothing. */
+  importStretch(tenant: string, stretch: ImportStretch): Promise<Result<ImportedStretch>>;
 }
 
 // --- Objects --------------------------------------------------------------------------------
@@ -341,7 +344,11 @@ export interface Job {
   readonly id: string;
   readonly type: string;
   readonly status: JobStatus;
+  readonly createdAt: number;
+  /** Entities dealt with; commits, where it is about one; files of an archive, twice: to check and to import. */
   readonly progress: { readonly done: number; readonly total: number };
+  /** When the maintenance window opens that it waits for; null when it does not. */
+  readonly waitsUntil: number | null;
   readonly result?: Json;
   readonly error?: string;
 }
@@ -387,7 +394,12 @@ export interface TenantApi {
     cursor: string | null,
   ): Promise<Result<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }>>;
   job(tenant: string, id: string): Promise<Result<Job>>;
-  cancelJob(tenant: string, id: string): Promise<Result<Job>>;
+}
+
+export interface TenantSweep {
+  readonly nudged: number;
+  /** Jobs that nobody drives, under the generation that is to. */
+  readonly undriven: readonly { readonly job: string; readonly generation: number }[];
 }
 
 /** TenantObject's calls for the indexer and for entities' objects. */
@@ -396,13 +408,75 @@ export interface TenantIndexApi {
   markDirty(tenant: string, entity: string, commit: number): Promise<Result<{ readonly known: boolean }>>;
   report(tenant: string, counters: EntityCounters): Promise<Result<null>>;
   forget(tenant: string, entity: string): Promise<Result<null>>;
-  sweep(tenant: string): Promise<Result<{ readonly nudged: number }>>;
+  sweep(tenant: string): Promise<Result<TenantSweep>>;
   recordDeadLetter(tenant: string, letter: DeadLetter): Promise<Result<null>>;
   replay(tenant: string, id: string): Promise<Result<{ readonly replayed: string }>>;
-  startJob(tenant: string, type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>>;
+  startJob(
+    tenant: string,
+    type: JobType,
+    entity: string | null,
+    options?: JobOptions,
+  ): Promise<Result<{ readonly job: string }>>;
+  cancelJob(tenant: string, id: string): Promise<Result<CancelledJob>>;
+  /** Takes a job one bounded stretch further, for the driver of this generation. */
+  lookAtJob(tenant: string, id: string, generation: number): Promise<Result<JobLook>>;
+  /** What the driver did of an import; nothing when it began elsewhere than where the job stands. */
+  recordImport(tenant: string, id: string, stretch: ImportStretch, done: ImportedStretch): Promise<Result<null>>;
+  /** The driver cannot go on with this job. */
+  failJob(tenant: string, id: string, error: string): Promise<Result<null>>;
+  /** The generation that drives from now on; null when this one does not drive any more. */
+  handOverJob(tenant: string, id: string, generation: number): Promise<Result<number | null>>;
 }
 
-export type JobType = "rebuild" | "compact" | "reconcile" | "erase";
+export type JobType = "rebuild" | "compact" | "reconcile" | "erase" | "warm" | "import";
+
+/** The entities a job is about, where it is neither about one nor about all. */
+export type JobSelection = { readonly entities: readonly string[] } | { readonly prefix: string };
+
+export interface JobOptions {
+  readonly selection?: JobSelection;
+  /** Nobody asked for it: it waits for the maintenance window. */
+  readonly background?: boolean;
+}
+
+export interface CancelledJob {
+  readonly job: Job;
+  readonly generation: number;
+}
+
+/** What a look at a job found: it has ended (for this driver), it wants another look, or its driver has work to do. */
+export type JobLook =
+  | { readonly next: "end" }
+  | { readonly next: "rest"; readonly restMs: number }
+  | { readonly next: "import"; readonly stretch: ImportStretch; readonly mayStillArrive: boolean };
+
+/** Files of an archive in the store: first all are checked, then all are imported. */
+export interface ImportStretch {
+  readonly entity: string;
+  /** Relative to the tenant. */
+  readonly archive: string;
+  readonly phase: "check" | "import";
+  /** The first file, by the archive's order. */
+  readonly from: number;
+}
+
+export interface ImportedStretch {
+  /** null: the archive has no more files. */
+  readonly next: number | null;
+  /** Files of the whole archive. */
+  readonly files: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly token: string | null;
+}
+
+/** A driver of a job: what an instance of a workflow is told. */
+export interface JobOrder {
+  readonly tenant: string;
+  readonly job: string;
+  readonly generation: number;
+}
 
 /**
  * Internal operations of the indexer, over its service binding, as JSON over HTTP (itty-router):
@@ -411,10 +485,12 @@ export type JobType = "rebuild" | "compact" | "reconcile" | "erase";
  *   POST /tenants/{tenant}/rebuild   {entity?}    → {job}
  *   POST /tenants/{tenant}/compact   {entity?}    → {job}
  *   POST /tenants/{tenant}/erase     {entity}     → {job}
+ *   POST /tenants/{tenant}/import    {entity}     → {job}
+ *   POST /tenants/{tenant}/warm      {entities} or {prefix} → {job}
+ *   POST /tenants/{tenant}/jobs/{id}/cancel       → the job
  *   POST /tenants/{tenant}/dead-letters/{id}/replay → {replayed: id}
  * Failures come back as `{failure}` with the status `problemOf` gives.
  */
-export type IndexerOperation = "sweep" | "reconcile" | "rebuild" | "compact" | "erase" | "replay";
 
 /** Names of objects: what `idFromName` takes, and what an object compares a call's scope with. */
 export function entityObjectName({ tenant, entity }: EntityScope): string {

@@ -2,6 +2,10 @@
  * What a deployment may set by variables, with the defaults of production and of development.
  * A value that is no number in its range stops the object with a sentence that names it: a typo never passes silently.
  */
+
+import { problemOf } from "../core/errors.ts";
+import { type MaintenanceWindow, parseMaintenanceWindow } from "../core/lifecycle/maintenance_window.ts";
+import { TAIL_RAW_BYTES_MAX } from "../core/limits.ts";
 import type { EntitySettings } from "./entity/ports.ts";
 
 /** A variable that is wrong. The message names it and never says its value, so it may be answered and logged. */
@@ -31,13 +35,15 @@ const SETTINGS = {
   PUT_DEADLINE_MS: { production: 15_000, development: 2_000, min: 10, max: 120_000 },
   /** Copies of shards that nobody used for so many days leave SQLite: an idle entity then costs what R2 costs. */
   SSD_IDLE_DAYS: { production: 7, development: 7, min: 1, max: 3_650 },
+  /** Raw bytes in the tail beyond which appends answer 429 until indexing has caught up. */
+  TAIL_BYTES: { production: TAIL_RAW_BYTES_MAX, development: TAIL_RAW_BYTES_MAX, min: 1, max: TAIL_RAW_BYTES_MAX },
 } satisfies Record<string, Setting>;
 
-export type SettingName = keyof typeof SETTINGS;
+export type SettingName = keyof typeof SETTINGS | "MAINTENANCE_WINDOW_UTC";
 
 export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONMENT", string>>): EntitySettings {
   const environment = variables.ENVIRONMENT === "development" ? "development" : "production";
-  const read = (name: SettingName): number => {
+  const read = (name: keyof typeof SETTINGS): number => {
     const { min, max, [environment]: fallback } = SETTINGS[name];
     const text = variables[name];
     if (text === undefined || text === "") return fallback;
@@ -54,5 +60,16 @@ export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONM
     nudgeRetryMs: read("NUDGE_RETRY_MS"),
     putDeadlineMs: read("PUT_DEADLINE_MS"),
     ssdIdleMs: read("SSD_IDLE_DAYS") * DAY_MS,
+    tailBytes: read("TAIL_BYTES"),
+    maintenanceWindow: maintenanceWindowOf(variables),
   };
+}
+
+/** When heavy work may run; null: always. */
+export function maintenanceWindowOf(variables: { readonly MAINTENANCE_WINDOW_UTC?: string }): MaintenanceWindow | null {
+  const text = variables.MAINTENANCE_WINDOW_UTC;
+  if (text === undefined || text === "") return null;
+  const window = parseMaintenanceWindow(text);
+  if (!window.ok) throw new Misconfiguration(problemOf(window.failure).detail);
+  return window.value;
 }

@@ -10,11 +10,15 @@ import {
   type DeadLetter,
   type EntityCounters,
   entityObjectName,
+  type ImportedStretch,
+  type ImportStretch,
+  type JobOptions,
   type JobType,
   type TenantApi,
   type TenantIndexApi,
 } from "../core/rpc.ts";
 import type { Env } from "./env.ts";
+import { maintenanceWindowOf } from "./settings.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
 import { storeOf } from "./store.ts";
 import { TenantRegistry } from "./tenant/tenant_registry.ts";
@@ -32,6 +36,10 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
       // Asked for when it is needed: an object that cannot be made would lose its alarm.
       get store() {
         return storeOf(env).forTenant(tenant);
+      },
+      // Likewise: a window that means nothing stops what waits for it, and says so.
+      get maintenanceWindow() {
+        return maintenanceWindowOf(env);
       },
       clock: systemClock,
       random: systemRandom,
@@ -97,8 +105,24 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
     return this.#own(tenant) ?? this.#registry.replay(id);
   }
 
-  async startJob(tenant: string, type: JobType, entity: string | null) {
-    return this.#own(tenant) ?? this.#registry.startJob(type, entity);
+  async startJob(tenant: string, type: JobType, entity: string | null, options: JobOptions = {}) {
+    return this.#own(tenant) ?? this.#registry.startJob(type, entity, options);
+  }
+
+  async lookAtJob(tenant: string, id: string, generation: number) {
+    return this.#own(tenant) ?? this.#registry.lookAtJob(id, generation);
+  }
+
+  async recordImport(tenant: string, id: string, stretch: ImportStretch, done: ImportedStretch) {
+    return this.#own(tenant) ?? this.#registry.recordImport(id, stretch, done);
+  }
+
+  async failJob(tenant: string, id: string, error: string) {
+    return this.#own(tenant) ?? this.#registry.failJob(id, error);
+  }
+
+  async handOverJob(tenant: string, id: string, generation: number) {
+    return this.#own(tenant) ?? this.#registry.handOverJob(id, generation);
   }
 
   /** A call that names another tenant than this object's reached the wrong object: it is refused, not answered. */

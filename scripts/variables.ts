@@ -9,6 +9,8 @@ const NAMES: readonly string[] = [
   "INDEX_AGE_MS",
   "NUDGE_RETRY_MS",
   "PUT_DEADLINE_MS",
+  "TAIL_BYTES",
+  "MAINTENANCE_WINDOW_UTC",
   "CORS_ORIGINS",
   "JWT_ISSUER",
   "JWT_AUDIENCE",

@@ -134,6 +134,11 @@ export function blobsPrefix(entity: string): string {
   return `${entityPrefix(entity)}blobs/`;
 }
 
+/** An archive that a job is to import; gone when the job has ended. */
+export function importKey(entity: string, job: string): string {
+  return bounded(`${entityPrefix(entity)}imports/${encodeName(job)}.zip`);
+}
+
 export function blobKey(entity: string, sha256: string): string {
   return bounded(blobsPrefix(entity) + digestName(sha256));
 }

@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { IDEMPOTENCY_KEY_BYTES_MAX } from "../limits.ts";
+import { jobStartedSchema } from "./job.ts";
 import { problemSchema } from "./problem.ts";
 
 /** Printable ASCII, as a header carries it unchanged. */
@@ -37,11 +38,13 @@ export const documentResultSchema = appendResultSchema.extend({
   searchable: z.boolean().describe("false: the bytes are kept and listed, but hold no text that we can read"),
 });
 
-export const importResultSchema = z.object({
+const importResultSchema = z.object({
   accepted: z.number().int(),
   duplicates: z.number().int(),
   conflicts: z.array(z.string()).readonly(),
   token: z.string().nullable(),
 });
+/** Of a small archive what was done, of a large one who does it. */
+export const importAnswerSchema = z.union([importResultSchema, jobStartedSchema]);
 
 export const writeTokenSchema = z.object({ token: z.string() });

@@ -3,7 +3,6 @@
  */
 import { z } from "zod";
 import { ENTITY_BYTES_MAX, REQUEST_ENTITIES_MAX } from "../limits.ts";
-import { problemSchema } from "./problem.ts";
 import { cursorParameterSchema, limitParameterSchema } from "./query_parameter.ts";
 import { boundedText, entitySchema } from "./scalar.ts";
 
@@ -63,17 +62,3 @@ export const warmBodySchema = z
   .refine((body) => (body.entities === undefined) !== (body.prefix === undefined), "send `entities` or `prefix`");
 
 export const warmOneSchema = z.object({ entity: z.string(), bytes: z.number().int() });
-
-export const warmManySchema = z.object({
-  results: z
-    .array(
-      z
-        .object({
-          entity: z.string(),
-          bytes: z.number().int().optional(),
-          error: problemSchema.optional(),
-        })
-        .readonly(),
-    )
-    .readonly(),
-});

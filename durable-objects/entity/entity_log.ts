@@ -17,7 +17,7 @@ import {
   APPEND_WAITING_MAX,
   BUILD_MEMORY_BYTES_MAX,
   SHARD_BYTES_MAX,
-  TAIL_RAW_BYTES_MAX,
+  TAIL_RETRY_SECONDS,
 } from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay, type RequestSize } from "../../core/log/commit_plan.ts";
 import { isTombstoneId } from "../../core/log/event_id.ts";
@@ -91,8 +91,9 @@ export class EntityLog {
     const lines = sizeOf(command.prepared);
     const size = { rawBytes: lines.rawBytes, load: this.#host.loadOf(lines) };
     if (!isBuildable(size.load)) return Promise.resolve(fail(unbuildable(size.load)));
-    if (this.#host.tail().rawBytes + waiting >= TAIL_RAW_BYTES_MAX) {
-      return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: 2 }));
+    if (this.#host.tail().rawBytes + waiting >= this.#host.ports.settings.tailBytes) {
+      const what = "What this entity was sent is not indexed yet";
+      return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: TAIL_RETRY_SECONDS, what }));
     }
     return new Promise((resolve) => {
       this.#waiting.push({ command, size, answer: resolve });

@@ -3,6 +3,7 @@
  * stores, clocks and schedulers.
  */
 import type { Result } from "../../core/errors.ts";
+import type { MaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 import type {
   Checksum,
   Clock,
@@ -42,6 +43,9 @@ export interface EntitySettings {
   readonly nudgeRetryMs: number;
   readonly putDeadlineMs: number;
   readonly ssdIdleMs: number;
+  readonly tailBytes: number;
+  /** When heavy work may run; null: always. */
+  readonly maintenanceWindow: MaintenanceWindow | null;
 }
 
 export interface EntityPorts {

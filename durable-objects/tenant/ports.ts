@@ -2,6 +2,7 @@
  * What a tenant's object is built from.
  */
 import type { Result } from "../../core/errors.ts";
+import type { MaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 import type { Clock, Random, TenantStore } from "../../core/ports.ts";
 import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
 import type { Alarm, Sql } from "../sql.ts";
@@ -16,6 +17,7 @@ export interface EntityControl {
   unseal(scope: EntityScope): Promise<Result<null>>;
   /** Whether an erasure has swept everything. */
   erased(scope: EntityScope): Promise<Result<boolean>>;
+  warm(scope: EntityScope): Promise<Result<{ readonly bytes: number }>>;
 }
 
 export interface TenantPorts {
@@ -25,6 +27,8 @@ export interface TenantPorts {
   readonly store: TenantStore;
   readonly clock: Clock;
   readonly random: Random;
+  /** When heavy work may run; null: always. */
+  readonly maintenanceWindow: MaintenanceWindow | null;
   readonly entityOf: (entity: string) => EntityControl;
   readonly queue: { send(nudge: IndexNudge): Promise<void> };
   readonly logFault: (event: string, cause: unknown) => void;

@@ -1,11 +1,10 @@
 /**
- * What a tenant's object keeps: its entities with their counters, which of them are dirty, dead letters and jobs.
- * All of it can be found again: entities from the store's folders, counters from the entities' own objects.
+ * What a tenant's object keeps of its entities: their counters, which of them are dirty, and dead letters. Entities can
+ * be found again from the store's folders, counters from the entities' own objects.
  */
-import { DEAD_LETTERS_MAX, JOBS_MAX } from "../../core/limits.ts";
-import type { DeadLetter, EntityCounters, Job, JobStatus, JobType } from "../../core/rpc.ts";
-import type { Json } from "../../core/schema/scalar.ts";
-import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
+import { DEAD_LETTERS_MAX } from "../../core/limits.ts";
+import type { DeadLetter, EntityCounters } from "../../core/rpc.ts";
+import { numberOf, type Sql, textOf } from "../sql.ts";
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS entities (
@@ -14,12 +13,10 @@ const SCHEMA = [
      sealed INTEGER NOT NULL DEFAULT 0
    ) WITHOUT ROWID`,
   "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
+  "CREATE INDEX IF NOT EXISTS dirty_names ON entities (entity) WHERE dirty_since_ms IS NOT NULL",
   "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
-  `CREATE TABLE IF NOT EXISTS jobs (
-     id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL, failures INTEGER NOT NULL,
-     done INTEGER NOT NULL, total INTEGER NOT NULL, result TEXT, error TEXT
-   ) WITHOUT ROWID`,
   "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];
 
 export interface EntityRow {
@@ -34,17 +31,7 @@ export interface WaitingRow {
   readonly since: number;
 }
 
-export interface StoredJob extends Job {
-  /** null: every entity of the tenant. */
-  readonly entity: string | null;
-  readonly type: JobType;
-  /** The last entity this job has dealt with. */
-  readonly cursor: string;
-  /** Entities it could not finish. */
-  readonly failures: number;
-}
-
-type Fact = "recovered" | "last_sweep_ms";
+type Fact = "recovered" | "last_sweep_ms" | "last_reconcile_ms";
 
 export class RegistryTables {
   readonly #sql: Sql;
@@ -67,6 +54,16 @@ export class RegistryTables {
 
   setFact(name: Fact, value: number): void {
     this.#sql.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value);
+  }
+
+  /** The last entity that the last sweep nudged; empty when it came to the end. */
+  sweepCursor(): string {
+    const row = this.#sql.run("SELECT value FROM cursors WHERE name = 'sweep'")[0];
+    return row === undefined ? "" : textOf(row.value);
+  }
+
+  setSweepCursor(entity: string): void {
+    this.#sql.run("INSERT OR REPLACE INTO cursors (name, value) VALUES ('sweep', ?)", entity);
   }
 
   // --- entities ---
@@ -135,8 +132,28 @@ export class RegistryTables {
       .map((row) => textOf(row.entity));
   }
 
-  count(): number {
-    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE events > 0")[0]?.count);
+  /** Entities that have events, under a prefix. */
+  count(prefix = ""): number {
+    const row = this.#sql.run(
+      "SELECT COUNT(*) AS count FROM entities WHERE events > 0 AND entity >= ?1 AND substr(entity, 1, length(?1)) = ?1",
+      prefix,
+    )[0];
+    return numberOf(row?.count);
+  }
+
+  /** Dirty entities after `after`, by name. */
+  dirtyNames(after: string, limit: number): string[] {
+    return this.#sql
+      .run(
+        "SELECT entity FROM entities WHERE dirty_since_ms IS NOT NULL AND entity > ? ORDER BY entity LIMIT ?",
+        after,
+        limit,
+      )
+      .map((row) => textOf(row.entity));
+  }
+
+  dirtyCount(): number {
+    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE dirty_since_ms IS NOT NULL")[0]?.count);
   }
 
   /** Entities whose index work was given up on. */
@@ -195,59 +212,4 @@ export class RegistryTables {
   dropDeadLettersOf(entity: string): void {
     this.#sql.run("DELETE FROM dead_letters WHERE entity = ?", entity);
   }
-
-  // --- jobs ---
-
-  putJob(job: StoredJob): void {
-    this.#sql.run(
-      `INSERT OR REPLACE INTO jobs (id, type, entity, status, cursor, failures, done, total, result, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      job.id,
-      job.type,
-      job.entity,
-      job.status,
-      job.cursor,
-      job.failures,
-      job.progress.done,
-      job.progress.total,
-      job.result === undefined ? null : JSON.stringify(job.result),
-      job.error ?? null,
-    );
-    this.#sql.run(
-      `DELETE FROM jobs WHERE status NOT IN ('queued', 'running') AND id NOT IN (SELECT id FROM jobs ORDER BY id DESC LIMIT ?)`,
-      JOBS_MAX,
-    );
-  }
-
-  job(id: string): StoredJob | null {
-    const row = this.#sql.run("SELECT * FROM jobs WHERE id = ?", id)[0];
-    return row === undefined ? null : jobOf(row);
-  }
-
-  /** Newest first, before `before` (empty: from the newest). */
-  jobs(before: string, limit: number): StoredJob[] {
-    return this.#sql
-      .run("SELECT * FROM jobs WHERE ?1 = '' OR id < ?1 ORDER BY id DESC LIMIT ?2", before, limit)
-      .map(jobOf);
-  }
-
-  /** Jobs still to do, oldest first. */
-  openJobs(limit: number): StoredJob[] {
-    return this.#sql
-      .run("SELECT * FROM jobs WHERE status IN ('queued', 'running') ORDER BY id LIMIT ?", limit)
-      .map(jobOf);
-  }
-}
-
-function jobOf(row: SqlRow): StoredJob {
-  return {
-    id: textOf(row.id),
-    type: textOf(row.type) as JobType,
-    entity: row.entity === null ? null : textOf(row.entity),
-    status: textOf(row.status) as JobStatus,
-    cursor: textOf(row.cursor),
-    failures: numberOf(row.failures),
-    progress: { done: numberOf(row.done), total: numberOf(row.total) },
-    ...(row.result === null ? {} : { result: JSON.parse(textOf(row.result)) as Json }),
-    ...(row.error === null ? {} : { error: textOf(row.error) }),
-  };
 }

@@ -7,10 +7,24 @@
  *   - Lost state is found again: entities are listed from the store and asked for their counters.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { STATUS_ENTITIES_MAX, SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
+import { BULK_CONCURRENCY_MAX, STATUS_ENTITIES_MAX, SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
 import { decodeName, ENTITIES_PREFIX } from "../../core/log/keys.ts";
-import type { DeadLetter, EntityCounters, EntityScope, Job, JobType, TenantStatus } from "../../core/rpc.ts";
+import type {
+  CancelledJob,
+  DeadLetter,
+  EntityCounters,
+  EntityScope,
+  ImportedStretch,
+  ImportStretch,
+  Job,
+  JobLook,
+  JobOptions,
+  JobType,
+  TenantStatus,
+  TenantSweep,
+} from "../../core/rpc.ts";
 import { JobRunner } from "./job_runner.ts";
+import { JobTables } from "./job_tables.ts";
 import type { TenantPorts } from "./ports.ts";
 import { RegistryTables } from "./registry_tables.ts";
 
@@ -23,7 +37,7 @@ export class TenantRegistry {
   constructor(ports: TenantPorts) {
     this.#ports = ports;
     this.#tables = new RegistryTables(ports.sql);
-    this.#jobs = new JobRunner(ports, this.#tables);
+    this.#jobs = new JobRunner(ports, this.#tables, new JobTables(ports.sql));
   }
 
   // --- called by entities ---
@@ -85,15 +99,31 @@ export class TenantRegistry {
 
   // --- indexing ---
 
-  /** Nudges every dirty entity, longest waiting first, at most SWEEP_ENTITIES_MAX of them. */
-  async sweep(): Promise<Result<{ readonly nudged: number }>> {
+  /** Nudges the next SWEEP_ENTITIES_MAX dirty entities, by name: however many there are, each has its turn. */
+  async sweep(): Promise<Result<TenantSweep>> {
     await this.#recovered();
     const { tenant, queue, clock } = this.#ports;
-    const waiting = this.#tables.waiting(SWEEP_ENTITIES_MAX);
-    for (const { entity } of waiting) await queue.send({ tenant, entity });
-    this.#tables.transaction(() => this.#tables.setFact("last_sweep_ms", clock.now()));
-    if (this.#tables.openJobs(1).length > 0) await this.#jobs.wake();
-    return ok({ nudged: waiting.length });
+    const names = this.#nextDirty();
+    for (let sent = 0; sent < names.length; sent += BULK_CONCURRENCY_MAX) {
+      const some = names.slice(sent, sent + BULK_CONCURRENCY_MAX);
+      await Promise.all(some.map((entity) => queue.send({ tenant, entity })));
+    }
+    this.#tables.transaction(() => {
+      this.#tables.setFact("last_sweep_ms", clock.now());
+      this.#tables.setSweepCursor(names.length < SWEEP_ENTITIES_MAX ? "" : (names.at(-1) ?? ""));
+    });
+    const undriven = this.#jobs.undriven();
+    await this.#jobs.wake();
+    return ok({ nudged: names.length, undriven });
+  }
+
+  /** From where the last sweep ended to the end, and on from the beginning to there. */
+  #nextDirty(): readonly string[] {
+    const cursor = this.#tables.sweepCursor();
+    const names = this.#tables.dirtyNames(cursor, SWEEP_ENTITIES_MAX);
+    if (cursor === "" || names.length === SWEEP_ENTITIES_MAX) return names;
+    const first = this.#tables.dirtyNames("", SWEEP_ENTITIES_MAX - names.length);
+    return [...names, ...first.filter((name) => name <= cursor)];
   }
 
   async recordDeadLetter(letter: DeadLetter): Promise<Result<null>> {
@@ -118,16 +148,23 @@ export class TenantRegistry {
 
   // --- jobs ---
 
-  async startJob(type: JobType, entity: string | null): Promise<Result<{ readonly job: string }>> {
+  async startJob(
+    type: JobType,
+    entity: string | null,
+    options: JobOptions = {},
+  ): Promise<Result<{ readonly job: string }>> {
     await this.#recovered();
-    if (entity !== null && type !== "erase" && !this.#tables.knows(entity))
+    const isNew = type === "erase" || type === "import";
+    if (entity !== null && !isNew && !this.#tables.knows(entity))
       return fail({ reason: "not_found", what: "The entity" });
+    const admitted = this.#jobs.admits();
+    if (!admitted.ok) return admitted;
     if (entity !== null && type === "erase") {
       // An erasure holds from the answer on: only the sweep is left to the job.
       const begun = await this.#ports.entityOf(entity).erase(this.#scope(entity));
       if (!begun.ok) return begun;
     }
-    return this.#jobs.start(type, entity);
+    return this.#jobs.start(type, entity, options);
   }
 
   jobs(
@@ -141,8 +178,24 @@ export class TenantRegistry {
     return this.#jobs.read(id);
   }
 
-  cancelJob(id: string): Result<Job> {
+  cancelJob(id: string): Promise<Result<CancelledJob>> {
     return this.#jobs.cancel(id);
+  }
+
+  lookAtJob(id: string, generation: number): Promise<Result<JobLook>> {
+    return this.#jobs.look(id, generation);
+  }
+
+  recordImport(id: string, stretch: ImportStretch, done: ImportedStretch): Promise<Result<null>> {
+    return this.#jobs.recordImport(id, stretch, done);
+  }
+
+  failJob(id: string, error: string): Promise<Result<null>> {
+    return this.#jobs.fail(id, error);
+  }
+
+  handOverJob(id: string, generation: number): Promise<Result<number | null>> {
+    return this.#jobs.handOver(id, generation);
   }
 
   /** The alarm. Never throws. */

@@ -69,10 +69,10 @@ export function status(call: Call, entity: string) {
 const WAIT_MS = 30_000;
 const LOOK_MS = 50;
 
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS;
+export async function until(what: string, holds: () => Promise<boolean>, waitMs = WAIT_MS): Promise<void> {
+  const deadline = Date.now() + waitMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`still not so after ${WAIT_MS} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`still not so after ${waitMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

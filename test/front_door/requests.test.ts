@@ -11,7 +11,7 @@ import {
   documentResultSchema,
   writeTokenSchema,
 } from "../../core/schema/append.ts";
-import { entityPageSchema, entityStatusSchema, warmManySchema, warmOneSchema } from "../../core/schema/entity.ts";
+import { entityPageSchema, entityStatusSchema, warmOneSchema } from "../../core/schema/entity.ts";
 import { jobPageSchema, jobSchema, jobStartedSchema } from "../../core/schema/job.ts";
 import { problemSchema } from "../../core/schema/problem.ts";
 import { recallAnswerSchema, searchAnswerSchema } from "../../core/schema/search_answer.ts";
@@ -210,14 +210,9 @@ describe("entities", () => {
       status: 202,
       body: { entity: ENTITY, bytes: 5 },
     });
-    const { status, body } = await call(warmManySchema, "POST", "/v1/warm", {
-      entities: ["a", "failing:not_found", "a"],
-    });
-    expect(status).toBe(202);
-    expect(body.results).toMatchObject([
-      { entity: "a", bytes: 5 },
-      { entity: "failing:not_found", error: { status: 404 } },
-    ]);
+    const { status, body } = await call(jobStartedSchema, "POST", "/v1/warm", { entities: ["b", "a", "b"] });
+    const asked = { selection: { entities: ["a", "b"] } };
+    expect([status, body]).toEqual([202, { job: `/tenants/dev/warm ${JSON.stringify(asked)}` }]);
   });
 
   it("are erased by a job", async () => {
@@ -296,6 +291,7 @@ describe("operation", () => {
       type: "rebuild",
       status: "running",
       progress: { done: 1, total: 2 },
+      created_at: "1970-01-01T00:00:01.000Z",
       result: { tenant: "dev" },
     };
     expect((await call(jobPageSchema, "GET", "/v1/jobs")).body).toEqual({ jobs: [job], next_cursor: null });

@@ -47,7 +47,7 @@ function describe(body: RawBody) {
   return { contentType: body.contentType, gzip: body.gzip, size: body.bytes.length };
 }
 
-export class Ingest extends WorkerEntrypoint implements IngestApi {
+export class Ingest extends WorkerEntrypoint implements Omit<IngestApi, "importStretch"> {
   async append(scope: EntityScope, body: RawBody, idempotencyKey: string | null) {
     return answering(scope.entity, appended({ scope, body: describe(body), idempotencyKey }));
   }
@@ -188,15 +188,13 @@ export class TenantObject extends DurableObject implements TenantApi {
     return id === "unknown" ? answering("failing:not_found", this.#job(tenant)) : answering("", this.#job(tenant));
   }
 
-  async cancelJob(tenant: string): ReturnType<TenantApi["cancelJob"]> {
-    return answering("", this.#job(tenant));
-  }
-
   #job(tenant: string) {
     return {
       id: "j1",
       type: "rebuild",
       status: "running" as const,
+      createdAt: 1_000,
+      waitsUntil: null,
       progress: { done: 1, total: 2 },
       result: { tenant },
     };

@@ -8,6 +8,7 @@ import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
 import type { Revision } from "../../core/index/part.ts";
+import { TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { prepareEvents } from "../../core/log/prepare.ts";
 import type { Metric, ObjectStore, TenantStore, Timer } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
@@ -55,6 +56,8 @@ const SETTINGS: EntitySettings = {
   nudgeRetryMs: 5_000,
   putDeadlineMs: 50,
   ssdIdleMs: 7 * 86_400_000,
+  tailBytes: TAIL_RAW_BYTES_MAX,
+  maintenanceWindow: null,
 };
 
 /** Wakes after which an erasure without faults is over, and more. */

@@ -26,6 +26,7 @@ async function stand(tenant: TenantFixture, entity: string, own: Partial<EntityC
     erase: async () => ok(null),
     unseal: async () => ok(null),
     erased: async () => ok(true),
+    warm: async () => ok({ bytes: 0 }),
     ...own,
   });
 }

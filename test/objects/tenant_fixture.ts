@@ -4,6 +4,7 @@
  */
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { ok } from "../../core/errors.ts";
+import type { MaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import type { EntityControl } from "../../durable-objects/tenant/ports.ts";
 import { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
@@ -17,7 +18,9 @@ export class TenantFixture {
   readonly nudges: EntityScope[] = [];
   readonly controls = new Map<string, EntityControl>();
   nowMs = Date.UTC(2026, 0, 1);
+  maintenanceWindow: MaintenanceWindow | null = null;
   readonly alarm = new MemoryAlarm();
+  sql = embeddedSql();
   registry = this.#compose();
 
   /** A shipped entity that tells this tenant about itself. */
@@ -35,6 +38,12 @@ export class TenantFixture {
 
   /** The tenant's object forgets everything; its entities' objects do not. */
   loseState(): void {
+    this.sql = embeddedSql();
+    this.registry = this.#compose();
+  }
+
+  /** The tenant's object is evicted: what it had in memory is gone. */
+  evict(): void {
     this.registry = this.#compose();
   }
 
@@ -50,10 +59,11 @@ export class TenantFixture {
   #compose(): TenantRegistry {
     return new TenantRegistry({
       tenant: this.tenant,
-      sql: embeddedSql(),
+      sql: this.sql,
       alarm: this.alarm,
       store: this.objects.forTenant(this.tenant),
       clock: { now: () => this.nowMs },
+      maintenanceWindow: this.maintenanceWindow,
       random: { bytes: (count) => new Uint8Array(count) },
       entityOf: (entity) => this.#controlOf(entity),
       queue: { send: async (nudge) => void this.nudges.push(nudge) },
@@ -84,5 +94,6 @@ function controlOf(fixture: EntityFixture): EntityControl {
         return ok(null);
       }),
     erased: () => fixture.serve(async (entity) => ok(entity.erased())),
+    warm: () => fixture.serve((entity) => entity.reader.warm()),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ok } from "../../core/errors.ts";
-import { WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
+import { SWEEP_ENTITIES_MAX, WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
 import { type EntityFixture, valueIn } from "./entity_fixture.ts";
 import { TenantFixture } from "./tenant_fixture.ts";
 
@@ -35,10 +35,10 @@ describe("a registry that lost its state alone", () => {
     const before = await tenant.registry.entities("", 10, null);
     expect(before).toMatchObject({ ok: true, value: { entities: [{ events: 2 }, { events: 1 }] } });
     tenant.loseState();
-    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 2 }));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 2, undriven: [] }));
     await workNudges(tenant, fixtures);
     expect(await tenant.registry.entities("", 10, null)).toEqual(before);
-    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0 }));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0, undriven: [] }));
   });
 
   test("lists an entity that an instance goes on serving", async () => {
@@ -76,10 +76,33 @@ describe("the dirty set", () => {
     await fixture.accept({ id: "a" });
     fixture.nowMs += 1_000;
     await fixture.index();
-    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0 }));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0, undriven: [] }));
     await tenant.registry.markDirty("account:a", 2);
     await tenant.registry.report(valueIn(await fixture.serve((entity) => entity.counters())));
-    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1 }));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1, undriven: [] }));
+  });
+});
+
+describe("a sweep", () => {
+  test("goes on where the last one ended, so that each of many dirty entities has its turn", async () => {
+    const tenant = new TenantFixture();
+    const names = Array.from({ length: 2 * SWEEP_ENTITIES_MAX + 7 }, (_, n) => `account:${String(n).padStart(5, "0")}`);
+    for (const name of names) await tenant.registry.markDirty(name, 1);
+    const sizes: number[] = [];
+    for (let sweep = 0; sweep < 3; sweep += 1) {
+      await tenant.registry.sweep();
+      tenant.evict();
+      sizes.push(tenant.nudges.length);
+    }
+    expect(sizes).toEqual([1, 2, 3].map((sweeps) => sweeps * SWEEP_ENTITIES_MAX));
+    expect(new Set(tenant.nudges.map(({ entity }) => entity)).size).toBe(names.length);
+  });
+
+  test("nudges each of a few dirty entities every time", async () => {
+    const tenant = new TenantFixture();
+    for (const name of ["account:a", "account:b"]) await tenant.registry.markDirty(name, 1);
+    for (let sweep = 0; sweep < 2; sweep += 1) await tenant.registry.sweep();
+    expect(tenant.nudges.map(({ entity }) => entity)).toEqual(["account:a", "account:b", "account:a", "account:b"]);
   });
 });
 

@@ -4,7 +4,7 @@ import type { EmbedderSettings } from "../../adapters/models/choose_embedder.ts"
 import type { AiBinding } from "../../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
 import type { StoreSettings } from "../../adapters/storage/choose_store.ts";
-import type { EntityIndexApi, TenantIndexApi } from "../../core/rpc.ts";
+import type { EntityIndexApi, IngestApi, JobOrder, TenantIndexApi } from "../../core/rpc.ts";
 
 export type Env = EmbedderSettings &
   StoreSettings & {
@@ -12,5 +12,7 @@ export type Env = EmbedderSettings &
     readonly BUCKET?: R2Bucket;
     readonly ENTITY: ObjectNamespace<EntityIndexApi>;
     readonly TENANT: ObjectNamespace<TenantIndexApi>;
+    readonly INGEST: Pick<IngestApi, "importStretch">;
+    readonly JOBS: Workflow<JobOrder>;
     readonly AI?: AiBinding;
   };

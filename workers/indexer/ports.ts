@@ -1,6 +1,6 @@
 /** What the indexer is built from. */
 import type { Checksum, Clock, Compression, Digest, Embedder, KernelBuilder, ObjectStore } from "../../core/ports.ts";
-import type { EntityIndexApi, EntityScope, TenantIndexApi } from "../../core/rpc.ts";
+import type { EntityIndexApi, EntityScope, IngestApi, JobOrder, TenantIndexApi } from "../../core/rpc.ts";
 
 /** What a build needs. */
 export interface BuildPorts {
@@ -17,4 +17,14 @@ export interface IndexerPorts extends BuildPorts {
   readonly clock: Clock;
   readonly entity: (scope: EntityScope) => EntityIndexApi;
   readonly tenant: (tenant: string) => TenantIndexApi;
+  readonly ingest: Pick<IngestApi, "importStretch">;
+  readonly drivers: JobDrivers;
+}
+
+/** Instances of the workflow that drives jobs (job_drivers.ts). */
+export interface JobDrivers {
+  /** Starts the one instance of this name; one that is there already is left alone. */
+  start(order: JobOrder): Promise<void>;
+  /** Ends an instance, if there is one. */
+  end(order: JobOrder): Promise<void>;
 }

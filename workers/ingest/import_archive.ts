@@ -5,7 +5,7 @@
 
 import { ARCHIVE_ZIP_LIMITS, openZip, type ZipReader, zipBatches } from "../../adapters/platform/zip.ts";
 import { fail, invalid, ok, type Result, unprocessable } from "../../core/errors.ts";
-import { REQUEST_EVENTS_MAX } from "../../core/limits.ts";
+import { IMPORT_STRETCH_BYTES, REQUEST_EVENTS_MAX } from "../../core/limits.ts";
 import {
   ARCHIVE_MANIFEST_NAME,
   type ArchiveManifest,
@@ -18,7 +18,7 @@ import {
 import { isTombstoneId, tombstoneId } from "../../core/log/event_id.ts";
 import { blobKey } from "../../core/log/keys.ts";
 import { TOMBSTONE_KIND, WITHDRAWS } from "../../core/log/line.ts";
-import type { EntityScope } from "../../core/rpc.ts";
+import type { EntityScope, ImportedStretch, ImportStretch } from "../../core/rpc.ts";
 import { type EventInput, eventInputSchema } from "../../core/schema/event.ts";
 import { commandOf } from "./append.ts";
 import type { IngestPorts } from "./ports.ts";
@@ -50,6 +50,51 @@ export async function importArchive(
     return ok(null);
   });
   return imported.ok ? ok(total) : imported;
+}
+
+/**
+ * A stretch of an archive in the store: as many files from `from` on as IMPORT_STRETCH_BYTES hold, or one. A job first
+ * checks all of them so, and then imports them.
+ */
+export async function importStretch(
+  ports: IngestPorts,
+  tenant: string,
+  { entity, archive, phase, from }: ImportStretch,
+): Promise<Result<ImportedStretch>> {
+  const stored = await ports.store.forTenant(tenant).get(archive);
+  if (stored === null) return fail({ reason: "not_found", what: "The archive" });
+  const zip = openZip(stored.bytes, ARCHIVE_ZIP_LIMITS);
+  if (!zip.ok) return zip;
+  const manifest = readManifest(zip.value);
+  if (!manifest.ok) return manifest;
+  const names = stretchOf(zip.value.entries.slice(from));
+  let total: ImportResult = { accepted: 0, duplicates: 0, conflicts: [], token: null };
+  let next = from;
+  const dealt = await eachFile({ ...zip.value, entries: names }, async (name, bytes) => {
+    if (phase === "check") {
+      const checked = checkFile(ports, manifest.value, name, bytes);
+      if (!checked.ok) return checked;
+    } else {
+      const added = await importFile(ports, { tenant, entity }, manifest.value, name, bytes);
+      if (!added.ok) return added;
+      total = sum(total, added.value);
+    }
+    next += 1;
+    return ok(null);
+  });
+  // What was imported before a fault is told; the fault is told by the stretch that begins with it.
+  if (!dealt.ok && next === from) return dealt;
+  const files = zip.value.entries.length;
+  return ok({ ...total, conflicts: total.conflicts.length, next: next < files ? next : null, files });
+}
+
+function stretchOf(entries: ZipReader["entries"]): ZipReader["entries"] {
+  let left = IMPORT_STRETCH_BYTES;
+  const beyond = entries.findIndex(({ bytes }, index) => {
+    left -= bytes;
+    return left < 0 && index > 0;
+  });
+  return beyond === -1 ? entries : entries.slice(0, beyond);
 }
 
 function readManifest(zip: ZipReader): Result<ArchiveManifest> {

@@ -11,11 +11,17 @@ import { chooseStore } from "../../adapters/storage/choose_store.ts";
 import { fail, problemOf, type Result, UnfitStore } from "../../core/errors.ts";
 import { MISCONFIGURED_RETRY_SECONDS, UNAVAILABLE_RETRY_SECONDS } from "../../core/limits.ts";
 import type { ObjectStore } from "../../core/ports.ts";
-import { type EntityScope, entityObjectName, type IngestApi, type RawBody } from "../../core/rpc.ts";
+import {
+  type EntityScope,
+  entityObjectName,
+  type ImportStretch,
+  type IngestApi,
+  type RawBody,
+} from "../../core/rpc.ts";
 import { append, appendBulk } from "./append.ts";
 import { putDocument } from "./document.ts";
 import type { Env } from "./env.ts";
-import { importArchive } from "./import_archive.ts";
+import { importArchive, importStretch } from "./import_archive.ts";
 import type { IngestPorts } from "./ports.ts";
 
 let store: Result<ObjectStore> | null = null;
@@ -35,6 +41,10 @@ export class Ingest extends WorkerEntrypoint<Env> implements IngestApi {
 
   importArchive(scope: EntityScope, archive: Uint8Array) {
     return this.#answer((ports) => importArchive(ports, scope, archive));
+  }
+
+  importStretch(tenant: string, stretch: ImportStretch) {
+    return this.#answer((ports) => importStretch(ports, tenant, stretch));
   }
 
   /** A throw across RPC would lose its type; what an object or the store threw is an unknown outcome. */

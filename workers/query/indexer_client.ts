@@ -27,7 +27,8 @@ export function indexerClient(binding: Pick<Fetcher, "fetch">): IndexerClient {
   }
 
   return {
-    run: (tenant, operation, body) => post(`/tenants/${encodeURIComponent(tenant)}/${operation}`, body),
+    run: (tenant, type, body) => post(`/tenants/${encodeURIComponent(tenant)}/${type}`, body),
+    cancel: (tenant, job) => post(`/tenants/${encodeURIComponent(tenant)}/jobs/${encodeURIComponent(job)}/cancel`, {}),
     replay: (tenant, id) =>
       post(`/tenants/${encodeURIComponent(tenant)}/dead-letters/${encodeURIComponent(id)}/replay`, {}),
   };

@@ -6,13 +6,15 @@ import type { Directory } from "../../core/access/directory.ts";
 import type { Secrets } from "../../core/access/secrets.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Clock, Compression, Digest, ObjectStore, Random, Timer } from "../../core/ports.ts";
-import type { EntityApi, EntityScope, IndexerOperation, IngestApi, TenantApi } from "../../core/rpc.ts";
+import type { EntityApi, EntityScope, IngestApi, JobType, TenantApi } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
 import type { EventualReader } from "./eventual/eventual_reader.ts";
 import type { SettingsStore } from "./settings/settings_store.ts";
 
 export interface IndexerClient {
-  run(tenant: string, operation: Exclude<IndexerOperation, "sweep" | "replay">, body: Json): Promise<Result<Json>>;
+  /** Starts a job. */
+  run(tenant: string, type: JobType, body: Json): Promise<Result<Json>>;
+  cancel(tenant: string, job: string): Promise<Result<Json>>;
   replay(tenant: string, deadLetter: string): Promise<Result<Json>>;
 }
 

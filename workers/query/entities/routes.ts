@@ -1,20 +1,17 @@
 /**
  * The list of entities, one entity's state, warming, erasure.
  */
+import type { z } from "zod";
 import { authorizeEntity, type TenantPrincipal, visiblePrefix } from "../../../core/access/principal.ts";
 import { ok, type Result } from "../../../core/errors.ts";
-import { REQUEST_ENTITIES_MAX } from "../../../core/limits.ts";
-import type { TenantApi } from "../../../core/rpc.ts";
 import {
   entityListParametersSchema,
   entityPageSchema,
   entityStatusSchema,
   warmBodySchema,
-  warmManySchema,
   warmOneSchema,
 } from "../../../core/schema/entity.ts";
 import { jobStartedSchema } from "../../../core/schema/job.ts";
-import { problemBody } from "../../../core/schema/problem.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
 import { entitySchema } from "../../../core/schema/scalar.ts";
 import { ERASE_ENTITY, READ_ENTITY, READ_LISTED } from "../access_levels.ts";
@@ -23,7 +20,6 @@ import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 import { startJob } from "../start_job.ts";
 import { parseEntityCursor } from "./cursor.ts";
-import { warmMany } from "./warm_many.ts";
 import { entityPageWire, entityStatusWire } from "./wire.ts";
 
 const NOTHING = { entities: [], nextCursor: null };
@@ -90,44 +86,34 @@ const warmEntities = tenantRoute(
   READ_LISTED,
   {
     operation: "warmEntities",
-    summary: "Load many entities' indexes",
+    summary: "Load many entities' indexes; the job names those that could not be",
     method: "POST",
     path: "/v1/warm",
     params: {},
     query: noParametersSchema,
     body: jsonBody(warmBodySchema),
-    answer: jsonAnswer(202, "what is resident now, or why not", warmManySchema),
+    answer: jsonAnswer(202, "the job that loads them", jobStartedSchema),
   },
-  async ({ services, tenant, principal, body, requestId }) => {
-    const named = await namedEntities(services.tenant(tenant), principal, body);
-    if (!named.ok) return named;
-    const warmed = await warmMany(named.value, (entity) =>
-      services.entity({ tenant, entity }).warm({ tenant, entity }),
-    );
-    const results = warmed.map(({ entity, result }) =>
-      result.ok ? { entity, bytes: result.value.bytes } : { entity, error: problemBody(result.failure, requestId) },
-    );
-    return ok({ results });
+  async ({ services, tenant, principal, body }) => {
+    const selection = selectionOf(principal, body);
+    return selection.ok ? startJob(services.indexer, tenant, "warm", { selection: selection.value }) : selection;
   },
 );
 
 /** Every entity that was named must be the credential's; a prefix covers those of its entities that are. */
-async function namedEntities(
-  directory: TenantApi,
+function selectionOf(
   principal: TenantPrincipal,
-  body: { readonly entities?: readonly string[] | undefined; readonly prefix?: string | undefined },
-): Promise<Result<readonly string[]>> {
-  if (body.entities !== undefined) {
-    for (const entity of body.entities) {
-      const allowed = authorizeEntity(principal, entity);
-      if (!allowed.ok) return allowed;
-    }
-    return ok([...new Set(body.entities)]);
+  body: z.output<typeof warmBodySchema>,
+): Result<{ entities: string[] } | { prefix: string }> {
+  if (body.entities === undefined) {
+    const prefix = visiblePrefix(principal, body.prefix ?? "");
+    return ok(prefix === null ? { entities: [] } : { prefix });
   }
-  const prefix = visiblePrefix(principal, body.prefix ?? "");
-  if (prefix === null) return ok([]);
-  const page = await directory.entities(principal.tenant, prefix, REQUEST_ENTITIES_MAX, null);
-  return mapped(page, ({ entities }) => entities.map(({ entity }) => entity));
+  for (const entity of body.entities) {
+    const allowed = authorizeEntity(principal, entity);
+    if (!allowed.ok) return allowed;
+  }
+  return ok({ entities: [...new Set(body.entities)].sort() });
 }
 
 const eraseEntity = tenantRoute(

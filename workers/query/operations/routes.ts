@@ -3,7 +3,7 @@
  */
 import { authorizeEntity, mayName, type TenantPrincipal } from "../../../core/access/principal.ts";
 import { fail, ok, type Result, unprocessable } from "../../../core/errors.ts";
-import type { IndexerOperation } from "../../../core/rpc.ts";
+import type { JobType } from "../../../core/rpc.ts";
 import {
   deadLetterPageSchema,
   operationBodySchema,
@@ -66,7 +66,10 @@ const cancelJob = tenantRoute(
     body: noBody,
     answer: jsonAnswer(200, "the job as it stands", jobSchema),
   },
-  async ({ services, tenant, params }) => mapped(await services.tenant(tenant).cancelJob(tenant, params.id), jobWire),
+  async ({ services, tenant, params }) => {
+    const cancelled = await services.indexer.cancel(tenant, params.id);
+    return cancelled.ok ? mapped(await services.tenant(tenant).job(tenant, params.id), jobWire) : cancelled;
+  },
 );
 
 const reconcile = tenantRoute(
@@ -88,7 +91,7 @@ const rebuild = rangeOperation("rebuild", "Build every shard anew from the log")
 const compact = rangeOperation("compact", "Merge neighbouring shards");
 
 /** For one entity, or for all; the latter needs a credential for all. */
-function rangeOperation(operation: Extract<IndexerOperation, "rebuild" | "compact">, summary: string): Route {
+function rangeOperation(operation: Extract<JobType, "rebuild" | "compact">, summary: string): Route {
   return tenantRoute(
     ADMIN_LISTED,
     {

@@ -13,6 +13,8 @@ export function jobWire(job: Job): z.infer<typeof jobSchema> {
     id: job.id,
     type: job.type,
     status: job.status,
+    created_at: formatTime(job.createdAt),
+    ...(job.waitsUntil === null ? {} : { waits_until: formatTime(job.waitsUntil) }),
     progress: { done: job.progress.done, total: job.progress.total },
     ...(job.result === undefined ? {} : { result: job.result }),
     ...(job.error === undefined ? {} : { error: job.error }),
