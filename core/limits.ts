@@ -98,6 +98,8 @@ export const SHARD_FANOUT = 8;
 export const SHARD_BYTES_MAX = 24 * MIB;
 /** What a build may hold in memory at once, by the estimates of build_load.ts: 128 MB is all there is. */
 export const BUILD_MEMORY_BYTES_MAX = 96 * MIB;
+/** Outside the maintenance window a shard from this size on is left as it is: rewriting it can wait for the quiet hours. */
+export const MERGE_HEAVY_BYTES_MIN = 4 * MIB;
 /** A shard below this is rewritten with whatever comes after it: that costs less than one more object to read. */
 export const SHARD_SMALL_BYTES = 256 * KIB;
 /** Entries in a shard's directory. The format has some thirty sections; more is damage. */

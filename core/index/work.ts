@@ -39,6 +39,8 @@ export interface WorkBounds {
   readonly commitsMax: number | null;
   /** Shards up to this commit are not absorbed any more: it failed. */
   readonly unabsorbed: number;
+  /** Shards of so many bytes wait to be absorbed, and so do those before them; null: none has to wait. */
+  readonly heavyBytes: number | null;
 }
 
 /**
@@ -49,14 +51,16 @@ export interface WorkBounds {
 export function planWork(
   shards: readonly ShardRange[],
   tail: readonly TailCommit[],
-  { commitsMax, unabsorbed }: WorkBounds,
+  { commitsMax, unabsorbed, heavyBytes }: WorkBounds,
 ): PlannedWork | null {
   const covered = shards.at(-1)?.to ?? 0;
   if (tail.some(({ commit }, index) => commit !== covered + 1 + index)) throw new Error("the tail follows the shards");
   const taken = tail.slice(0, takeable(tail.slice(0, commitsMax ?? BUILD_COMMITS_MAX)));
   const last = taken.at(-1);
   if (last === undefined) return null;
-  const open = shards.filter(({ from }) => from > unabsorbed);
+  const mayBeAbsorbed = ({ from, bytes }: ShardRange) =>
+    from > unabsorbed && (heavyBytes === null || bytes < heavyBytes);
+  const open = shards.slice(shards.length - trailingWhile(shards, mayBeAbsorbed));
   const replaces = commitsMax === null ? absorbable(open, loadOf(taken)) : 0;
   const absorbed = shards.slice(shards.length - replaces);
   return { from: absorbed[0]?.from ?? covered + 1, to: last.commit, replaces };

@@ -413,7 +413,7 @@ export class Entity {
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
     const { state } = this.#now();
-    const wanted = this.#pending() && (this.#index.due() || state.compact);
+    const wanted = this.#pending() && (this.#index.due() || (state.compact && this.#index.mergesAtMs() <= clock.now()));
     if (!wanted || clock.now() - state.lastNudgeMs < settings.nudgeRetryMs) return;
     await queue.send(scope);
     this.#save({ lastNudgeMs: clock.now() });
@@ -435,7 +435,9 @@ export class Entity {
     if (!this.#isBusy()) return this.#copiesIdleMs();
     if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
     if (this.#index.hintDue()) return nowMs + RETRY_MS;
-    const dueMs = this.#index.due() || state.compact ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
+    const buildMs = this.#index.due() ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
+    const mergeMs = state.compact ? this.#index.mergesAtMs() : buildMs;
+    const dueMs = state.compact && state.dirtySinceMs === null ? mergeMs : Math.min(buildMs, mergeMs);
     return state.lastNudgeMs === 0 ? dueMs : Math.max(dueMs, state.lastNudgeMs + settings.nudgeRetryMs);
   }
 

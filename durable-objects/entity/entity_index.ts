@@ -14,8 +14,10 @@ import { isDue } from "../../core/index/debt.ts";
 import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { type PlannedWork, planCompaction, planWork, type TailCommit, type WorkBounds } from "../../core/index/work.ts";
+import { mayBeginAtMs } from "../../core/lifecycle/maintenance_window.ts";
 import {
   HEAD_HINT_INTERVAL_MS,
+  MERGE_HEAVY_BYTES_MIN,
   REMOTE_DIMENSIONS_ASSUMED,
   WORK_ATTEMPTS_MAX,
   WORK_FORGIVEN_MAX,
@@ -64,14 +66,15 @@ export class EntityIndex {
     // A wish that fits nothing any more does not hold up the tail.
     const merge = compact ? planCompaction(head.shards) : null;
     if (compact && merge === null) this.#save({ compact: false });
-    if (merge === null && !this.due()) return null;
+    const merging = merge !== null && this.#mayMerge();
+    if (!merging && !this.due()) return null;
     if (this.#diedSilently()) this.#makeSmaller();
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
-    const plan = merge ?? this.#planTail(facts);
+    const plan = merging ? merge : this.#planTail(facts);
     if (plan === null || this.#isUnderWay(plan.from)) return null;
     if (this.#count(plan.from, plan.to).sealed) {
       // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
-      if (merge !== null) this.#save({ attempted: null, compact: false });
+      if (merging) this.#save({ attempted: null, compact: false });
       return null;
     }
     return {
@@ -90,7 +93,22 @@ export class EntityIndex {
   #planTail(facts: readonly LinesOfCommit[]): PlannedWork | null {
     const { head, attempted, alone, unabsorbed } = this.#host.state();
     const tail = facts.map((commit) => ({ ...commit, load: this.loadOf(commit) }));
-    return planAgain(head.shards, tail, attempted, { commitsMax: alone, unabsorbed });
+    const heavyBytes = this.#mayMerge() ? null : MERGE_HEAVY_BYTES_MIN;
+    return planAgain(head.shards, tail, attempted, { commitsMax: alone, unabsorbed, heavyBytes });
+  }
+
+  /** When large shards may be merged. What has to be indexed is indexed without them until then. */
+  mergesAtMs(): number {
+    const { clock, settings } = this.#host.ports;
+    return mayBeginAtMs(settings.maintenanceWindow, clock.now());
+  }
+
+  /** A merge that has begun goes on when the window closes: what its builder left behind would be lost. */
+  #mayMerge(): boolean {
+    const { attempted, compact, head } = this.#host.state();
+    const merged = attempted === null ? [] : head.shards.filter(({ from }) => from >= attempted.from);
+    const hasBegun = merged.length > 0 && (compact || merged.some(({ bytes }) => bytes >= MERGE_HEAVY_BYTES_MIN));
+    return hasBegun || this.mergesAtMs() <= this.#host.ports.clock.now();
   }
 
   /** What building from lines takes, about. */

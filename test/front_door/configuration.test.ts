@@ -14,6 +14,7 @@ describe("a configuration", () => {
     ["in development without anything else", { ENVIRONMENT: "development" }],
     ["with both secrets", secrets],
     ["with an issuer", { ...secrets, ...issuer }],
+    ["with a maintenance window", { ...secrets, MAINTENANCE_WINDOW_UTC: "22:00-04:00" }],
     ["with origins", { ...secrets, CORS_ORIGINS: "https://a.example, http://localhost:3000" }],
     [
       "in development with an issuer on this machine",
@@ -37,6 +38,8 @@ describe("a configuration", () => {
       "JWT_JWKS_URL",
     ],
     ["with every origin", { ...secrets, CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+    ["with a window that is no time", { ...secrets, MAINTENANCE_WINDOW_UTC: "night" }, "MAINTENANCE_WINDOW_UTC"],
+    ["with a window of no length", { ...secrets, MAINTENANCE_WINDOW_UTC: "02:00-02:00" }, "MAINTENANCE_WINDOW_UTC"],
     ["with an origin that has a path", { ...secrets, CORS_ORIGINS: "https://a.example/app" }, "CORS_ORIGINS"],
   ])("%s is refused by name, and no value is repeated", (_, variables, name) => {
     const sentences = missing(variables).join(" ");

@@ -20,7 +20,7 @@ const commitOf = (commit: number, rawBytes: number): TailCommit => ({
   load: loadOfShard(sizeOf(rawBytes)),
 });
 
-const FREE = { commitsMax: null, unabsorbed: 0 };
+const FREE = { commitsMax: null, unabsorbed: 0, heavyBytes: null };
 
 const loadOf = (shards: readonly ShardRange[]) => shards.map(loadOfShard).reduce(together, NO_LOAD);
 
@@ -117,6 +117,20 @@ describe("a plan", () => {
       to: 10,
       replaces: 0,
     });
+  });
+
+  test("that may do no heavy work takes the tail without the shards that are as large, and those before them", () => {
+    const shards = [100, 1_000, 999, 100].map((bytes, index) => ({
+      from: index + 1,
+      to: index + 1,
+      sha256: `s${index + 1}`,
+      ...sizeOf(bytes),
+    }));
+    const tail = [commitOf(5, 10)];
+    expect(planWork(shards, tail, FREE)).toMatchObject({ from: 1, to: 5, replaces: 4 });
+    expect(planWork(shards, tail, { ...FREE, heavyBytes: 1_001 })).toMatchObject({ from: 1, replaces: 4 });
+    expect(planWork(shards, tail, { ...FREE, heavyBytes: 1_000 })).toMatchObject({ from: 3, to: 5, replaces: 2 });
+    expect(planWork(shards, tail, { ...FREE, heavyBytes: 1 })).toMatchObject({ from: 5, to: 5, replaces: 0 });
   });
 
   test("leaves room for the vectors of small lines, which are larger than the lines", () => {

@@ -66,7 +66,7 @@ const ERASURE_WAKES = 6;
 export class EntityFixture {
   readonly scope: EntityScope;
   readonly objects: ObjectStore;
-  readonly settings = SETTINGS;
+  settings: EntitySettings = SETTINGS;
   readonly nudges: EntityScope[] = [];
   readonly registered = new Map<string, number>();
   readonly forgotten: string[] = [];
@@ -249,7 +249,7 @@ export class EntityFixture {
       builder,
       slabs,
       embedder: null,
-      settings: SETTINGS,
+      settings: this.settings,
       logFault: () => undefined,
     };
   }

@@ -2,7 +2,10 @@
  * The deployment's variables, read once. What is missing or unusable is a list of sentences: with any in it, the front
  * door refuses to serve and says which. No value ever appears in one.
  */
+
 import { DEVELOPMENT_ADMIN_TOKEN } from "../../core/access/authenticate.ts";
+import { problemOf } from "../../core/errors.ts";
+import { parseMaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 
 /** Known to everyone who reads this file, so it protects nothing outside a developer's machine. */
 const DEVELOPMENT_PEPPER = "development-pepper-not-a-secret";
@@ -16,7 +19,8 @@ export type Variables = Readonly<
       | "CORS_ORIGINS"
       | "JWT_ISSUER"
       | "JWT_AUDIENCE"
-      | "JWT_JWKS_URL",
+      | "JWT_JWKS_URL"
+      | "MAINTENANCE_WINDOW_UTC",
       string
     >
   >
@@ -55,6 +59,7 @@ export function readConfiguration(variables: Variables): ReadConfiguration {
   if (/^ck_|[^!-~]/.test(adminToken)) missing.push("ADMIN_TOKEN must be printable ASCII without spaces, not a key.");
   const corsOrigins = readOrigins(variables.CORS_ORIGINS ?? "", missing);
   const tokenIssuer = readIssuer(variables, development, missing);
+  checkMaintenanceWindow(variables.MAINTENANCE_WINDOW_UTC ?? "", missing);
   if (missing.length > 0) return { ok: false, missing };
   return { ok: true, value: { development, pepper, adminToken, corsOrigins, tokenIssuer } };
 }
@@ -68,6 +73,13 @@ function readOrigins(text: string, missing: string[]): readonly string[] {
     }
   }
   return origins;
+}
+
+/** The objects go by it; here it is only said before anything is served that it means nothing. */
+function checkMaintenanceWindow(text: string, missing: string[]): void {
+  if (text === "") return;
+  const window = parseMaintenanceWindow(text);
+  if (!window.ok) missing.push(`${problemOf(window.failure).detail}.`);
 }
 
 function readIssuer(variables: Variables, development: boolean, missing: string[]): TokenIssuer | null {

@@ -23,4 +23,5 @@ export interface Env extends StoreSettings, EmbedderSettings {
   readonly JWT_ISSUER?: string;
   readonly JWT_AUDIENCE?: string;
   readonly JWT_JWKS_URL?: string;
+  readonly MAINTENANCE_WINDOW_UTC?: string;
 }
