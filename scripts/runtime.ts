@@ -19,7 +19,8 @@ import {
   type V4WorkerOptions,
 } from "miniflare";
 import { type Bundle, bundle } from "./bundle.ts";
-import { type DeployedScript, FRONT_DOOR, INDEXER, ROOT, WRANGLER_OFFLINE } from "./deployment.ts";
+import { type DeployedScript, FRONT_DOOR, INDEXER, ROOT, SCRIPTS, WRANGLER_OFFLINE } from "./deployment.ts";
+import { type Around, surrounded } from "./harness/around.ts";
 import { runtimePid, watchRuntimes } from "./sentinel.ts";
 import type { Variables } from "./variables.ts";
 
@@ -34,6 +35,8 @@ const PORT_WAIT_MS = 5_000;
 const PORT_RETRY_MS = 100;
 const HEALTH_WAIT_MS = 30_000;
 const HEALTH_RETRY_MS = 50;
+/** What a script may compute unless its wrangler.toml says more. */
+const CPU_MS_DEFAULT = 30_000;
 /** In place of the cron. */
 const SWEEP_INTERVAL_MS = 15_000;
 
@@ -47,11 +50,11 @@ export interface RuntimeOptions {
   readonly indexing?: "paused" | "running";
   /** Only warnings and errors of the scripts are shown. */
   readonly quiet?: boolean;
-  /**
-   * Code of an entry module that is put around a script, for measurements: it imports the script as "./worker.js" and
-   * exports what the script exports.
-   */
-  readonly around?: (script: DeployedScript) => string;
+  /** What runs around every script, inside out, and beside them: harnesses only. */
+  readonly around?: readonly Around[];
+  readonly companions?: readonly V4WorkerOptions[];
+  /** Where the isolates can be profiled; nowhere by default. */
+  readonly inspectorPort?: number;
 }
 
 export interface Runtime {
@@ -80,8 +83,9 @@ export async function bootRuntime(options: RuntimeOptions): Promise<Runtime> {
   const frontDoorFirst = bundles.toSorted((a, b) => Number(b.script === FRONT_DOOR) - Number(a.script === FRONT_DOOR));
   const workers = await Promise.all(frontDoorFirst.map((each) => workerOptions(each, options)));
   watchRuntimes();
+  const all = [...workers, ...(options.companions ?? [])];
   const miniflare = withoutSignalHandlers(
-    () => new Miniflare(convertV4MiniflareOptions({ ...sharedOptions(options), host, port, workers })),
+    () => new Miniflare(convertV4MiniflareOptions({ ...sharedOptions(options), host, port, workers: all })),
   );
   try {
     await miniflare.ready;
@@ -130,27 +134,40 @@ async function started(miniflare: Miniflare, url: string, address: string): Prom
 async function workerOptions({ script, directory }: Bundle, options: RuntimeOptions): Promise<V4WorkerOptions> {
   const config = readConfig({ config: join(ROOT, script.config) });
   const { workerOptions: declared } = workerOptionsOf(config);
-  const around = options.around?.(script);
+  const around = options.around ?? [];
   return {
     ...declared,
     name: config.name ?? script.config,
     modulesRoot: directory,
-    modules: [...entryModule(directory, around), ...(await modulesIn(directory))],
+    modules: await surrounded(await modulesIn(directory), directory, classesOf(config), around),
     bindings: {
       ...(declared.bindings as V4WorkerOptions["bindings"]),
       ENVIRONMENT: "development",
       ...options.variables,
+      ...(around.length > 0 && { HARNESS_CPU_MS: String(config.limits?.cpu_ms ?? CPU_MS_DEFAULT) }),
+      ...Object.assign({}, ...around.map(({ bindings }) => bindings)),
+    },
+    serviceBindings: {
+      ...(declared.serviceBindings as V4WorkerOptions["serviceBindings"]),
+      ...Object.assign({}, ...around.map(({ serviceBindings }) => serviceBindings)),
     },
     ...(options.indexing === "paused" && { queueConsumers: {} }),
   };
 }
 
-/** The first module is the entry. */
-function entryModule(
-  directory: string,
-  contents: string | undefined,
-): { type: "ESModule"; path: string; contents: string }[] {
-  return contents === undefined ? [] : [{ type: "ESModule", path: join(directory, "around.js"), contents }];
+type Config = ReturnType<typeof readConfig>;
+
+/** What a script exports beside its handlers: its objects, its workflows, and entrypoints that any script binds to. */
+function classesOf(config: Config): readonly string[] {
+  const objects = config.migrations.flatMap(({ new_sqlite_classes = [] }) => new_sqlite_classes);
+  const workflows = (config.workflows ?? []).flatMap(({ class_name, script_name }: { class_name: string; script_name?: string }) =>
+    script_name === undefined ? [class_name] : [],
+  );
+  const services = SCRIPTS.flatMap((script) => readConfig({ config: join(ROOT, script.config) }).services ?? []);
+  const entrypoints = services.flatMap(({ service, entrypoint }) =>
+    service === config.name && entrypoint !== undefined ? [entrypoint] : [],
+  );
+  return [...new Set([...objects, ...workflows, ...entrypoints])];
 }
 
 const MODULE_TYPES = { ".js": "ESModule", ".wasm": "CompiledWasm", ".txt": "Text", ".bin": "Data" } as const;
@@ -166,8 +183,9 @@ async function modulesIn(
   });
 }
 
-function sharedOptions({ stateDir, quiet = false }: RuntimeOptions): V4SharedOptions {
+function sharedOptions({ stateDir, quiet = false, inspectorPort }: RuntimeOptions): V4SharedOptions {
   return {
+    ...(inspectorPort !== undefined && { inspectorPort }),
     resourcePersistencePath: join(resolve(stateDir), "v3"),
     cf: false,
     telemetry: { enabled: false },

@@ -15,6 +15,21 @@ export class SettingError extends Error {}
 
 type Shell = Readonly<Record<string, string | undefined>>;
 
+/** Serves until it is told to stop. `harness` is what runs around the scripts and beside them. */
+export async function serve(harness: Pick<RuntimeOptions, "around" | "companions"> = {}): Promise<void> {
+  endWithNpm();
+  // Not before: who only asks for settings does without the second that the local runtime takes to load.
+  const { bootRuntime, PortInUseError } = await import("./runtime.ts");
+  try {
+    const runtime = await bootRuntime({ ...serveOptions(process.env), ...harness });
+    stopOnSignals(runtime);
+    console.log(`ready on ${runtime.url}`);
+  } catch (error) {
+    console.error(error instanceof PortInUseError || error instanceof SettingError ? error.message : error);
+    process.exit(1);
+  }
+}
+
 /** PORT, HOST, STATE_DIR, INDEXING and what variables.ts hands on. Throws a sentence on a value that means nothing. */
 export function serveOptions(shell: Shell): RuntimeOptions {
   return {
