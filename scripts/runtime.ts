@@ -160,8 +160,9 @@ type Config = ReturnType<typeof readConfig>;
 /** What a script exports beside its handlers: its objects, its workflows, and entrypoints that any script binds to. */
 function classesOf(config: Config): readonly string[] {
   const objects = config.migrations.flatMap(({ new_sqlite_classes = [] }) => new_sqlite_classes);
-  const workflows = (config.workflows ?? []).flatMap(({ class_name, script_name }: { class_name: string; script_name?: string }) =>
-    script_name === undefined ? [class_name] : [],
+  const workflows = (config.workflows ?? []).flatMap(
+    ({ class_name, script_name }: { class_name: string; script_name?: string }) =>
+      script_name === undefined ? [class_name] : [],
   );
   const services = SCRIPTS.flatMap((script) => readConfig({ config: join(ROOT, script.config) }).services ?? []);
   const entrypoints = services.flatMap(({ service, entrypoint }) =>

@@ -36,7 +36,9 @@ export async function surrounded(
   around: readonly Around[],
 ): Promise<V4ModuleDefinition[]> {
   if (around.length === 0) return modules;
-  const harnesses = await Promise.all(around.map(async ({ file }, index) => esModule(directory, nameOf(index), await javascript(file))));
+  const harnesses = await Promise.all(
+    around.map(async ({ file }, index) => esModule(directory, nameOf(index), await javascript(file))),
+  );
   return [esModule(directory, "entry.js", entryCode(classes, around.length)), ...modules, ...harnesses];
 }
 

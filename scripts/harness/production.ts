@@ -36,14 +36,17 @@ export async function productionHarness(): Promise<HarnessParts> {
         serviceBindings: { HARNESS_REFEREE: { name: REFEREE, entrypoint: "Referee" } },
       },
     ],
-    companions: [
-      companion(REFEREE, REFEREE_PATH, await javascript(join(folder, "referee_in_workerd.ts"))),
-    ],
+    companions: [companion(REFEREE, REFEREE_PATH, await javascript(join(folder, "referee_in_workerd.ts")))],
   };
 }
 
 /** A Worker that answers under a path of the front door's address. */
-export function companion(name: string, path: string, code: string, more: Partial<V4WorkerOptions> = {}): V4WorkerOptions {
+export function companion(
+  name: string,
+  path: string,
+  code: string,
+  more: Partial<V4WorkerOptions> = {},
+): V4WorkerOptions {
   const options = {
     name,
     compatibilityDate: "2026-08-04",

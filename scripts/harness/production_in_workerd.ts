@@ -11,8 +11,9 @@
  * What the local runtime does by itself is left to it: messages beyond 32 MiB are refused, and alarms and queued messages
  * are lost at a restart.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Harness, PlatformClass } from "./around.ts";
 import type { ProductionLimits } from "./production.ts";
 import type { Referee } from "./referee_in_workerd.ts";
@@ -61,7 +62,9 @@ export const wrapClass: Harness["wrapClass"] = <Class extends PlatformClass>(shi
     const method = Reflect.get(shipped.prototype, name) as (...parameters: unknown[]) => unknown;
     Object.defineProperty(Wrapped.prototype, name, {
       value(this: object, ...parameters: unknown[]) {
-        return invoked(ofInstance.get(this) ?? new Connections(), name, envOf(this), () => method.apply(this, parameters));
+        return invoked(ofInstance.get(this) ?? new Connections(), name, envOf(this), () =>
+          method.apply(this, parameters),
+        );
       },
     });
   }
@@ -81,7 +84,11 @@ export const wrapHandlers: Harness["wrapHandlers"] = (shipped) => {
 function methodsOf(shipped: PlatformClass): readonly string[] {
   const names = new Set<string>();
   let prototype: object = shipped.prototype;
-  while (prototype !== DurableObject.prototype && prototype !== WorkerEntrypoint.prototype && prototype !== Object.prototype) {
+  while (
+    prototype !== DurableObject.prototype &&
+    prototype !== WorkerEntrypoint.prototype &&
+    prototype !== Object.prototype
+  ) {
     for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);
     prototype = Object.getPrototypeOf(prototype);
   }
