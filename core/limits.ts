@@ -252,6 +252,8 @@ export const EVENT_SEGMENTS_MAX = 96;
 export const REFUSED_BODY_BYTES_MAX = 64 * MIB;
 /** The period of the rate-limit binding: after it a caller has its whole allowance again. */
 export const RATE_LIMIT_PERIOD_SECONDS = 10;
+/** Tenants that went over their allowance, as an isolate remembers them. */
+export const RATE_LIMITED_NAMES_MAX = 10_000;
 /** How long one isolate may answer by settings that another has replaced. */
 export const SETTINGS_CACHE_MS = 10_000;
 export const SETTINGS_CACHE_ENTRIES_MAX = 10_000;
@@ -286,7 +288,9 @@ export const TAIL_RETRY_SECONDS = 2;
 /** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
 export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
-export const PART_CACHE_BYTES_MAX = 24 * MIB;
+export const PART_CACHE_BYTES_MAX = 16 * MIB;
+/** Lines of hits that an isolate keeps, over all parts: some ten thousand of a few hundred bytes. */
+export const LINE_CACHE_BYTES_MAX = 8 * MIB;
 
 // --- Jobs -----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import { logFault } from "../adapters/platform/fault_log.ts";
 import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts";
 import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
 import { CHUNKER } from "../core/index/chunker.ts";
+import { LineCache } from "../core/index/line_cache.ts";
 import type { Checksum, Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
 import { SlabResidency } from "../core/retrieval/residency.ts";
 import type { EntityScope } from "../core/rpc.ts";
@@ -29,6 +30,7 @@ interface Shared {
   readonly slabs: SlabPool;
   readonly residency: SlabResidency;
   readonly cache: PartCache;
+  readonly lines: LineCache;
   readonly embedder: Embedder | null;
 }
 
@@ -44,13 +46,14 @@ function sharedOf(env: Env): Shared {
     slabs,
     residency: new SlabResidency(slabs),
     cache: new PartCache(),
+    lines: new LineCache(),
     embedder: embedderOf(env, builder),
   };
   return shared;
 }
 
 export function composeEntity(context: DurableObjectState, env: Env, scope: EntityScope): Entity {
-  const { builder, checksum, slabs, residency, cache, embedder } = sharedOf(env);
+  const { builder, checksum, slabs, residency, cache, lines, embedder } = sharedOf(env);
   const ports = {
     scope,
     tables: new EntityTables(durableSql(context.storage)),
@@ -61,6 +64,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     compression: nodeCompression,
     digest: nodeDigest,
     checksum,
+    lines,
     registry: registryOf(env, scope.tenant),
     queue: { send: async (nudge: EntityScope) => void (await env.INDEX_QUEUE.send(nudge)) },
     builder,

@@ -13,6 +13,7 @@ import type { Checksum, Compression, Digest, PostingsPiece } from "../ports.ts";
 import { type ColumnSource, type PartColumns, readColumns } from "./columns.ts";
 import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
+import type { LineCache } from "./line_cache.ts";
 import type { CommitLines, Part, PartCommit, PartVectors, Withdrawal } from "./part.ts";
 import { type PartSummary, readSummary, type VectorsSummary } from "./part_summary.ts";
 import {
@@ -35,6 +36,8 @@ export interface OpenTools {
   readonly compression: Compression;
   readonly digest: Digest;
   readonly checksum: Checksum;
+  /** Where lines that were read are kept; nowhere when absent. */
+  readonly lines?: LineCache;
 }
 
 export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
@@ -136,7 +139,7 @@ function required<T>(table: T | null, what: string): T {
 export function assemblePart(
   directory: ShardDirectory,
   bytes: FileBytes,
-  tools: Pick<OpenTools, "compression" | "digest">,
+  tools: Pick<OpenTools, "compression" | "digest" | "lines">,
 ): Result<AssembledPart> {
   const { identity, fileBytes, hotBytes } = directory;
   const sections = new SectionReader(directory, bytes);
@@ -199,7 +202,7 @@ function readTables(
   sections: SectionReader,
   identity: ShardIdentity,
   summary: PartSummary,
-  { digest, compression }: Pick<OpenTools, "compression" | "digest">,
+  { digest, compression, lines: kept }: Pick<OpenTools, "compression" | "digest" | "lines">,
 ): Result<Tables> {
   const { rows, documents } = summary;
   const commits = readCommits(sections, identity, rows);
@@ -216,7 +219,7 @@ function readTables(
     return fail(corrupt("rowTimes"));
   const ids = sections.isRead("ids") ? readIds(sections, rows, digest) : null;
   if (sections.isRead("ids") && ids === null) return fail(corrupt("ids"));
-  const lines = sections.isRead("lineOffsets") ? readLines(lineSource(sections), rows, compression) : null;
+  const lines = sections.isRead("lineOffsets") ? readLines(lineSource(sections), rows, compression, kept) : null;
   if (sections.isRead("lineOffsets") && lines === null) return fail(corrupt("lines"));
   const eventOfRow = (row: number) => parseLine(required(lines, "lines").at(row));
   const columns = readColumns(columnSource(sections), rows, summary.columnsComplete ? null : eventOfRow);

@@ -7,6 +7,7 @@
  */
 import { FRAME_RAW_BYTES_MAX, PART_FRAMES_KEPT_MAX } from "../limits.ts";
 import type { Compression } from "../ports.ts";
+import type { LineCache } from "./line_cache.ts";
 import { areOffsets, bytesOf, uint32View } from "./typed_section.ts";
 
 const LINE_FEED = 0x0a;
@@ -81,7 +82,12 @@ export interface LineSource extends Omit<LineSections, "frames"> {
 }
 
 /** null when the offsets do not fit each other or the frames. */
-export function readLines(source: LineSource, rows: number, compression: Compression): StoredLines | null {
+export function readLines(
+  source: LineSource,
+  rows: number,
+  compression: Compression,
+  cache?: LineCache,
+): StoredLines | null {
   const lineOffsets = uint32View(source.lineOffsets);
   const frameRawOffsets = uint32View(source.frameRawOffsets);
   const frameOffsets = uint32View(source.frameOffsets);
@@ -97,7 +103,8 @@ export function readLines(source: LineSource, rows: number, compression: Compres
     frameRawOffsets.every(
       (offset, index) => index === 0 || offset - (frameRawOffsets[index - 1] ?? 0) <= FRAME_RAW_BYTES_MAX,
     );
-  return sound ? new StoredLines({ lineOffsets, frameRawOffsets, frameOffsets }, source, compression) : null;
+  const tables = { lineOffsets, frameRawOffsets, frameOffsets };
+  return sound ? new StoredLines(tables, source, compression, cache ?? null) : null;
 }
 
 interface LineTables {
@@ -113,14 +120,19 @@ export class StoredLines {
   readonly #source: LineSource;
   readonly #compression: Compression;
   readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  readonly #cache: LineCache | null;
+  /** Of row 0 in the cache. */
+  readonly #firstNumber: number;
   /** Oldest first. The hits of a search lie near each other more often than not. */
   readonly #kept = new Map<number, Uint8Array>();
 
-  constructor(tables: LineTables, source: LineSource, compression: Compression) {
+  constructor(tables: LineTables, source: LineSource, compression: Compression, cache: LineCache | null) {
     this.#lineOffsets = tables.lineOffsets;
     this.#frameRawOffsets = tables.frameRawOffsets;
     this.#frameOffsets = tables.frameOffsets;
     this.#source = source;
+    this.#cache = cache;
+    this.#firstNumber = cache?.numbersOfPart() ?? 0;
     this.#compression = compression;
   }
 
@@ -142,10 +154,15 @@ export class StoredLines {
 
   /** The checksums have been verified: a frame that is not what it says was written by a bug, and throws. */
   at(row: number): string {
+    const number = this.#firstNumber + row;
+    const known = this.#cache?.get(number);
+    if (known !== undefined && known !== null) return known;
     const [from, to] = this.#rawRange(row);
-    const line = this.#raw(from, to);
-    if (line.at(-1) !== LINE_FEED) throw new Error(`the line of row ${row} has no end`);
-    return this.#decoder.decode(line.subarray(0, -1));
+    const raw = this.#raw(from, to);
+    if (raw.at(-1) !== LINE_FEED) throw new Error(`the line of row ${row} has no end`);
+    const line = this.#decoder.decode(raw.subarray(0, -1));
+    this.#cache?.put(number, line, raw.length - 1);
+    return line;
   }
 
   #rawRange(row: number): readonly [number, number] {

@@ -3,6 +3,7 @@
  * stores, clocks and schedulers.
  */
 import type { Result } from "../../core/errors.ts";
+import type { LineCache } from "../../core/index/line_cache.ts";
 import type { MaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 import type {
   Checksum,
@@ -58,6 +59,8 @@ export interface EntityPorts {
   readonly compression: Compression;
   readonly digest: Digest;
   readonly checksum: Checksum;
+  /** Lines of hits, kept for all objects of the isolate; none are when absent. */
+  readonly lines?: LineCache;
   readonly registry: Registry;
   readonly queue: NudgeQueue;
   readonly builder: KernelBuilder;

@@ -9,6 +9,7 @@ import type { Clock, Compression, Digest, ObjectStore, Random, Timer } from "../
 import type { EntityApi, EntityScope, IngestApi, JobType, TenantApi } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
 import type { EventualReader } from "./eventual/eventual_reader.ts";
+import type { RateLimit } from "./http/rate_limit.ts";
 import type { SettingsStore } from "./settings/settings_store.ts";
 
 export interface IndexerClient {
@@ -16,11 +17,6 @@ export interface IndexerClient {
   run(tenant: string, type: JobType, body: Json): Promise<Result<Json>>;
   cancel(tenant: string, job: string): Promise<Result<Json>>;
   replay(tenant: string, deadLetter: string): Promise<Result<Json>>;
-}
-
-export interface RateLimiter {
-  /** Counts one request of `name`; false when it has had its allowance. */
-  allow(name: string): Promise<boolean>;
 }
 
 export interface Services {
@@ -31,7 +27,7 @@ export interface Services {
   readonly directory: Directory;
   readonly secrets: Secrets;
   readonly authenticator: Authenticator;
-  readonly rateLimiter: RateLimiter;
+  readonly rateLimit: RateLimit;
   readonly eventual: EventualReader;
   readonly clock: Clock;
   readonly timer: Timer;

@@ -22,6 +22,7 @@ import { type App, createApp, createRefusingApp } from "./app.ts";
 import { type Configuration, readConfiguration } from "./configuration.ts";
 import type { Env } from "./env.ts";
 import { createEventualReader, type EventualReader } from "./eventual/eventual_reader.ts";
+import { createRateLimit } from "./http/rate_limit.ts";
 import { indexerClient } from "./indexer_client.ts";
 import { routes } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -65,7 +66,7 @@ function composeServices(env: Env, configuration: Configuration, store: ObjectSt
     directory,
     secrets,
     authenticator: createAuthenticator({ directory, secrets, clock: systemClock, adminToken, development, verifier }),
-    rateLimiter: { allow: async (name) => (await env.RATE_LIMITER.limit({ key: name })).success },
+    rateLimit: createRateLimit({ allow: async (name) => (await env.RATE_LIMITER.limit({ key: name })).success }),
     eventual: composeEventual(env, store),
     clock: systemClock,
     timer: systemTimer,
