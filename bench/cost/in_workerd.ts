@@ -1,10 +1,10 @@
 /**
- * Counts what a script uses. Bundled and put around each of the four scripts for a run: it counts at the bindings'
- * prototypes and lets everything through, so the scripts run as they are shipped. `GET /counted` tells.
+ * Counts what a script uses, as a harness around each of the four: at the prototypes of what is bound, letting everything
+ * through, so that the scripts run as they are shipped. `GET /counted` tells.
  */
-import { env } from "cloudflare:workers";
+import { DurableObject, env } from "cloudflare:workers";
+import type { Harness, PlatformClass } from "../../scripts/harness/around.ts";
 import type { Counted } from "./counted.ts";
-import { NOTHING } from "./counted.ts";
 
 type Count = { -readonly [name in keyof Counted]: number };
 type Method = (this: object, ...parameters: unknown[]) => unknown;
@@ -18,41 +18,42 @@ const STORE_CALLS: Readonly<Record<string, keyof Counted>> = {
   delete: "storeDeletes",
 };
 
-const count: Count = { ...NOTHING };
+const count: Count = {
+  requests: 0,
+  storeWrites: 0,
+  storeReads: 0,
+  storeDeletes: 0,
+  messages: 0,
+  objectCalls: 0,
+  objectMs: 0,
+  rowsRead: 0,
+  rowsWritten: 0,
+};
 
 countBindings();
 
-/** The script's default export, answering for its counts as well. */
-export function counted(script: unknown): unknown {
-  if (typeof script === "function") return countedClass(script as new (...parameters: unknown[]) => object);
-  const { fetch, queue, scheduled } = script as Record<string, Method | undefined>;
+export const wrapHandlers: Harness["wrapHandlers"] = (shipped) => {
+  if (typeof shipped === "function") return shipped;
+  const { fetch, queue, scheduled } = shipped as Record<string, Method | undefined>;
   return {
-    ...(script as object),
+    ...shipped,
     fetch: (request: Request, ...rest: unknown[]) => answer(request) ?? served(fetch, [request, ...rest]),
     ...(queue && { queue: (...parameters: unknown[]) => served(queue, parameters) }),
     ...(scheduled && { scheduled: (...parameters: unknown[]) => served(scheduled, parameters) }),
   };
-}
+};
 
-/** An entry point that is a class: its methods are called by the other scripts and cost nothing by themselves. */
-function countedClass(script: new (...parameters: unknown[]) => object): unknown {
-  return class extends script {
-    fetch(request: Request): unknown {
-      return answer(request) ?? new Response(null, { status: 404 });
+/** Of an object its calls, its rows and its time at work. Entry points of other kinds are called by scripts, for nothing. */
+export const wrapClass: Harness["wrapClass"] = <Class extends PlatformClass>(shipped: Class): Class => {
+  if (!(shipped.prototype instanceof DurableObject)) return shipped;
+  countMethods(shipped.prototype as object as Record<string, unknown>);
+  return class extends shipped {
+    constructor(...parameters: ConstructorParameters<PlatformClass>) {
+      countStorage((parameters[0] as DurableObjectState).storage);
+      super(...parameters);
     }
   };
-}
-
-/** An object's class whose calls, rows and time at work are counted. */
-export function countedObject(object: new (context: DurableObjectState, env: unknown) => object): unknown {
-  countMethods(object.prototype as Record<string, unknown>);
-  return class extends object {
-    constructor(context: DurableObjectState, bindings: unknown) {
-      countStorage(context.storage);
-      super(context, bindings);
-    }
-  };
-}
+};
 
 function served(handle: Method | undefined, parameters: readonly unknown[]): unknown {
   count.requests += 1;

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OBJECTS, SCRIPTS } from "../../scripts/deployment.ts";
 import { bootRuntime, type Runtime } from "../../scripts/runtime.ts";
-import { countingEntry } from "./around.ts";
 import type { Stored, Use } from "./bill.ts";
 import { type Counted, difference, sum } from "./counted.ts";
 
@@ -48,7 +47,7 @@ export interface CostRun {
 
 export async function runCounted(entities: number): Promise<CostRun> {
   const stateDir = await mkdtemp(join(tmpdir(), "context-plane-cost-"));
-  const around = await countingEntry();
+  const around = [{ file: join(import.meta.dirname, "in_workerd.ts") }];
   const boot = () =>
     bootRuntime({ port: 0, stateDir, quiet: true, around, variables: { INDEX_AGE_MS: String(INDEX_AGE_MS) } });
   const phase = async (visit: (runtime: Runtime, entity: string) => Promise<void>): Promise<Use> => {
