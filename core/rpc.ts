@@ -191,6 +191,9 @@ export interface EntityCounters {
   readonly lastCommit: number;
   readonly indexedCommit: number;
   readonly unindexedEvents: number;
+  readonly unindexedBytes: number;
+  /** So much waits to be indexed that appends answer 429. */
+  readonly full: boolean;
   /** Index work is waiting or under way. Work that was sealed is not. */
   readonly pending: boolean;
   /** Index work was given up on until somebody asks for it again. */
@@ -362,11 +365,25 @@ export interface DeadLetter {
 
 export interface TenantStatus {
   readonly entities: number;
+  /** Entities that wait to be indexed, longest first; SWEEP_ENTITIES_MAX of them at the most. */
   readonly waiting: readonly { readonly entity: string; readonly unindexedEvents: number; readonly since: number }[];
+  readonly waitingEntities: number;
+  /** Of all entities that wait. */
+  readonly unindexedEvents: number;
+  readonly unindexedBytes: number;
   readonly deadLetters: number;
   /** Entities whose index work is sealed. */
   readonly sealed: number;
+  /** Entities that refuse appends until what they have is indexed. */
+  readonly full: number;
+  /** Both of these by name; STATUS_ENTITIES_MAX at the most. */
+  readonly refused: readonly { readonly entity: string; readonly why: "sealed" | "full" }[];
+  /** Of the jobs that are remembered. */
+  readonly jobs: Readonly<Record<JobStatus, number>>;
+  /** Jobs that wait for the maintenance window, and when it opens. */
+  readonly jobsWaiting: { readonly count: number; readonly until: number | null };
   readonly lastSweepAt: number | null;
+  readonly lastReconcileAt: number | null;
 }
 
 /** TenantObject's public calls; the object of a tenant knows its own name. */

@@ -34,6 +34,13 @@ export function durableAlarm(storage: DurableObjectStorage): Alarm {
   };
 }
 
+/** Brings a table of an earlier version up to date. Names and types are the caller's constants. */
+export function addColumns(sql: Sql, table: string, columns: Readonly<Record<string, string>>): void {
+  const known = new Set(sql.run("SELECT name FROM pragma_table_info(?)", table).map((row) => textOf(row.name)));
+  for (const [name, type] of Object.entries(columns))
+    if (!known.has(name)) sql.run(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`);
+}
+
 /** A view of `bytes` as the ArrayBuffer a statement binds. Copies only when `bytes` is a window of something larger. */
 export function blobOf(bytes: Uint8Array): ArrayBuffer {
   const { buffer, byteOffset, byteLength } = bytes;

@@ -48,14 +48,42 @@ export const deadLetterPageSchema = z.object({
 });
 export const replayedSchema = z.object({ replayed: z.string() });
 
+const countSchema = z.number().int();
+const lastRunSchema = z.string().nullable();
+
 export const tenantStatusSchema = z.object({
-  entities: z.number().int(),
+  entities: countSchema,
   waiting: z
-    .array(z.object({ entity: z.string(), unindexed_events: z.number().int(), since: z.string() }).readonly())
+    .array(z.object({ entity: z.string(), unindexed_events: countSchema, since: z.string() }).readonly())
+    .readonly()
+    .describe("entities that wait to be indexed, longest first"),
+  waiting_entities: countSchema,
+  unindexed_events: countSchema,
+  unindexed_bytes: countSchema,
+  failed: countSchema.describe("dead letters: index work that was given up"),
+  refused: countSchema.describe("entities whose index work is sealed, or that take no appends until it is done"),
+  refused_entities: z
+    .array(z.object({ entity: z.string(), why: z.enum(["sealed", "full"]) }).readonly())
+    .readonly()
+    .describe("the first of them: sealed until it is replayed or rebuilt, full until it is indexed"),
+  drift: z
+    .number()
+    .nullable()
+    .describe("of stored facts against freshly distilled ones; null until something was distilled twice"),
+  jobs: z
+    .object({
+      queued: countSchema,
+      running: countSchema,
+      done: countSchema,
+      failed: countSchema,
+      cancelled: countSchema,
+    })
     .readonly(),
-  failed: z.number().int().describe("dead letters: index work that was given up"),
-  refused: z.number().int().describe("entities whose index work is sealed until it is replayed or rebuilt"),
-  last_runs: z.object({ sweep: z.string().nullable() }).readonly(),
+  maintenance: z
+    .object({ waiting_jobs: countSchema, opens_at: z.string().nullable() })
+    .readonly()
+    .describe("jobs that wait for the maintenance window, and when it opens for them"),
+  last_runs: z.object({ sweep: lastRunSchema, reconcile: lastRunSchema }).readonly(),
 });
 
 export const healthSchema = z.object({ status: z.literal("ok") });

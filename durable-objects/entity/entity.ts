@@ -321,6 +321,8 @@ export class Entity {
       lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
       indexedCommit: state.head.covered,
       unindexedEvents: tail.events,
+      unindexedBytes: tail.rawBytes,
+      full: tail.rawBytes >= this.#ports.settings.tailBytes,
       pending: this.#pending(),
       sealed: state.attempted?.sealed === true,
     });

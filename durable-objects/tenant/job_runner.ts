@@ -29,6 +29,7 @@ import type {
   Job,
   JobLook,
   JobOptions,
+  JobStatus,
   JobType,
   TenantSweep,
 } from "../../core/rpc.ts";
@@ -108,6 +109,15 @@ export class JobRunner {
     const jobs = this.#tables.page(cursor ?? "", limit);
     const last = jobs.at(-1);
     return { jobs: jobs.map(publicJob), nextCursor: jobs.length === limit && last !== undefined ? last.id : null };
+  }
+
+  countByStatus(): Readonly<Record<JobStatus, number>> {
+    return this.#tables.countByStatus();
+  }
+
+  /** Those that wait for the maintenance window. */
+  waiting(): { readonly count: number; readonly until: number | null } {
+    return this.#tables.waiting();
   }
 
   /** What was done stays done. An erasure that has begun cannot be taken back. */

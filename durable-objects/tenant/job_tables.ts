@@ -4,7 +4,7 @@
 import { JOBS_MAX } from "../../core/limits.ts";
 import type { Job, JobSelection, JobStatus, JobType } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
-import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
+import { addColumns, numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS jobs (
    id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL, failures INTEGER NOT NULL,
@@ -79,9 +79,7 @@ export class JobTables {
     this.#sql = sql;
     sql.transaction(() => {
       sql.run(SCHEMA);
-      const known = new Set(sql.run("SELECT name FROM pragma_table_info('jobs')").map((row) => textOf(row.name)));
-      for (const [name, type] of Object.entries(LATER_COLUMNS))
-        if (!known.has(name)) sql.run(`ALTER TABLE jobs ADD COLUMN ${name} ${type}`);
+      addColumns(sql, "jobs", LATER_COLUMNS);
     });
   }
 
@@ -139,9 +137,20 @@ export class JobTables {
   }
 
   /** How many of the jobs that are remembered have each status. */
-  countByStatus(): Readonly<Partial<Record<JobStatus, number>>> {
-    const rows = this.#sql.run("SELECT status, COUNT(*) AS count FROM jobs GROUP BY status");
-    return Object.fromEntries(rows.map((row) => [textOf(row.status), numberOf(row.count)]));
+  countByStatus(): Readonly<Record<JobStatus, number>> {
+    const counts = { queued: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
+    for (const row of this.#sql.run("SELECT status, COUNT(*) AS count FROM jobs GROUP BY status"))
+      counts[textOf(row.status) as JobStatus] = numberOf(row.count);
+    return counts;
+  }
+
+  /** Open jobs that wait for the maintenance window, and until when. */
+  waiting(): { readonly count: number; readonly until: number | null } {
+    const row = this.#sql.run(
+      `SELECT COUNT(*) AS count, MIN(waits_until_ms) AS until FROM jobs
+       WHERE status IN ('queued', 'running') AND waits_until_ms IS NOT NULL`,
+    )[0];
+    return { count: numberOf(row?.count), until: row === undefined || row.until === null ? null : numberOf(row.until) };
   }
 }
 

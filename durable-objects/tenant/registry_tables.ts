@@ -4,7 +4,7 @@
  */
 import { DEAD_LETTERS_MAX } from "../../core/limits.ts";
 import type { DeadLetter, EntityCounters } from "../../core/rpc.ts";
-import { numberOf, type Sql, textOf } from "../sql.ts";
+import { addColumns, numberOf, type Sql, textOf } from "../sql.ts";
 
 const SCHEMA = [
   `CREATE TABLE IF NOT EXISTS entities (
@@ -31,6 +31,12 @@ export interface WaitingRow {
   readonly since: number;
 }
 
+/** Of tables that were made before these were counted. */
+const LATER_COLUMNS: Readonly<Record<string, string>> = {
+  unindexed_bytes: "INTEGER NOT NULL DEFAULT 0",
+  is_full: "INTEGER NOT NULL DEFAULT 0",
+};
+
 type Fact = "recovered" | "last_sweep_ms" | "last_reconcile_ms";
 
 export class RegistryTables {
@@ -40,6 +46,7 @@ export class RegistryTables {
     this.#sql = sql;
     sql.transaction(() => {
       for (const statement of SCHEMA) sql.run(statement);
+      addColumns(sql, "entities", LATER_COLUMNS);
     });
   }
 
@@ -88,6 +95,7 @@ export class RegistryTables {
   report(counters: EntityCounters): void {
     this.#sql.run(
       `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,
+         unindexed_bytes = ?8, is_full = ?9,
          dirty_since_ms = CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END
        WHERE entity = ?1`,
       counters.entity,
@@ -97,6 +105,8 @@ export class RegistryTables {
       counters.indexedCommit,
       counters.unindexedEvents,
       Number(counters.sealed),
+      counters.unindexedBytes,
+      Number(counters.full),
     );
   }
 
@@ -104,7 +114,7 @@ export class RegistryTables {
   forget(entity: string): void {
     this.#sql.run(
       `UPDATE entities SET events = 0, last_ts = NULL, last_commit = 0, indexed_commit = 0, unindexed = 0,
-         dirty_commit = 0, dirty_since_ms = NULL, sealed = 0 WHERE entity = ?`,
+         dirty_commit = 0, dirty_since_ms = NULL, sealed = 0, unindexed_bytes = 0, is_full = 0 WHERE entity = ?`,
       entity,
     );
   }
@@ -156,9 +166,25 @@ export class RegistryTables {
     return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE dirty_since_ms IS NOT NULL")[0]?.count);
   }
 
-  /** Entities whose index work was given up on. */
-  sealedCount(): number {
-    return numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM entities WHERE sealed = 1")[0]?.count);
+  /** Entities whose index work was given up on, or that take no more appends for now, by name. */
+  refused(limit: number): { entity: string; why: "sealed" | "full" }[] {
+    return this.#sql
+      .run("SELECT entity, sealed FROM entities WHERE sealed = 1 OR is_full = 1 ORDER BY entity LIMIT ?", limit)
+      .map((row) => ({ entity: textOf(row.entity), why: numberOf(row.sealed) === 1 ? "sealed" : "full" }));
+  }
+
+  /** Sums over all entities. */
+  totals() {
+    const row = this.#sql.run(
+      `SELECT COALESCE(SUM(sealed), 0) AS sealed, COALESCE(SUM(is_full AND NOT sealed), 0) AS is_full,
+         COALESCE(SUM(unindexed), 0) AS events, COALESCE(SUM(unindexed_bytes), 0) AS bytes FROM entities`,
+    )[0];
+    return {
+      sealed: numberOf(row?.sealed),
+      full: numberOf(row?.is_full),
+      unindexedEvents: numberOf(row?.events),
+      unindexedBytes: numberOf(row?.bytes),
+    };
   }
 
   registered(): number {

@@ -83,11 +83,16 @@ export class TenantRegistry {
     await this.#recovered();
     await Promise.all(this.#tables.waiting(STATUS_ENTITIES_MAX).map(({ entity }) => this.#refresh(entity)));
     return ok({
+      ...this.#tables.totals(),
       entities: this.#tables.count(),
       waiting: this.#tables.waiting(SWEEP_ENTITIES_MAX),
+      waitingEntities: this.#tables.dirtyCount(),
       deadLetters: this.#tables.deadLetterCount(),
-      sealed: this.#tables.sealedCount(),
+      refused: this.#tables.refused(STATUS_ENTITIES_MAX),
+      jobs: this.#jobs.countByStatus(),
+      jobsWaiting: this.#jobs.waiting(),
       lastSweepAt: this.#tables.fact("last_sweep_ms"),
+      lastReconcileAt: this.#tables.fact("last_reconcile_ms"),
     });
   }
 

@@ -300,19 +300,54 @@ describe("operation", () => {
     expect((await call(tenantStatusSchema, "GET", "/v1/status")).body).toEqual({
       entities: 2,
       waiting: [{ entity: "account:a", unindexed_events: 4, since: "1970-01-01T00:00:01.000Z" }],
+      waiting_entities: 1_234,
+      unindexed_events: 5_000,
+      unindexed_bytes: 6_000,
       failed: 1,
-      refused: 0,
-      last_runs: { sweep: "1970-01-01T00:00:02.000Z" },
+      refused: 3,
+      refused_entities: [{ entity: "account:b", why: "full" }],
+      drift: null,
+      jobs: { queued: 1, running: 2, done: 3, failed: 4, cancelled: 5 },
+      maintenance: { waiting_jobs: 1, opens_at: "1970-01-01T00:00:03.000Z" },
+      last_runs: { sweep: "1970-01-01T00:00:02.000Z", reconcile: null },
     });
   });
 
   it("gives figures as Prometheus reads them", async () => {
     const response = await frontDoor.fetch("/metrics", { headers: authorized });
     expect(response.headers.get("Content-Type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-    const lines = (await response.text()).trimEnd().split("\n");
-    const sample = /^[a-z_]+ \d+(\.\d+)?$/;
-    expect(lines.filter((line) => !line.startsWith("#")).every((line) => sample.test(line))).toBe(true);
-    expect(lines).toEqual(expect.arrayContaining(["context_plane_unindexed_events 4", "context_plane_dead_letters 1"]));
+    const text = await response.text();
+    expect(text.endsWith("\n")).toBe(true);
+    const lines = text.trimEnd().split("\n");
+    const families = new Set<string>();
+    for (const [index, line] of lines.entries()) {
+      const [, help] = /^# HELP (\w+) \S.*$/.exec(line) ?? [];
+      if (help !== undefined) {
+        expect(families.has(help)).toBe(false);
+        families.add(help);
+        expect(lines[index + 1]).toBe(`# TYPE ${help} gauge`);
+      } else if (!line.startsWith("# TYPE ")) {
+        const [, name] = /^(context_plane_[a-z_]+)(?:\{status="[a-z]+"\})? \d+(?:\.\d+)?$/.exec(line) ?? [line];
+        // Samples of a family follow it, with no other between.
+        expect([...families].at(-1)).toBe(name);
+      }
+    }
+    const samples = [
+      "context_plane_entities 2",
+      "context_plane_waiting_entities 1234",
+      "context_plane_unindexed_events 5000",
+      "context_plane_unindexed_bytes 6000",
+      "context_plane_dead_letters 1",
+      "context_plane_sealed_entities 1",
+      "context_plane_full_entities 2",
+      'context_plane_jobs{status="failed"} 4',
+      "context_plane_jobs_waiting_for_window 1",
+      "context_plane_last_sweep_timestamp_seconds 2",
+    ];
+    expect(lines).toEqual(expect.arrayContaining(samples));
+    expect(lines.some((line) => line.startsWith("context_plane_last_reconcile_timestamp_seconds "))).toBe(false);
+    const [, waited] = /^context_plane_oldest_wait_seconds (\S+)$/m.exec(text) ?? [];
+    expect(Number(waited)).toBeGreaterThan(1_000_000);
   });
 
   it("keeps the tenant's settings", async () => {

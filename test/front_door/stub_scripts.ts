@@ -172,7 +172,21 @@ export class TenantObject extends DurableObject implements TenantApi {
 
   async tenantStatus() {
     const waiting = [{ entity: "account:a", unindexedEvents: 4, since: 1_000 }];
-    return answering("", { entities: 2, waiting, deadLetters: 1, sealed: 0, lastSweepAt: 2_000 });
+    return answering("", {
+      entities: 2,
+      waiting,
+      waitingEntities: 1_234,
+      unindexedEvents: 5_000,
+      unindexedBytes: 6_000,
+      deadLetters: 1,
+      sealed: 1,
+      full: 2,
+      refused: [{ entity: "account:b", why: "full" as const }],
+      jobs: { queued: 1, running: 2, done: 3, failed: 4, cancelled: 5 },
+      jobsWaiting: { count: 1, until: 3_000 },
+      lastSweepAt: 2_000,
+      lastReconcileAt: null,
+    });
   }
 
   async deadLetters() {

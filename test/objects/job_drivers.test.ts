@@ -10,21 +10,11 @@ import {
   WORKFLOW_STEPS_MAX,
 } from "../../core/limits.ts";
 import type { JobOrder, JobType, TenantIndexApi } from "../../core/rpc.ts";
-import type { EntityControl } from "../../durable-objects/tenant/ports.ts";
 import { callDriver, type DurableSteps, driveJob, type Rest } from "../../workers/indexer/drive_job.ts";
 import type { JobDrivers } from "../../workers/indexer/ports.ts";
-import { TenantFixture } from "./tenant_fixture.ts";
+import { COUNTERS, TenantFixture } from "./tenant_fixture.ts";
 
 const HOUR_MS = 3_600_000;
-const COUNTERS = {
-  events: 1,
-  lastTs: null,
-  lastCommit: 1,
-  indexedCommit: 1,
-  unindexedEvents: 0,
-  pending: false,
-  sealed: false,
-};
 
 class Interrupted extends Error {}
 
@@ -91,20 +81,6 @@ class Platform implements JobDrivers {
   }
 }
 
-async function stand(tenant: TenantFixture, entity: string, own: Partial<EntityControl> = {}): Promise<void> {
-  await tenant.registry.markDirty(entity, 1);
-  tenant.controls.set(entity, {
-    counters: async () => ok({ entity, ...COUNTERS }),
-    rebuild: async () => ok(null),
-    compact: async () => ok(null),
-    erase: async () => ok(null),
-    unseal: async () => ok(null),
-    erased: async () => ok(true),
-    warm: async () => ok({ bytes: 0 }),
-    ...own,
-  });
-}
-
 async function start(tenant: TenantFixture, type: JobType, entity: string | null): Promise<string> {
   const started = await tenant.registry.startJob(type, entity);
   if (!started.ok) throw new Error(started.failure.reason);
@@ -135,7 +111,7 @@ describe("a driver", () => {
   test("takes a job over many entities to its end", async () => {
     const tenant = new TenantFixture();
     const platform = new Platform(tenant);
-    for (let n = 0; n < 1_000; n += 1) await stand(tenant, `account:${String(n).padStart(4, "0")}`);
+    for (let n = 0; n < 1_000; n += 1) await tenant.stand(`account:${String(n).padStart(4, "0")}`);
     const job = await startDriven(platform, "rebuild", null);
     await platform.run();
     expect(tenant.registry.job(job)).toMatchObject({
@@ -149,7 +125,7 @@ describe("a driver", () => {
     const platform = new Platform(tenant);
     const looksNeeded = 2 * WORKFLOW_STEPS_MAX;
     let looks = 0;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       counters: async () => {
         looks += 1;
         // It comes further with each look, so it is not given up.
@@ -166,7 +142,7 @@ describe("a driver", () => {
   test("of an earlier generation ends at its next look and does nothing", async () => {
     const tenant = new TenantFixture();
     let asked = 0;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       counters: async () => {
         asked += 1;
         return ok({ entity: "account:a", ...COUNTERS, pending: true });
@@ -184,7 +160,7 @@ describe("a driver", () => {
 
   test("of a job that was cancelled, or that is not there, ends", async () => {
     const tenant = new TenantFixture();
-    await stand(tenant, "account:a");
+    await tenant.stand("account:a");
     const job = await start(tenant, "rebuild", "account:a");
     expect(await tenant.registry.cancelJob(job)).toMatchObject({ ok: true, value: { job: { status: "cancelled" } } });
     expect(await tenant.registry.lookAtJob(job, 1)).toEqual(ok({ next: "end" }));
@@ -195,7 +171,7 @@ describe("a driver", () => {
   test("leaves the alarm nothing to do while it is alive", async () => {
     const tenant = new TenantFixture();
     let looks = 0;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       counters: async () => {
         looks += 1;
         return ok({ entity: "account:a", ...COUNTERS, pending: true });
@@ -219,7 +195,7 @@ describe("a driver that is lost", () => {
     const platform = new Platform(tenant);
     let begun = 0;
     let isPending = true;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       rebuild: async () => {
         begun += 1;
         return ok(null);
@@ -249,7 +225,7 @@ describe("a driver that is lost", () => {
       const looks = new Map<string, number>();
       for (let n = 0; n < 100; n += 1) {
         const entity = `account:${String(n).padStart(3, "0")}`;
-        await stand(tenant, entity, {
+        await tenant.stand(entity, {
           rebuild: async () => {
             rebuilt.add(entity);
             return ok(null);
@@ -281,7 +257,7 @@ describe("a driver that is lost", () => {
     const platform = new Platform(tenant);
     platform.isDown = true;
     let looks = 0;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       counters: async () => {
         looks += 1;
         return ok({ entity: "account:a", ...COUNTERS, pending: looks < 5 });
@@ -302,7 +278,7 @@ describe("a job that comes no further", () => {
     const tenant = new TenantFixture();
     const platform = new Platform(tenant);
     const what = "The entity could not answer.";
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       rebuild: async () => fail({ reason: "unavailable", what, retryAfterSeconds: 1 }),
     });
     const startedMs = tenant.nowMs;
@@ -318,7 +294,7 @@ describe("a job that comes no further", () => {
   test("but erases is never given up", async () => {
     const tenant = new TenantFixture();
     let erased = false;
-    await stand(tenant, "account:a", { erased: async () => ok(erased) });
+    await tenant.stand("account:a", { erased: async () => ok(erased) });
     const job = await start(tenant, "erase", "account:a");
     await tenant.wake();
     tenant.nowMs += 10 * JOB_STALLED_MS_MAX;
@@ -339,7 +315,7 @@ test("of open jobs there are at most JOBS_OPEN_MAX, and one more when one has en
     erasures += 1;
     return ok(null);
   };
-  await stand(tenant, "account:a", { erase, counters: async () => ok({ entity: "account:a", ...COUNTERS }) });
+  await tenant.stand("account:a", { erase, counters: async () => ok({ entity: "account:a", ...COUNTERS }) });
   let first = "";
   for (let n = 0; n < JOBS_OPEN_MAX; n += 1) {
     const job = await start(tenant, "rebuild", "account:a");
@@ -363,7 +339,7 @@ describe("the maintenance window", () => {
     tenant.evict();
     const platform = new Platform(tenant);
     const compactedAt: number[] = [];
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       compact: async () => {
         compactedAt.push(tenant.nowMs);
         return ok(null);
@@ -392,7 +368,7 @@ describe("the maintenance window", () => {
     const tenant = new TenantFixture();
     tenant.maintenanceWindow = WINDOW;
     tenant.evict();
-    await stand(tenant, "account:a");
+    await tenant.stand("account:a");
     const asked = await start(tenant, "reconcile", null);
     const nightly = await tenant.registry.startJob("reconcile", null, { background: true });
     expect(await tenant.registry.startJob("reconcile", null, { background: true })).toEqual(nightly);
@@ -407,7 +383,7 @@ describe("the maintenance window", () => {
 
 test("jobs of a version before drivers go on", async () => {
   const tenant = new TenantFixture();
-  await stand(tenant, "account:a");
+  await tenant.stand("account:a");
   tenant.sql.run("DROP TABLE jobs");
   tenant.sql.run(
     `CREATE TABLE jobs (id TEXT PRIMARY KEY, type TEXT NOT NULL, entity TEXT, status TEXT NOT NULL, cursor TEXT NOT NULL,

@@ -2,34 +2,10 @@ import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../core/errors.ts";
 import type { JobType } from "../../core/rpc.ts";
 import type { EntityControl } from "../../durable-objects/tenant/ports.ts";
-import { TenantFixture } from "./tenant_fixture.ts";
+import { COUNTERS, TenantFixture } from "./tenant_fixture.ts";
 
 /** More than a job takes that looks at its entities again and again until it gives up. */
 const RINGS_MAX = 4_000;
-const COUNTERS = {
-  events: 1,
-  lastTs: null,
-  lastCommit: 1,
-  indexedCommit: 1,
-  unindexedEvents: 0,
-  pending: false,
-  sealed: false,
-};
-
-/** An entity that does at once what it is asked for, but for what a test puts in its place. */
-async function stand(tenant: TenantFixture, entity: string, own: Partial<EntityControl> = {}): Promise<void> {
-  await tenant.registry.markDirty(entity, 1);
-  tenant.controls.set(entity, {
-    counters: async () => ok({ entity, ...COUNTERS }),
-    rebuild: async () => ok(null),
-    compact: async () => ok(null),
-    erase: async () => ok(null),
-    unseal: async () => ok(null),
-    erased: async () => ok(true),
-    warm: async () => ok({ bytes: 0 }),
-    ...own,
-  });
-}
 
 async function start(tenant: TenantFixture, type: JobType, entity: string | null): Promise<string> {
   const started = await tenant.registry.startJob(type, entity);
@@ -61,7 +37,7 @@ function flaky<T>(times: number, answer: T): () => Promise<T | ReturnType<typeof
 describe("an entity that throws or is unavailable", () => {
   test("is looked at again, and the job is done once it answers", async () => {
     const tenant = new TenantFixture();
-    await stand(tenant, "account:a", { rebuild: flaky(3, ok(null)) as EntityControl["rebuild"] });
+    await tenant.stand("account:a", { rebuild: flaky(3, ok(null)) as EntityControl["rebuild"] });
     const job = await start(tenant, "rebuild", "account:a");
     await wake(tenant, 3);
     expect(tenant.registry.job(job)).toMatchObject({ ok: true, value: { status: "running" } });
@@ -73,8 +49,8 @@ describe("an entity that throws or is unavailable", () => {
   test("does not hold up other jobs, and its own fails in the end", async () => {
     const tenant = new TenantFixture();
     const reset = () => Promise.reject(new Error("the object was reset"));
-    await stand(tenant, "account:a", { rebuild: reset });
-    await stand(tenant, "account:b");
+    await tenant.stand("account:a", { rebuild: reset });
+    await tenant.stand("account:b");
     const stuck = await start(tenant, "rebuild", "account:a");
     const other = await start(tenant, "erase", "account:b");
     await wake(tenant, 2);
@@ -88,7 +64,7 @@ describe("an entity that throws or is unavailable", () => {
     const tenant = new TenantFixture();
     let begun = 0;
     let asked = 0;
-    await stand(tenant, "account:a", {
+    await tenant.stand("account:a", {
       rebuild: async () => {
         begun += 1;
         return ok(null);
@@ -112,7 +88,7 @@ describe("a job over all entities", () => {
     const done: string[] = [];
     for (let n = 0; n < 80; n += 1) {
       const entity = `account:${String(n).padStart(2, "0")}`;
-      await stand(tenant, entity, {
+      await tenant.stand(entity, {
         rebuild: async () => {
           if (n % 10 === 0) return fail({ reason: "corrupt", what: "the log: the segment of commit 1 is missing" });
           done.push(entity);
@@ -134,7 +110,7 @@ describe("a job over all entities", () => {
     const done: string[] = [];
     for (let n = 0; n < 40; n += 1) {
       const entity = `account:${String(n).padStart(2, "0")}`;
-      await stand(tenant, entity, {
+      await tenant.stand(entity, {
         rebuild: async () => {
           if (n === 0) throw new Error("the object was reset");
           done.push(entity);

@@ -12,6 +12,19 @@ import { embeddedSql } from "./embedded_sql.ts";
 import { EntityFixture } from "./entity_fixture.ts";
 import { MemoryAlarm } from "./memory_alarm.ts";
 
+/** Of an entity with one commit, which is indexed. */
+export const COUNTERS = {
+  events: 1,
+  lastTs: null,
+  lastCommit: 1,
+  indexedCommit: 1,
+  unindexedEvents: 0,
+  unindexedBytes: 0,
+  full: false,
+  pending: false,
+  sealed: false,
+};
+
 export class TenantFixture {
   readonly tenant = "t";
   readonly objects = memoryStore();
@@ -34,6 +47,21 @@ export class TenantFixture {
     };
     this.controls.set(entity, controlOf(fixture));
     return fixture;
+  }
+
+  /** An entity that does at once what it is asked for, but for what a test puts in its place. */
+  async stand(entity: string, own: Partial<EntityControl> = {}): Promise<void> {
+    await this.registry.markDirty(entity, 1);
+    this.controls.set(entity, {
+      counters: async () => ok({ entity, ...COUNTERS }),
+      rebuild: async () => ok(null),
+      compact: async () => ok(null),
+      erase: async () => ok(null),
+      unseal: async () => ok(null),
+      erased: async () => ok(true),
+      warm: async () => ok({ bytes: 0 }),
+      ...own,
+    });
   }
 
   /** The tenant's object forgets everything; its entities' objects do not. */

@@ -48,6 +48,8 @@ export async function bootTestRuntime(options: Partial<RuntimeOptions> = {}): Pr
 export interface SpawnedRuntime {
   readonly url: string;
   readonly call: TestRuntime["call"];
+  /** All that it wrote to both streams so far. */
+  output(): string;
   /** SIGKILL, with no chance to clean up. Resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM. Resolves with the exit code. */
@@ -66,6 +68,11 @@ export async function spawnRuntime(
     env: { ...inherited, PORT: String(port), STATE_DIR: stateDir, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
   const url = await readyUrl(child);
   const end = (signal: NodeJS.Signals): Promise<number | null> =>
     new Promise((settle) => {
@@ -75,6 +82,7 @@ export async function spawnRuntime(
   return {
     url,
     call: (method, path, body, headers) => call(url, method, path, body, headers),
+    output: () => output,
     kill: async () => void (await end("SIGKILL")),
     terminate: () => end("SIGTERM"),
   };

@@ -2,7 +2,7 @@
  * The HTTP application: middlewares around the route table.
  */
 
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { CORS_MAX_AGE_SECONDS, MISCONFIGURED_RETRY_SECONDS } from "../../core/limits.ts";
@@ -13,6 +13,7 @@ import type { AppEnv } from "./http/context.ts";
 import { failureOfFault } from "./http/fault.ts";
 import { problemResponse } from "./http/problem_response.ts";
 import { requestId } from "./http/request_id.ts";
+import { requestLog } from "./http/request_log.ts";
 import { responseHeaders } from "./http/response_headers.ts";
 import { serverTiming } from "./http/server_timing.ts";
 import { wellFormedPath } from "./http/well_formed_path.ts";
@@ -33,10 +34,10 @@ export function createApp(services: Services, outer: Outer, routes: readonly Rou
   const app = outerApp(outer);
   for (const route of routes) {
     const { method, path, access } = route.description;
-    app.on(method, honoPath(path), authentication(services, access), (c) => route.respond(services, c));
+    app.on(method, honoPath(path), named(path), authentication(services, access), (c) => route.respond(services, c));
   }
   for (const [path, allowed] of allowedMethods(routes)) {
-    app.all(honoPath(path), (c) => {
+    app.all(honoPath(path), named(path), (c) => {
       return problemResponse(c, { reason: "method_not_allowed", method: c.req.method, allowed });
     });
   }
@@ -58,7 +59,7 @@ export function createRefusingApp(missing: readonly string[], outer: Outer): App
 function outerApp(outer: Outer): Hono<AppEnv> {
   // The path as it was sent: each parameter is decoded once, by itself, so that an encoded slash stays in it.
   const app = new Hono<AppEnv>({ getPath: (request) => new URL(request.url).pathname });
-  app.use(wholeBody(), requestId(outer.makeRequestId), serverTiming(outer.clock), responseHeaders());
+  app.use(wholeBody(), requestId(outer.makeRequestId), serverTiming(outer.clock), requestLog(), responseHeaders());
   if (outer.corsOrigins.length > 0) {
     app.use(
       cors({
@@ -77,6 +78,14 @@ function outerApp(outer: Outer): Hono<AppEnv> {
     return problemResponse(c, failureOfFault(error));
   });
   return app;
+}
+
+/** Tells the log which route it is. */
+function named(path: string): MiddlewareHandler<AppEnv> {
+  return async function namedMiddleware(c, next) {
+    c.set("route", path);
+    await next();
+  };
 }
 
 function honoPath(path: string): string {

@@ -10,6 +10,8 @@ export interface AppEnv {
     requestId: string;
     stages: Stages;
     principal: Principal | null;
+    /** The template of the route; null where there is none. */
+    route: string | null;
   };
 }
 

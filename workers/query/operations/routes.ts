@@ -191,7 +191,7 @@ const getMetrics = tenantRoute(
     const headers = { "Content-Type": METRICS_MEDIA_TYPE };
     return mapped(
       await services.tenant(tenant).tenantStatus(tenant),
-      (status) => new Response(metricsText(status), { headers }),
+      (status) => new Response(metricsText(status, services.clock.now()), { headers }),
     );
   },
 );

@@ -43,8 +43,19 @@ export function tenantStatusWire(status: TenantStatus): z.infer<typeof tenantSta
     waiting: status.waiting.map(({ entity, unindexedEvents, since }) => {
       return { entity, unindexed_events: unindexedEvents, since: formatTime(since) };
     }),
+    waiting_entities: status.waitingEntities,
+    unindexed_events: status.unindexedEvents,
+    unindexed_bytes: status.unindexedBytes,
     failed: status.deadLetters,
-    refused: status.sealed,
-    last_runs: { sweep: status.lastSweepAt === null ? null : formatTime(status.lastSweepAt) },
+    refused: status.sealed + status.full,
+    refused_entities: status.refused.map(({ entity, why }) => ({ entity, why })),
+    drift: null,
+    jobs: { ...status.jobs },
+    maintenance: { waiting_jobs: status.jobsWaiting.count, opens_at: timeOrNull(status.jobsWaiting.until) },
+    last_runs: { sweep: timeOrNull(status.lastSweepAt), reconcile: timeOrNull(status.lastReconcileAt) },
   };
+}
+
+function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : formatTime(ms);
 }
