@@ -146,6 +146,8 @@ export const HEAD_HINT_INTERVAL_MS = 1_000;
 export const DEAD_LETTERS_MAX = 1_000;
 /** Dirty entities that one sweep nudges; the next one goes on where it ended. */
 export const SWEEP_ENTITIES_MAX = 1_000;
+/** Tenants that one sweep visits: an invocation may make 10,000 requests. The next one goes on where it ended. */
+export const SWEEP_TENANTS_MAX = 5_000;
 /** Waiting entities whose counters a status request asks for anew. */
 export const STATUS_ENTITIES_MAX = 100;
 

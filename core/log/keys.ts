@@ -186,6 +186,9 @@ export const SETTINGS_KEY = "settings.json";
 
 export const SYSTEM_TENANTS_PREFIX = "tenants/";
 
+/** How far the last sweep came, while there are too many tenants for one. */
+export const SWEPT_KEY = "swept.json";
+
 export function tenantKey(tenant: string): string {
   return `${SYSTEM_TENANTS_PREFIX}${encodeName(tenant)}.json`;
 }

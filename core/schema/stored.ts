@@ -312,6 +312,17 @@ export function storedKeyRecord(record: KeyRecord): Json {
   };
 }
 
+// --- Sweeps ---------------------------------------------------------------------------------
+
+/** The last tenant that the last sweep visited; null: the next one begins at the first. */
+export const sweptSchema = z
+  .strictObject({ format: formatSchema, after: tenantSchema.nullable() })
+  .transform(({ after }) => after);
+
+export function storedSwept(after: string | null): Json {
+  return { format: FORMAT, after };
+}
+
 // --- Settings -------------------------------------------------------------------------------
 
 export const BM25_K1_MAX = 100;

@@ -6,10 +6,12 @@ import { Router } from "itty-router";
 import { z } from "zod";
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { fail, invalid, ok, problemOf, type Result } from "../../core/errors.ts";
-import { SYSTEM_TENANTS_PREFIX } from "../../core/log/keys.ts";
+import { SWEEP_TENANTS_MAX } from "../../core/limits.ts";
+import { SWEPT_KEY, SYSTEM_TENANTS_PREFIX } from "../../core/log/keys.ts";
 import type { JobOptions, JobSelection, JobType } from "../../core/rpc.ts";
 import { jobSelectionSchema } from "../../core/schema/job.ts";
 import { entitySchema, tenantSchema } from "../../core/schema/scalar.ts";
+import { readStored, storedBytes, storedSwept, sweptSchema } from "../../core/schema/stored.ts";
 import { callDriver } from "./drive_job.ts";
 import type { IndexerPorts } from "./ports.ts";
 
@@ -90,29 +92,52 @@ async function cancel(ports: IndexerPorts, tenant: string, job: string): Promise
   return ok({ job });
 }
 
-/** Every tenant's dirty entities are nudged, and jobs without a driver get one: what alarms and queues may have lost. */
+/**
+ * Tenants' dirty entities are nudged, and jobs without a driver get one: what alarms and queues may have lost. Of more
+ * than SWEEP_TENANTS_MAX tenants each has its turn, however many sweeps that takes.
+ */
 export async function sweep(ports: IndexerPorts): Promise<number> {
-  let nudged = 0;
-  for await (const tenant of tenants(ports)) nudged += await sweepTenant(ports, tenant);
+  let nudged = await sweepTenant(ports, DEVELOPMENT_TENANT);
+  const after = await swept(ports);
+  let visited = 0;
+  let last: string | null = null;
+  for await (const tenant of tenants(ports)) {
+    if (after !== null && tenant <= after) continue;
+    if (visited === SWEEP_TENANTS_MAX) break;
+    visited += 1;
+    last = tenant;
+    nudged += await sweepTenant(ports, tenant);
+  }
+  const next = visited === SWEEP_TENANTS_MAX ? last : null;
+  if (next !== after) await ports.store.system().put(SWEPT_KEY, storedBytes(storedSwept(next)));
   return nudged;
+}
+
+/** A record that cannot be read costs the sweep its place, no more. */
+async function swept(ports: IndexerPorts): Promise<string | null> {
+  const stored = await ports.store.system().get(SWEPT_KEY);
+  const after = stored === null ? ok(null) : readStored(sweptSchema, stored.bytes, SWEPT_KEY);
+  return after.ok ? after.value : null;
 }
 
 /** Every night, in the background: what the sweeps left dirty is looked at once more. */
 export async function reconcileAll(ports: IndexerPorts): Promise<number> {
-  let started = 0;
-  for await (const tenant of tenants(ports)) {
-    try {
-      const job = await startAndDrive(ports, tenant, "reconcile", null, { background: true });
-      started += Number(job.ok);
-    } catch (cause) {
-      logFault("reconcile_failed", cause, { tenant });
-    }
-  }
+  let started = await reconcile(ports, DEVELOPMENT_TENANT);
+  for await (const tenant of tenants(ports)) started += await reconcile(ports, tenant);
   return started;
 }
 
+async function reconcile(ports: IndexerPorts, tenant: string): Promise<number> {
+  try {
+    return Number((await startAndDrive(ports, tenant, "reconcile", null, { background: true })).ok);
+  } catch (cause) {
+    logFault("reconcile_failed", cause, { tenant });
+    return 0;
+  }
+}
+
+/** By name; those that were made, which the one of local development was not. */
 async function* tenants(ports: IndexerPorts): AsyncGenerator<string> {
-  yield DEVELOPMENT_TENANT;
   let cursor: string | null = null;
   do {
     const page = await ports.store.system().list(SYSTEM_TENANTS_PREFIX, cursor);
