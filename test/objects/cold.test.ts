@@ -177,6 +177,35 @@ describe("a cold read", () => {
   });
 });
 
+describe("a recovery, and the read after it", () => {
+  /** What an object without state asks of the store: erasure, segments, the last of them, heads, the newest, a shard. */
+  const FIXED = 6;
+
+  async function requestsAfterLoss(indexedCommits: number, tailCommits: number): Promise<number> {
+    const fixture = new EntityFixture();
+    for (let n = 0; n < indexedCommits; n += 1) await fixture.accept({ id: `e${n}`, text: `report ${n}` });
+    fixture.nowMs += fixture.settings.indexAgeMs;
+    await fixture.index();
+    for (let n = 0; n < tailCommits; n += 1) await fixture.accept({ id: `t${n}`, text: `report ${n}` });
+    const before = await ask(fixture);
+    fixture.loseState();
+    fixture.calls.reset();
+    expect((await ask(fixture)).hits).toEqual(before.hits);
+    expect(fixture.calls.atOnceMax).toBeLessThanOrEqual(STORE_CONCURRENCY_MAX);
+    return fixture.calls.count;
+  }
+
+  test("ask as much of a long log as of a short one: what is indexed costs its shards", async () => {
+    const short = await requestsAfterLoss(2, 0);
+    expect(await requestsAfterLoss(60, 0)).toBe(short);
+    expect(short).toBeLessThanOrEqual(FIXED + 1);
+  });
+
+  test("ask for each segment of the tail once", async () => {
+    expect(await requestsAfterLoss(2, 8)).toBeLessThanOrEqual(FIXED + 1 + 8);
+  });
+});
+
 describe("copies that nobody uses", () => {
   const copies = (fixture: EntityFixture) => fixture.sql.run("SELECT name FROM copy_pages").length;
 
