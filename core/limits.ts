@@ -202,6 +202,9 @@ export const SLAB_CLASSES: readonly { readonly bytes: number; readonly count: nu
   { bytes: 32 * MIB, count: 1 },
 ];
 
+/** Sections of parts that are read once, to be sized and then loaded; those of more are read twice. */
+export const SECTIONS_HELD_BYTES_MAX = 8 * MIB;
+
 /** Memory of the kernel instance that builds sections. Beside the slabs it must fit in an isolate. */
 export const BUILDER_BYTES_MAX = 48 * MIB;
 /** A leg of the widest search: 5·TOP_K_MAX. Every slab keeps scratch for it. */

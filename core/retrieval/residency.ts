@@ -10,6 +10,7 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
+import { SECTIONS_HELD_BYTES_MAX } from "../limits.ts";
 import type { KernelSlab, LoadedPart, PartSections, SlabPool, VectorSections } from "../ports.ts";
 import { columnOrderOf } from "./matches.ts";
 import { vectorsIn } from "./view.ts";
@@ -24,12 +25,17 @@ export interface PartAccess {
 }
 
 /** What is loaded of a part. */
-interface WantedPart {
+interface PartInSpace {
   readonly part: Part;
   readonly vectors: PartVectors | null;
 }
 
-interface HeldPart extends WantedPart {
+interface WantedPart extends PartInSpace {
+  /** Its sections, when they were read already. */
+  readonly read: PartSections | null;
+}
+
+interface HeldPart extends PartInSpace {
   readonly loaded: LoadedPart;
 }
 
@@ -46,7 +52,7 @@ export class SlabResidency {
 
   /** Brings the parts, in ledger order, and their vectors of `space` within reach. Good until the next call. */
   access(scope: string, parts: readonly Part[], space: VectorSpace | null): Result<PartAccess> {
-    const wanted = parts.map((part): WantedPart => ({ part, vectors: vectorsIn(part, space) }));
+    const wanted = this.#wanted(parts, space);
     const bytes = wanted.reduce((sum, one) => sum + this.#bytesOf(one), 0);
     const lease = this.#pool.lease(scope, bytes);
     if (lease === null) return ok(this.#throughWindow(space));
@@ -55,9 +61,20 @@ export class SlabResidency {
     return loaded.ok ? ok(allResident(lease.slab, held)) : loaded;
   }
 
-  #bytesOf({ part, vectors }: WantedPart): number {
+  /** Sections that have to be sized are read now, as long as they are few, so that loading finds them read. */
+  #wanted(parts: readonly Part[], space: VectorSpace | null): readonly WantedPart[] {
+    let room = SECTIONS_HELD_BYTES_MAX;
+    return parts.map((part) => {
+      const vectors = vectorsIn(part, space);
+      const isSized = this.#bytes.get(part)?.has(vectors) === true;
+      if (!isSized) room -= part.bytes;
+      return { part, vectors, read: isSized || room < 0 ? null : sectionsOf(part, vectors) };
+    });
+  }
+
+  #bytesOf({ part, vectors, read }: WantedPart): number {
     const known = this.#bytes.get(part) ?? new Map<PartVectors | null, number>();
-    const bytes = known.get(vectors) ?? this.#pool.sizeOf(sectionsOf(part, vectors));
+    const bytes = known.get(vectors) ?? this.#pool.sizeOf(read ?? sectionsOf(part, vectors));
     this.#bytes.set(part, known.set(vectors, bytes));
     return bytes;
   }
@@ -119,8 +136,8 @@ function replaceChanged(slab: KernelSlab, held: HeldPart[], wanted: readonly Wan
     slab.unload(top.loaded);
     held.pop();
   }
-  for (const { part, vectors } of wanted.slice(same)) {
-    const loaded = slab.load(sectionsOf(part, vectors));
+  for (const { part, vectors, read } of wanted.slice(same)) {
+    const loaded = slab.load(read ?? sectionsOf(part, vectors));
     if (!loaded.ok) return fail(loaded.failure);
     held.push({ part, vectors, loaded: loaded.value });
   }

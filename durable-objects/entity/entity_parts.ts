@@ -44,7 +44,7 @@ export class EntityParts {
 
   constructor(ports: EntityPorts, cache: PartCache, revision: Revision) {
     this.#ports = ports;
-    this.#copies = new ShardCopies(ports);
+    this.#copies = new ShardCopies(ports, (sha256, hotBytes) => this.#openCopy(sha256, hotBytes));
     this.#cache = cache;
     this.#revision = revision;
   }

@@ -3,7 +3,7 @@
  * requests, each of at most SHARD_WHOLE_READ_BYTES: what is in flight fits in memory, and six shards of that size cost
  * one wave.
  *
- *   small    ├──┤                 1 request; verified whole, by its digest and by every section, then kept
+ *   small    ├──┤                 1 request; verified by its digest, which is its name, then kept
  *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
  *
  * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
@@ -11,7 +11,6 @@
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { Part } from "../../core/index/part.ts";
 import { readRange } from "../../core/index/read_shard.ts";
 import { SECTION_KINDS } from "../../core/index/sections.ts";
@@ -32,13 +31,18 @@ interface Piece {
   readonly length: number;
 }
 
+/** Opens what lies in SQLite of a shard, all of it. */
+export type OpenCopy = (sha256: string, hotBytes: number) => Result<Part>;
+
 export class ShardCopies {
   readonly #ports: EntityPorts;
+  readonly #open: OpenCopy;
   /** The one load that is under way, and of which shards. */
   #loading: { readonly of: string; readonly done: Promise<Result<null>> } | null = null;
 
-  constructor(ports: EntityPorts) {
+  constructor(ports: EntityPorts, open: OpenCopy) {
     this.#ports = ports;
+    this.#open = open;
   }
 
   /**
@@ -71,8 +75,8 @@ export class ShardCopies {
       for (const read of await Promise.all(wave.map((piece) => this.#read(piece, wanted)))) if (!read.ok) return read;
     }
     for (const shard of missing) {
-      const kept = isWhole(shard) ? ok(null) : this.#verifyCopy(shard);
-      if (!kept.ok) return kept;
+      const taken = this.#takeCopy(shard);
+      if (!taken.ok) return taken;
     }
     return ok(null);
   }
@@ -83,7 +87,10 @@ export class ShardCopies {
     if (isWhole(shard)) {
       const stored = await store.get(key);
       if (!wanted()) return fail(erased());
-      return stored === null ? fail(corrupt(`${key}: it is missing`)) : this.#take(shard.sha256, stored.bytes);
+      if (stored === null) return fail(corrupt(`${key}: it is missing`));
+      if (!this.#isNamed(shard.sha256, stored.bytes)) return fail(corrupt(`${key}: its digest is not its name`));
+      tables.transaction(() => tables.putShardPiece(shard.sha256, 0, stored.bytes));
+      return ok(null);
     }
     const bytes = await readRange(store, { key, bytes: shard.bytes }, { offset, length });
     if (!wanted()) return fail(erased());
@@ -92,18 +99,14 @@ export class ShardCopies {
     return ok(null);
   }
 
-  #take(sha256: string, bytes: Uint8Array): Result<null> {
-    const part = this.verify(sha256, bytes);
-    if (!part.ok) return part;
-    this.keep(sha256, bytes, part.value);
-    return ok(null);
-  }
-
   /** Opens shard bytes after comparing their digest with their name. */
   verify(sha256: string, bytes: Uint8Array): Result<Part> {
-    if (hex(this.#ports.digest.sha256(bytes)) !== sha256)
-      return fail(corrupt(`${this.#keyOf(sha256)}: its digest is not its name`));
+    if (!this.#isNamed(sha256, bytes)) return fail(corrupt(`${this.#keyOf(sha256)}: its digest is not its name`));
     return openPart(bytes, this.#ports);
+  }
+
+  #isNamed(sha256: string, bytes: Uint8Array): boolean {
+    return hex(this.#ports.digest.sha256(bytes)) === sha256;
   }
 
   /** Keeps verified bytes. */
@@ -115,21 +118,20 @@ export class ShardCopies {
     });
   }
 
-  /** What came in pieces is what was written, and what the head names. */
-  #verifyCopy(shard: ShardEntry): Result<null> {
+  /** All of it lies in SQLite. */
+  #takeCopy(shard: ShardEntry): Result<null> {
     const { tables } = this.#ports;
-    const { sha256, hotBytes } = shard;
-    const read = (offset: number, length: number) => tables.shardRange(sha256, offset, length);
-    const pages = this.#verifyPages(shard, read);
+    const pages = isWhole(shard) ? ok(null) : this.#verifyPages(shard);
     if (!pages.ok) return pages;
-    const part = openPagedPart({ hotBytes, read }, this.#ports);
+    const part = this.#open(shard.sha256, shard.hotBytes);
     if (!part.ok) return part;
-    tables.transaction(() => this.#name(sha256, part.value));
+    tables.transaction(() => this.#name(shard.sha256, part.value));
     return ok(null);
   }
 
-  #verifyPages(shard: ShardEntry, read: (offset: number, length: number) => Uint8Array): Result<null> {
-    const { sha256, bytes, hotBytes, from, to } = shard;
+  /** What came in pieces is what was written, and what the head names. */
+  #verifyPages({ sha256, bytes, hotBytes, from, to }: ShardEntry): Result<null> {
+    const read = (offset: number, length: number) => this.#ports.tables.shardRange(sha256, offset, length);
     const file = readHotShard(read(0, hotBytes), SECTION_KINDS, this.#ports.checksum);
     if (!file.ok) return file;
     const { identity, fileBytes, verifyPages } = file.value;

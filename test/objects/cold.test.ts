@@ -90,7 +90,9 @@ describe("a cold read", () => {
     ["a byte larger", SHARD_WHOLE_READ_BYTES + 1, 2],
   ])("of a shard %s is as many requests", async (_, bytes, count) => {
     const fixture = new EntityFixture();
-    const copies = new ShardCopies(fixture.ports());
+    const copies = new ShardCopies(fixture.ports(), () => {
+      throw new Error("nothing came that could be opened");
+    });
     const shard = { from: 1, to: 1, sha256: "0".repeat(64), bytes, hotBytes: 4_096, vectorBytes: 0 };
     const brought = await copies.bring([{ ...shard, events: 1, chunks: 1, minTs: null, maxTs: null }], () => true);
     expect(brought).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
