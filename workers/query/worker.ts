@@ -22,7 +22,7 @@ import { type App, createApp, createRefusingApp } from "./app.ts";
 import { type Configuration, readConfiguration } from "./configuration.ts";
 import type { Env } from "./env.ts";
 import { createEventualReader, type EventualReader } from "./eventual/eventual_reader.ts";
-import { createRateLimit } from "./http/rate_limit.ts";
+import { createRateLimit, type RateLimiter } from "./http/rate_limit.ts";
 import { indexerClient } from "./indexer_client.ts";
 import { routes } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -66,7 +66,7 @@ function composeServices(env: Env, configuration: Configuration, store: ObjectSt
     directory,
     secrets,
     authenticator: createAuthenticator({ directory, secrets, clock: systemClock, adminToken, development, verifier }),
-    rateLimit: createRateLimit({ allow: async (name) => (await env.RATE_LIMITER.limit({ key: name })).success }),
+    rateLimit: createRateLimit(limiterOf(env), systemTimer),
     eventual: composeEventual(env, store),
     clock: systemClock,
     timer: systemTimer,
@@ -103,4 +103,8 @@ function composeEventual(env: Env, store: ObjectStore): EventualReader {
       return reader.search(command);
     },
   };
+}
+
+function limiterOf({ RATE_LIMITER }: Env): RateLimiter {
+  return { allow: async (name) => (await RATE_LIMITER.limit({ key: name })).success };
 }

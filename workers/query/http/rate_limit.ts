@@ -5,6 +5,7 @@
  */
 import { fail, ok, type Result } from "../../../core/errors.ts";
 import { RATE_LIMIT_PERIOD_SECONDS, RATE_LIMITED_NAMES_MAX } from "../../../core/limits.ts";
+import type { Timer } from "../../../core/ports.ts";
 
 export interface RateLimiter {
   /** Counts one request of `name`; false when it has had its allowance. */
@@ -18,7 +19,7 @@ export interface RateLimit {
 }
 
 /** One an isolate: it remembers who went too far. */
-export function createRateLimit(limiter: RateLimiter): RateLimit {
+export function createRateLimit(limiter: RateLimiter, timer: Pick<Timer, "sleep">): RateLimit {
   const limited = new Set<string>();
   return {
     async admit(name) {
@@ -31,6 +32,8 @@ export function createRateLimit(limiter: RateLimiter): RateLimit {
     },
 
     async count(name) {
+      // The answer goes out first: what is called now would still be ahead of it.
+      await timer.sleep(0);
       if (await limiter.allow(name)) return;
       const [oldest] = limited;
       if (limited.size >= RATE_LIMITED_NAMES_MAX && oldest !== undefined) limited.delete(oldest);
