@@ -39,17 +39,31 @@ export function makeCorpus(plan: CorpusPlan): Corpus {
   const members = randomNumbers(SEED + 2);
   const memberOf = Array.from({ length: plan.events }, () => members.below(MEMBERS));
   const event = (index: number): object => ({
-    id: `e${index}`,
+    id: idOf(index),
     ts: FIRST_TS_MS + index * EVENT_INTERVAL_MS,
     text: texts.documents[index]?.slice(0, plan.textCharacters),
     vector: vector(rows.values.subarray(index * plan.dimensions, (index + 1) * plan.dimensions)),
-    attributes: { member: memberName(memberOf[index] ?? 0) },
+    session: `s${index >> 5}`,
+    actor: `user:${index % 97}`,
+    source: index % 3 === 0 ? "mail" : "chat",
+    attributes: {
+      member: memberName(memberOf[index] ?? 0),
+      stage: ["new", "open", "won", "lost"][index % 4],
+      amount: (index * 37) % 5_000,
+    },
   });
   return {
     plan,
     body: (from, to) => JSON.stringify({ events: Array.from({ length: to - from }, (_, n) => event(from + n)) }),
     queries: texts.queries.map((text, index) => ({ text, vector: vector(queries[index] ?? new Float32Array()) })),
   };
+}
+
+/** As long as a UUID, as ids that callers bring along usually are. */
+function idOf(index: number): string {
+  const random = randomNumbers(index);
+  const digits = Array.from({ length: 4 }, () => random.bits().toString(16).padStart(8, "0")).join("");
+  return [8, 12, 16, 20, 32].map((end, n, ends) => digits.slice(ends[n - 1] ?? 0, end)).join("-");
 }
 
 export function memberName(member: number): string {
