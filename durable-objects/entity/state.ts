@@ -149,6 +149,13 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
+/** Each name once, from one to the next: to read every page for it would be to read every byte. */
+const COPY_NAMES = `WITH RECURSIVE names (name) AS (
+    SELECT MIN(name) FROM copy_pages
+    UNION ALL
+    SELECT (SELECT MIN(name) FROM copy_pages WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
+  ) SELECT name FROM names WHERE name IS NOT NULL`;
+
 export class EntityTables {
   readonly #sql: Sql;
 
@@ -286,7 +293,7 @@ export class EntityTables {
   /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
   keepShards(kept: readonly string[]): void {
     const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
-    for (const row of this.#sql.run("SELECT DISTINCT name FROM copy_pages")) {
+    for (const row of this.#sql.run(COPY_NAMES)) {
       const name = textOf(row.name);
       if (wanted.has(name)) continue;
       this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", name);
