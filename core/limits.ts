@@ -32,6 +32,8 @@ export const ZIP_ENTRIES_MAX = 65_534;
 export const ZIP_BYTES_MAX = 4_294_967_294;
 /** Events in one append or bulk request. */
 export const REQUEST_EVENTS_MAX = 10_000;
+/** Events that one redaction names: its record in the log has a relation to each. */
+export const REDACT_IDS_MAX = 100;
 /** Distinct entities in one bulk request: each costs an object call. */
 export const REQUEST_ENTITIES_MAX = 1_000;
 /** Object calls a bulk request keeps in flight: six connections may wait at once in one invocation. */
@@ -290,6 +292,13 @@ export const EMBED_RESPONSE_BYTES_MAX = 16 * MIB;
 export const TAIL_RAW_BYTES_MAX = 64 * MIB;
 /** What a 429 for a full tail says in Retry-After: about what one build takes. */
 export const TAIL_RETRY_SECONDS = 2;
+/**
+ * Raw bytes of the commits of shards that are damaged or gone: up to this they are answered from their segments, read
+ * into memory, until the shards are built again.
+ */
+export const LOST_RAW_BYTES_MAX = 16 * MIB;
+/** Wait that a caller is told of while an index is built from the log that is too large to be answered without. */
+export const REBUILDING_RETRY_SECONDS = 10;
 /** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
 export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */

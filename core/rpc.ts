@@ -200,16 +200,27 @@ export interface EntityCounters {
   readonly sealed: boolean;
 }
 
+/**
+ * What a shard is for: `index` for the end of the head; `rebuild` for what is built anew from segments, to take the
+ * place of shards that the head has.
+ */
+export type WorkPurpose = "index" | "rebuild";
+
+/** Which state of the index work was planned on: a proposal on another is stale. */
+export interface PlannedOn {
+  readonly purpose: WorkPurpose;
+  /** Of the head; for a rebuild, of what is under construction. */
+  readonly headVersion: number;
+}
+
 /** What an object asks the indexer to build: one shard over commits `from` to `to`. */
-export interface IndexWork {
+export interface IndexWork extends PlannedOn {
   readonly scope: EntityScope;
   readonly incarnation: number;
   readonly revision: Revision;
-  /** The head this work was planned on; a proposal on another is stale. */
-  readonly headVersion: number;
   readonly from: number;
   readonly to: number;
-  /** How many of the head's trailing shards the new one takes the place of. */
+  /** How many of the trailing shards, of the head or under construction, the new one takes the place of. */
   readonly replaces: number;
   /** Where the lines are: shards first, then segments, both ascending; together they tile the range. */
   readonly shards: readonly { readonly sha256: string; readonly from: number; readonly to: number }[];
@@ -225,6 +236,8 @@ export interface IndexWork {
 export interface HeadProposal {
   readonly scope: EntityScope;
   readonly incarnation: number;
+  /** Absent: `index`. */
+  readonly purpose?: WorkPurpose;
   readonly headVersion: number;
   readonly replaces: number;
   readonly sha256: string;
@@ -239,19 +252,20 @@ export interface EntityIndexApi {
   proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>>;
   /**
    * Work that begins at `from` could not be done. `deferred`: it waits for something else, which is not its fault.
-   * `smaller`: less is asked for now, at once.
+   * `smaller`: less is asked for now, at once. `purpose`: `index` unless it is named.
    */
   workFailed(
     scope: EntityScope,
     from: number,
     error: string,
     deferred: boolean,
+    purpose?: WorkPurpose,
   ): Promise<Result<{ readonly smaller: boolean }>>;
   /**
-   * Whether this incarnation still stands: asked before anything of it is written that only the indexer knows of. Whoever
-   * asks is at the work that begins at `from`: its lease begins anew.
+   * Whether this incarnation still stands, and what the work was planned on: asked before anything of it is written that
+   * only the indexer knows of. Whoever asks is at the work that begins at `from`: its lease begins anew.
    */
-  stands(scope: EntityScope, incarnation: number, from: number): Promise<Result<boolean>>;
+  stands(scope: EntityScope, incarnation: number, from: number, plannedOn?: PlannedOn): Promise<Result<boolean>>;
   /** Why index work last failed; null when it has not since it last succeeded. */
   lastFailure(scope: EntityScope): Promise<Result<string | null>>;
   unseal(scope: EntityScope): Promise<Result<null>>;
@@ -326,11 +340,31 @@ export interface DocumentVersion {
   readonly searchable: boolean;
 }
 
+/** A line that a redaction takes. */
+export interface RedactedEvent {
+  readonly id: string;
+  /** Key of its segment, as it lies in the bucket. */
+  readonly segment: string;
+  /** 1-based line of the segment. */
+  readonly line: number;
+}
+
+export interface RedactResult {
+  /** The ids that were asked for: those that were redacted before as well. */
+  readonly redacted: readonly string[];
+  /** The lines that said something, duplicates included. */
+  readonly lines: readonly RedactedEvent[];
+  /** Of the commit that records the last redaction; null for a dry run. */
+  readonly token: string | null;
+}
+
 /** EntityObject's public calls. */
 export interface EntityApi {
   append(command: AppendCommand): Promise<Result<AppendResult>>;
   /** Appends a tombstone. Withdrawing twice answers the first tombstone's token. */
   withdraw(scope: EntityScope, id: string): Promise<Result<{ readonly token: string }>>;
+  /** Takes what events say out of the log and of everything derived of it. A dry run says which lines would go. */
+  redact(scope: EntityScope, ids: readonly string[], dryRun: boolean): Promise<Result<RedactResult>>;
   search(command: SearchCommand): Promise<Result<SearchAnswer>>;
   timeline(query: TimelineQuery): Promise<Result<EventPage>>;
   event(scope: EntityScope, id: string): Promise<Result<CitedEvent>>;

@@ -13,8 +13,10 @@ import {
   type EntityScope,
   entityObjectName,
   type HeadProposal,
+  type PlannedOn,
   type SearchCommand,
   type TimelineQuery,
+  type WorkPurpose,
 } from "../core/rpc.ts";
 import { composeEntity } from "./compose.ts";
 import type { Entity } from "./entity/entity.ts";
@@ -33,6 +35,10 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
 
   withdraw(scope: EntityScope, id: string) {
     return this.#serve(scope, (entity) => entity.withdraw(id));
+  }
+
+  redact(scope: EntityScope, ids: readonly string[], dryRun: boolean) {
+    return this.#serve(scope, (entity) => entity.redact(ids, dryRun));
   }
 
   search({ scope, request, bm25 }: SearchCommand) {
@@ -71,12 +77,12 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
     return this.#serve(proposal.scope, (entity) => entity.proposeHead(proposal));
   }
 
-  workFailed(scope: EntityScope, from: number, error: string, deferred: boolean) {
-    return this.#serve(scope, async (entity) => ok({ smaller: entity.workFailed(from, error, deferred) }));
+  workFailed(scope: EntityScope, from: number, error: string, deferred: boolean, purpose?: WorkPurpose) {
+    return this.#serve(scope, async (entity) => ok({ smaller: entity.workFailed(from, error, deferred, purpose) }));
   }
 
-  stands(scope: EntityScope, incarnation: number, from: number) {
-    return this.#serve(scope, async (entity) => ok(entity.stands(incarnation, from)));
+  stands(scope: EntityScope, incarnation: number, from: number, plannedOn?: PlannedOn) {
+    return this.#serve(scope, async (entity) => ok(entity.stands(incarnation, from, plannedOn)));
   }
 
   lastFailure(scope: EntityScope) {

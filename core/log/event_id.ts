@@ -26,6 +26,11 @@ export function tombstoneId(target: string, digest: Digest): string {
   return TOMBSTONE_PREFIX + contentId("tombstone", target, digest);
 }
 
+/** The id of the record of a redaction, which nobody else can claim. */
+export function redactionId(content: string, digest: Digest): string {
+  return TOMBSTONE_PREFIX + contentId("redaction", content, digest);
+}
+
 /** Ids that only a tombstone may bear: an event that claimed one first would make its target impossible to withdraw. */
 export function isTombstoneId(id: string): boolean {
   return id.startsWith(TOMBSTONE_PREFIX);

@@ -101,6 +101,22 @@ export function segmentsOfDayPrefix(entity: string, dayMs: number): string {
   return `${segmentsPrefix(entity)}${dayPath(dayMs)}/`;
 }
 
+/**
+ * Prefixes that cover the days from one to another in order, as few as there can be: days to the end of the month,
+ * months to the end of the year, then years.
+ */
+export function* segmentsPrefixesBetween(entity: string, firstDayMs: number, lastDayMs: number): Generator<string> {
+  const prefix = segmentsPrefix(entity);
+  for (let at = new Date(firstDayMs); at.getTime() <= lastDayMs; ) {
+    const [year, month, day] = [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()];
+    const wholeYear = month === 0 && day === 1;
+    const path = dayPath(at.getTime()).slice(0, wholeYear ? "yyyy".length : day === 1 ? "yyyy/mm".length : undefined);
+    yield `${prefix}${path}/`;
+    if (wholeYear) at = new Date(Date.UTC(year + 1, 0, 1));
+    else at = new Date(day === 1 ? Date.UTC(year, month + 1, 1) : Date.UTC(year, month, day + 1));
+  }
+}
+
 export function outputsPrefix(entity: string, model: string): string {
   if (utf8Length(model) > MODEL_ID_BYTES_MAX)
     throw new RangeError(`a model id longer than ${MODEL_ID_BYTES_MAX} bytes`);
@@ -130,6 +146,11 @@ export function parseOutputsKey(key: string): OutputsName | null {
   return { incarnation: Number(incarnation), from: Number(from), to: Number(to) };
 }
 
+/** What every model made of the entity's commits. */
+export function allOutputsPrefix(entity: string): string {
+  return `${entityPrefix(entity)}outputs/`;
+}
+
 export function blobsPrefix(entity: string): string {
   return `${entityPrefix(entity)}blobs/`;
 }
@@ -143,13 +164,18 @@ export function blobKey(entity: string, sha256: string): string {
   return bounded(blobsPrefix(entity) + digestName(sha256));
 }
 
+/** Shards, and graphs that are under construction. */
+export function indexesPrefix(entity: string): string {
+  return `${entityPrefix(entity)}indexes/`;
+}
+
 export function shardKey(entity: string, sha256: string): string {
-  return bounded(`${entityPrefix(entity)}indexes/${digestName(sha256)}.shard`);
+  return bounded(`${indexesPrefix(entity)}${digestName(sha256)}.shard`);
 }
 
 /** What is built of the graph over the codes with this digest; gone once its shard is there. */
 export function graphStateKey(entity: string, codesSha256: string): string {
-  return bounded(`${entityPrefix(entity)}indexes/${digestName(codesSha256)}.graph`);
+  return bounded(`${indexesPrefix(entity)}${digestName(codesSha256)}.graph`);
 }
 
 export function headsPrefix(entity: string): string {
@@ -172,6 +198,10 @@ export function headHintKey(entity: string): string {
 
 export function erasedKey(entity: string): string {
   return bounded(`${entityPrefix(entity)}erased.json`);
+}
+
+export function redactedKey(entity: string): string {
+  return bounded(`${entityPrefix(entity)}redacted.json`);
 }
 
 export function entitySettingsKey(entity: string): string {

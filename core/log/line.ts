@@ -36,7 +36,7 @@ export function prepareLine(input: EventInput, nowMs: number, digest: Digest): L
   const kind = input.kind ?? KIND_DEFAULT;
   const line = canonicalJson({ ...suppliedFields(input), id, ts: formatTime(tsMs), kind });
   const dimensions = input.vector?.length ?? 0;
-  const vectorBytes = vectorIn(line)?.digits.length ?? 0;
+  const vectorBytes = vectorBytesOf(line);
   return { line, prepared: { id, tsDefaulted: input.ts === undefined, dimensions, vectorBytes, kind, tsMs } };
 }
 
@@ -64,6 +64,11 @@ export function keptLine(line: string, digest: Digest): string {
   const dimensions = vector.digits.split(",").length;
   const sha256 = hex(digest.sha256(encoder.encode(vector.digits)));
   return `${vector.before}${BEFORE_VECTOR}${canonicalJson({ dimensions, sha256 })}}`;
+}
+
+/** Bytes of the digits of a line's vector; 0 for none. */
+export function vectorBytesOf(line: string): number {
+  return vectorIn(line)?.digits.length ?? 0;
 }
 
 /** `digits` is the array as it is written. */

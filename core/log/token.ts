@@ -30,6 +30,8 @@ export interface SnapshotToken {
   readonly snapshot: Snapshot;
   /** v; 0 before there is a head. */
   readonly version: number;
+  /** The commit of the last redaction before it was seen; absent: there was none. */
+  readonly redacted?: number;
 }
 
 /** `malformed`: no token of this kind. `foreign`: has the form of one, but was never issued for this entity. */
@@ -48,7 +50,9 @@ export function parseWriteToken(scope: EntityScope, text: string, digest: Digest
 
 export function snapshotToken(scope: EntityScope, token: SnapshotToken, digest: Digest): string {
   const { incarnation, commit, vectorCommit, revision } = token.snapshot;
-  return issue("s", scope, [incarnation, commit, vectorCommit, revision, token.version], digest);
+  const { version, redacted = 0 } = token;
+  const redaction = redacted === 0 ? [] : [redacted];
+  return issue("s", scope, [incarnation, commit, vectorCommit, revision, version, ...redaction], digest);
 }
 
 export function parseSnapshotToken(scope: EntityScope, text: string, digest: Digest): TokenReading<SnapshotToken> {
@@ -111,10 +115,12 @@ function writeTokenOf(fields: readonly Json[]): WriteToken | null {
 }
 
 function snapshotTokenOf(fields: readonly Json[]): SnapshotToken | null {
-  const [incarnation, commit, vectorCommit, revision, version, ...rest] = fields;
+  const [incarnation, commit, vectorCommit, revision, version, redacted, ...rest] = fields;
   if (!isCount(incarnation, 1) || !isCount(commit, 0) || !isCount(vectorCommit, 0)) return null;
   if (typeof revision !== "string" || !isCount(version, 0) || rest.length > 0 || vectorCommit > commit) return null;
-  return { snapshot: { incarnation, commit, vectorCommit, revision }, version };
+  const snapshot = { incarnation, commit, vectorCommit, revision };
+  if (redacted === undefined) return { snapshot, version };
+  return isCount(redacted, 1) ? { snapshot, version, redacted } : null;
 }
 
 function isCount(value: Json | undefined, min: number): value is number {

@@ -52,13 +52,17 @@ export async function resolveForView(
 /** An answer but for what only its reader knows: how stale it is, what waits, and where the parts came from. */
 export type ViewAnswer = Omit<SearchAnswer, "staleMs" | "unindexedEvents" | "cache">;
 
-/** `live[i]` is of `view.parts[i]`; `version` is of the head that the view was read through. */
+/**
+ * `live[i]` is of `view.parts[i]`; `version` is of the head that the view was read through, `redacted` the commit of the
+ * last redaction before it, 0 for none.
+ */
 export function answerView(
   view: View,
   version: number,
   search: ResolvedSearch,
   live: readonly LiveRows[],
   answering: Answering,
+  redacted = 0,
 ): Result<ViewAnswer> {
   const { scope, residency, digest, segmentKey } = answering;
   const { snapshot } = view;
@@ -76,7 +80,7 @@ export function answerView(
   }
   return ok({
     hits,
-    snapshot: snapshotToken(scope, { snapshot, version }, digest),
+    snapshot: snapshotToken(scope, { snapshot, version, redacted }, digest),
     token: writeToken(scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, digest),
     plan,
     planReason,

@@ -17,6 +17,8 @@ export interface LogPosition {
   readonly last: number;
   /** c. */
   readonly covered: number;
+  /** The commit of the last redaction; 0: none. */
+  readonly redacted: number;
   /** m of a strong read. */
   readonly vectorCommit: number;
 }
@@ -64,12 +66,15 @@ function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Dige
   const read = parseSnapshotToken(scope, text, digest);
   if (read.kind === "malformed") return fail(invalid("snapshot", "is not a snapshot token"));
   if (read.kind === "foreign") return fail(conflict("`snapshot` was never issued for this entity."));
-  const { snapshot } = read.token;
+  const { snapshot, redacted = 0 } = read.token;
   if (snapshot.incarnation < log.incarnation) {
     return fail({ reason: "snapshot_erased", detail: "What this snapshot saw was erased." });
   }
   if (snapshot.incarnation > log.incarnation || snapshot.commit > log.last) {
     return fail(conflict("`snapshot` was never issued for this entity."));
+  }
+  if (redacted < log.redacted) {
+    return fail({ reason: "snapshot_erased", detail: "Some of what this snapshot saw was redacted." });
   }
   if (snapshot.revision !== log.revision) {
     return fail({ reason: "snapshot_expired", detail: "The settings that this snapshot was read under have changed." });

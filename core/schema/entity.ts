@@ -2,7 +2,8 @@
  * Entities: the tenant's list, the state of one, and warming.
  */
 import { z } from "zod";
-import { ENTITY_BYTES_MAX, REQUEST_ENTITIES_MAX } from "../limits.ts";
+import { ENTITY_BYTES_MAX, REDACT_IDS_MAX, REQUEST_ENTITIES_MAX } from "../limits.ts";
+import { eventIdSchema } from "./event.ts";
 import { cursorParameterSchema, limitParameterSchema } from "./query_parameter.ts";
 import { boundedText, entitySchema } from "./scalar.ts";
 
@@ -52,6 +53,24 @@ export const entityStatusSchema = z.object({
     .readonly()
     .optional()
     .describe("commits whose index work failed too often to be tried again by itself"),
+});
+
+export const redactBodySchema = z.strictObject({
+  ids: z
+    .array(eventIdSchema)
+    .min(1)
+    .max(REDACT_IDS_MAX)
+    .refine((ids) => new Set(ids).size === ids.length, "must be distinct"),
+  dry_run: z.boolean().default(false).describe("only say which lines would go"),
+});
+
+export const redactedSchema = z.object({
+  redacted: z.array(z.string()).readonly().describe("the ids that were asked for"),
+  lines: z
+    .array(z.object({ id: z.string(), citation: z.object({ segment: z.string(), line: z.number().int() }) }))
+    .readonly()
+    .describe("the lines that said something; none for what was redacted before"),
+  token: z.string().optional().describe("of the commit that records the redaction; absent from a dry run"),
 });
 
 export const warmBodySchema = z

@@ -137,6 +137,8 @@ export interface Head {
   /** c: the shards tile commits 1..c. */
   readonly covered: number;
   readonly shards: readonly ShardEntry[];
+  /** The commit of the last redaction before it; absent: there was none. */
+  readonly redacted?: number;
 }
 
 const shardEntrySchema = z
@@ -170,6 +172,7 @@ export const headSchema = z
     r: nameSchema,
     c: countSchema,
     shards: z.array(shardEntrySchema),
+    redacted: ordinalSchema.optional(),
   })
   .refine((head) => tiles(head.shards, head.c), "its shards do not tile commits 1 to c")
   .transform(
@@ -179,6 +182,7 @@ export const headSchema = z
       revision: stored.r,
       covered: stored.c,
       shards: stored.shards,
+      ...(stored.redacted === undefined ? {} : { redacted: stored.redacted }),
     }),
   );
 
@@ -206,6 +210,7 @@ export function storedHead(head: Head): Json {
       min_ts: timeOrNull(minTs),
       max_ts: timeOrNull(maxTs),
     })),
+    ...(head.redacted === undefined ? {} : { redacted: head.redacted }),
   };
 }
 
@@ -238,6 +243,40 @@ export const erasedSchema = z
 
 export function storedErased(erasure: Erasure): Json {
   return { format: FORMAT, i: erasure.incarnation, erased_at: formatTime(erasure.erasedAt) };
+}
+
+// --- Redaction ------------------------------------------------------------------------------
+
+/** 0-based lines of a commit. */
+export interface RedactedLines {
+  readonly commit: number;
+  readonly segment: string;
+  readonly lines: readonly number[];
+}
+
+/** `redacted.json`: the last redaction of an incarnation, and what of it is still to be done. */
+export interface RedactionRecord {
+  readonly incarnation: number;
+  /** Of the record in the log. */
+  readonly commit: number;
+  readonly lines: readonly RedactedLines[];
+  /** Digests of blobs that go. */
+  readonly blobs: readonly string[];
+}
+
+export const redactionSchema = z
+  .strictObject({
+    format: formatSchema,
+    i: ordinalSchema,
+    c: ordinalSchema,
+    lines: z.array(z.strictObject({ commit: ordinalSchema, segment: z.string(), lines: z.array(countSchema) })),
+    blobs: z.array(sha256Schema),
+  })
+  .transform(({ i, c, lines, blobs }): RedactionRecord => ({ incarnation: i, commit: c, lines, blobs }));
+
+export function storedRedaction({ incarnation, commit, lines, blobs }: RedactionRecord): Json {
+  const written = lines.map(({ commit: of, segment, lines: which }) => ({ commit: of, segment, lines: [...which] }));
+  return { format: FORMAT, i: incarnation, c: commit, lines: written, blobs: [...blobs] };
 }
 
 // --- Tenants and keys -----------------------------------------------------------------------

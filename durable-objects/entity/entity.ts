@@ -8,7 +8,7 @@
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
-import { COPIES_USED_EXACT_MS } from "../../core/limits.ts";
+import { COPIES_USED_EXACT_MS, REBUILDING_RETRY_SECONDS } from "../../core/limits.ts";
 import { TOMBSTONE_KIND, tombstoneLine } from "../../core/log/line.ts";
 import { frameLines } from "../../core/log/segment.ts";
 import { writeToken } from "../../core/log/token.ts";
@@ -20,16 +20,23 @@ import type {
   HeadOutcome,
   HeadProposal,
   IndexWork,
+  PlannedOn,
+  RedactResult,
+  WorkPurpose,
 } from "../../core/rpc.ts";
 import type { PartCache } from "../part_cache.ts";
+import { NO_ATTEMPTS } from "./attempts.ts";
 import { EntityIndex } from "./entity_index.ts";
 import { EntityLog } from "./entity_log.ts";
 import { EntityParts } from "./entity_parts.ts";
 import { EntityReader } from "./entity_reader.ts";
+import { EntityRebuilding } from "./entity_rebuilding.ts";
+import { EntityRedaction } from "./entity_redaction.ts";
 import { markErased, sweepErased } from "./erasure.ts";
+import { LostShards } from "./lost_shards.ts";
 import type { EntityPorts } from "./ports.ts";
-import { listLog, loadTail, recover } from "./recovery.ts";
-import { type EntityState, type LogCounts, newState, noHead } from "./state.ts";
+import { loadTail, recover } from "./recovery.ts";
+import { type EntityState, isReadable, type LogCounts, newState, noHead, tailAfter, wholeHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
 /** The next look after a step that failed or has more to do. */
@@ -48,6 +55,9 @@ export class Entity {
   readonly #parts: EntityParts;
   readonly #log: EntityLog;
   readonly #index: EntityIndex;
+  readonly #rebuilding: EntityRebuilding;
+  readonly #lost: LostShards;
+  readonly #redaction: EntityRedaction;
   readonly reader: EntityReader;
   #loaded: Loaded | null = null;
   #loading: Promise<Result<null>> | null = null;
@@ -64,7 +74,7 @@ export class Entity {
     this.#log = new EntityLog({
       ...shared,
       prepareLookups: async () => {
-        const local = await this.ensureLocal();
+        const local = await this.#ensureShards();
         return local.ok ? ok(null) : local;
       },
       inShards: (id) => {
@@ -77,11 +87,25 @@ export class Entity {
       write: (state) => this.#write(state),
       committed: () => this.#arm(this.#nextDueMs()),
     });
-    this.#index = new EntityIndex({
+    const write = (state: EntityState) => this.#write(state);
+    this.#lost = new LostShards({ ...shared, write });
+    const indexing = { ...shared, revision, revisionId: this.#revisionId, write };
+    this.#index = new EntityIndex(indexing);
+    this.#rebuilding = new EntityRebuilding({
+      ...indexing,
+      loadOf: (size) => this.#index.loadOf(size),
+      adopt: (head, change) => this.#index.adopt(head, change),
+      lastDayOf: (shard) => this.#lost.lastDayOf(shard),
+    });
+    this.#redaction = new EntityRedaction({
       ...shared,
-      revision,
-      revisionId: this.#revisionId,
-      write: (state) => this.#write(state),
+      write,
+      replaceTail: (tail) => {
+        this.#now().tail = tail;
+      },
+      everyPart: () => this.reader.everyPart(),
+      append: (command) => this.append(command),
+      beginRebuildingAnew: () => this.#rebuilding.beginAnew(),
     });
     const ensureLocal = () => this.ensureLocal();
     this.reader = new EntityReader({
@@ -108,37 +132,77 @@ export class Entity {
     const known = this.#ports.tables.readState();
     const found = known === null ? await recover(this.#ports, this.#revisionId, forWrite) : ok(known);
     if (!found.ok) return found;
-    const tail = Tail.load(this.#ports, found.value.head.covered);
+    const tail = Tail.load(this.#ports, tailAfter(found.value));
     if (!tail.ok) return tail;
     this.#alarmAtMs = await this.#ports.alarm.get();
     this.#loaded = { state: found.value, tail: tail.value };
     this.#index.forgiveRestart();
     if (this.#left()) this.#arm(this.#nextDueMs());
-    const { head } = found.value;
-    if (head.covered === 0 || head.revision === this.#revisionId) return ok(null);
-    // A deployment with another analyzer or embedder: the shards of the last one answer other questions.
-    const rebuilt = await this.#tryRebuild();
-    if (!rebuilt.ok) this.#loaded = null;
-    return rebuilt;
+    const renewed = await this.#renewIndex();
+    if (!renewed.ok) this.#loaded = null;
+    return renewed;
   }
 
-  async #tryRebuild(): Promise<Result<null>> {
+  /**
+   * Head and tail may not answer the questions of this revision: another analyzer or embedder was deployed, or the log
+   * was found without its index. A log that fits in the tail is answered from there; of a larger one every shard is
+   * built anew first, while appends go on.
+   */
+  async #renewIndex(): Promise<Result<null>> {
+    const { state } = this.#now();
+    const isKnown = state.rebuilding?.to === null || state.unread > state.head.covered;
+    if (isReadable(state, this.#revisionId) || isKnown) {
+      this.#rebuilding.resume();
+      return ok(null);
+    }
+    const fits = await this.#tryLoadLog();
+    if (!fits.ok) return fits;
+    if (fits.value) return this.#dropHead();
+    this.#rebuilding.begin();
+    this.#arm(this.#ports.clock.now());
+    return ok(null);
+  }
+
+  async #tryLoadLog(): Promise<Result<boolean>> {
+    const { state, tail } = this.#now();
+    const wanted = () => this.#now().state.incarnation === state.incarnation;
+    const covered = { from: 1, to: state.head.covered };
     try {
-      return await this.rebuild();
+      return await loadTail(this.#ports, state, covered, tail.rawBytes, wanted);
     } catch (cause) {
       this.#ports.logFault("rebuild_failed", cause);
       return fail({ reason: "unavailable", what: "The log could not be read.", retryAfterSeconds: 1 });
     }
   }
 
-  /** Copies the head's shards that are not here. One that is damaged or gone is derived: it is built again from the log. */
+  /** What reads need: shards and tail that answer them. */
   async ensureLocal(): Promise<Result<{ readonly fetched: number }>> {
+    const { state } = this.#now();
+    if (isReadable(state, this.#revisionId)) {
+      const local = await this.#ensureShards();
+      const searchable = this.#lost.searchable();
+      return searchable.ok ? local : searchable;
+    }
+    const why = state.rebuilding?.attempted?.error;
+    const what = `The index is being built from the log${why == null ? "" : `, which fails: ${why}`}.`;
+    return fail({ reason: "unavailable", what, retryAfterSeconds: REBUILDING_RETRY_SECONDS });
+  }
+
+  /** Copies the head's shards that are not here. What is damaged or gone is derived: its segments stand in for it. */
+  async #ensureShards(): Promise<Result<{ readonly fetched: number }>> {
     const { head, incarnation } = this.#now().state;
     if (head.shards.length > 0) this.#useCopies();
-    const local = await this.#parts.ensureLocal(head, () => this.#now().state.incarnation === incarnation);
-    if (local.ok || local.failure.reason !== "corrupt") return local;
-    const rebuilt = await this.#tryRebuild();
-    return rebuilt.ok ? ok({ fetched: 1 }) : local;
+    const wanted = () => this.#now().state.incarnation === incarnation;
+    let local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
+    if (!local.ok && local.failure.reason === "corrupt") {
+      const found = await this.#lost.note();
+      if (!found.ok) return found;
+      if (found.value.noted > 0) this.#arm(this.#ports.clock.now());
+      local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
+    }
+    if (!local.ok) return local;
+    const stood = await this.#lost.standIn();
+    return stood.ok ? local : stood;
   }
 
   #useCopies(): void {
@@ -153,7 +217,7 @@ export class Entity {
   #dropIdleCopies(): void {
     if (this.#now().state.copiesUsedMs === null && this.#ports.tables.hasCopies()) this.#useCopies();
     if (!this.#areCopiesIdle()) return;
-    const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : this.#now().state.head);
+    const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : wholeHead(this.#now().state));
     this.#parts.dropCopies(wanted);
     this.#parts.forgetAllBut(wanted());
   }
@@ -225,11 +289,19 @@ export class Entity {
     return found.ok && found.value !== null ? found.value.commit : null;
   }
 
+  async redact(ids: readonly string[], dryRun: boolean): Promise<Result<RedactResult>> {
+    if (this.#now().state.erasing !== null) return fail(beingErased());
+    const result = await this.#redaction.redact(ids, dryRun);
+    if (this.#now().state.redaction !== null) this.#arm(this.#nextDueMs());
+    return result;
+  }
+
   // --- index ---
 
   /** A nudge that finds nothing to do still tells the tenant so, which may have forgotten. */
   async nextWork(): Promise<IndexWork | null> {
-    const work = this.#index.nextWork();
+    if (this.#now().state.redaction !== null) return null;
+    const work = this.#index.nextWork() ?? (await this.#rebuilding.nextWork());
     if (work === null && !this.#pending()) {
       this.#reported = "";
       await this.#report();
@@ -238,7 +310,8 @@ export class Entity {
   }
 
   async proposeHead(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
-    const outcome = await this.#index.propose(proposal);
+    const takes = proposal.purpose === "rebuild" ? this.#rebuilding : this.#index;
+    const outcome = await takes.propose(proposal);
     if (outcome.ok && outcome.value === "committed") {
       await this.#report();
       if (this.#left()) this.#arm(this.#nextDueMs());
@@ -247,23 +320,36 @@ export class Entity {
   }
 
   /** True when less is asked for now. */
-  workFailed(from: number, error: string, deferred: boolean): boolean {
-    return this.#index.failed(from, error, deferred);
+  workFailed(from: number, error: string, deferred: boolean, purpose: WorkPurpose = "index"): boolean {
+    return this.#worksOn(purpose).failed(from, error, deferred);
   }
 
-  stands(incarnation: number, from: number): boolean {
+  stands(incarnation: number, from: number, plannedOn: PlannedOn | null = null): boolean {
     const { state } = this.#now();
-    const stands = state.incarnation === incarnation && state.erasing === null;
-    if (stands) this.#index.renew(from);
-    return stands;
+    const purpose = plannedOn?.purpose ?? "index";
+    if (state.incarnation !== incarnation || state.erasing !== null) return false;
+    if (plannedOn !== null && this.#isStale(incarnation, plannedOn)) return false;
+    this.#worksOn(purpose).renew(from);
+    return true;
+  }
+
+  #worksOn(purpose: WorkPurpose): EntityIndex | EntityRebuilding {
+    return purpose === "rebuild" ? this.#rebuilding : this.#index;
+  }
+
+  #isStale(incarnation: number, { purpose, headVersion }: PlannedOn): boolean {
+    if (purpose === "rebuild") return this.#rebuilding.isStale(incarnation, headVersion);
+    return this.#index.isStale({ incarnation, headVersion });
   }
 
   lastFailure(): string | null {
-    return this.#now().state.attempted?.error ?? null;
+    const { attempted, rebuilding } = this.#now().state;
+    return attempted?.error ?? rebuilding?.attempted?.error ?? null;
   }
 
   unseal(): void {
     this.#index.unseal();
+    this.#rebuilding.unseal();
     this.#arm(this.#ports.clock.now());
   }
 
@@ -272,17 +358,17 @@ export class Entity {
   }
 
   /**
-   * Forgets everything derived and begins again from the segments in the store. The old head answers until the tail
-   * holds the whole log; then the head is dropped and the index built anew.
+   * Begins to build everything derived anew from the segments in the store. The head that there is answers until what is
+   * built covers as much.
    */
   async rebuild(): Promise<Result<null>> {
     const { state } = this.#now();
-    if (state.last === 0) return ok(null);
-    const wanted = () => this.#now().state.incarnation === state.incarnation;
-    const log = await listLog(this.#ports, state.incarnation - 1);
-    const covered = log.segments.filter(({ commit }) => commit <= state.head.covered);
-    const loaded = await loadTail(this.#ports, covered, wanted);
-    return loaded.ok ? this.#dropHead() : loaded;
+    if (state.erasing !== null) return fail(beingErased());
+    if (tailAfter(state) === 0) return ok(null);
+    this.#rebuilding.begin();
+    this.#save({ lastNudgeMs: 0 });
+    this.#arm(this.#ports.clock.now());
+    return ok(null);
   }
 
   #dropHead(): Result<null> {
@@ -298,9 +384,10 @@ export class Entity {
         ...state,
         // Another version, so that a proposal on the head that is dropped is stale.
         head: noHead(state.incarnation, state.head.version + 1),
-        attempted: null,
-        alone: null,
-        unabsorbed: 0,
+        unread: 0,
+        lost: [],
+        rebuilding: null,
+        ...NO_ATTEMPTS,
         compact: false,
         lastNudgeMs: 0,
         dirtySinceMs: state.dirtySinceMs ?? this.#ports.clock.now() - this.#ports.settings.indexAgeMs,
@@ -324,7 +411,7 @@ export class Entity {
       unindexedBytes: tail.rawBytes,
       full: tail.rawBytes >= this.#ports.settings.tailBytes,
       pending: this.#pending(),
-      sealed: state.attempted?.sealed === true,
+      sealed: state.attempted?.sealed === true || state.rebuilding?.attempted?.sealed === true,
     });
   }
 
@@ -340,9 +427,21 @@ export class Entity {
 
   /** Index work is waiting, under way or to come. */
   #pending(): boolean {
+    return this.#indexPending() || this.#rebuilding.pending() || this.#now().state.redaction !== null;
+  }
+
+  /** Of the end of the head, which waits for a head that can be used. */
+  #indexPending(): boolean {
     const { state, tail } = this.#now();
-    if (state.attempted?.sealed === true) return false;
+    if (state.attempted?.sealed === true || !isReadable(state, this.#revisionId)) return false;
     return tail.entries.length > 0 || state.compact;
+  }
+
+  #workIsDue(): boolean {
+    const { state } = this.#now();
+    if (this.#rebuilding.pending()) return true;
+    const merges = state.compact && this.#index.mergesAtMs() <= this.#ports.clock.now();
+    return this.#indexPending() && (this.#index.due() || merges);
   }
 
   // --- erasure ---
@@ -410,13 +509,14 @@ export class Entity {
   async #work(): Promise<void> {
     const { settings, clock, queue, tables, scope } = this.#ports;
     await this.#sweepErased();
+    const redacted = await this.#redaction.resume();
+    if (!redacted.ok) throw new Error("a redaction could not go on");
     this.#dropIdleCopies();
     await this.#index.refreshHint();
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
     const { state } = this.#now();
-    const wanted = this.#pending() && (this.#index.due() || (state.compact && this.#index.mergesAtMs() <= clock.now()));
-    if (!wanted || clock.now() - state.lastNudgeMs < settings.nudgeRetryMs) return;
+    if (!this.#workIsDue() || clock.now() - state.lastNudgeMs < settings.nudgeRetryMs) return;
     await queue.send(scope);
     this.#save({ lastNudgeMs: clock.now() });
   }
@@ -436,10 +536,14 @@ export class Entity {
     const { state } = this.#now();
     if (!this.#isBusy()) return this.#copiesIdleMs();
     if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
+    const redactionMs = this.#redaction.dueMs();
+    if (redactionMs !== null) return redactionMs;
     if (this.#index.hintDue()) return nowMs + RETRY_MS;
-    const buildMs = this.#index.due() ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
+    const buildMs =
+      this.#rebuilding.pending() || this.#index.due() ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
     const mergeMs = state.compact ? this.#index.mergesAtMs() : buildMs;
-    const dueMs = state.compact && state.dirtySinceMs === null ? mergeMs : Math.min(buildMs, mergeMs);
+    const onlyMerges = state.compact && state.dirtySinceMs === null && !this.#rebuilding.pending();
+    const dueMs = onlyMerges ? mergeMs : Math.min(buildMs, mergeMs);
     return state.lastNudgeMs === 0 ? dueMs : Math.max(dueMs, state.lastNudgeMs + settings.nudgeRetryMs);
   }
 

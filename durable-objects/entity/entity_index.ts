@@ -15,20 +15,24 @@ import { applyHead, shardEntry } from "../../core/index/head.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { type PlannedWork, planCompaction, planWork, type TailCommit, type WorkBounds } from "../../core/index/work.ts";
 import { mayBeginAtMs } from "../../core/lifecycle/maintenance_window.ts";
-import {
-  HEAD_HINT_INTERVAL_MS,
-  MERGE_HEAVY_BYTES_MIN,
-  REMOTE_DIMENSIONS_ASSUMED,
-  WORK_ATTEMPTS_MAX,
-  WORK_FORGIVEN_MAX,
-  WORK_SILENT_ATTEMPTS_MAX,
-} from "../../core/limits.ts";
+import { HEAD_HINT_INTERVAL_MS, MERGE_HEAVY_BYTES_MIN, REMOTE_DIMENSIONS_ASSUMED } from "../../core/limits.ts";
 import { headHintKey, headKey, shardKey } from "../../core/log/keys.ts";
 import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { type Head, type ShardEntry, storedBytes, storedHead, storedHeadHint } from "../../core/schema/stored.ts";
+import {
+  type AttemptedWork,
+  counted,
+  diedSilently,
+  forgiven,
+  isUnderWay,
+  type Lease,
+  NO_ATTEMPTS,
+  reported,
+  smaller,
+} from "./attempts.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
-import type { AttemptedWork, EntityState, TailCommit as LinesOfCommit } from "./state.ts";
+import { type EntityState, isReadable, type TailCommit as LinesOfCommit, redactedOf, wholeHead } from "./state.ts";
 import type { Tail } from "./tail.ts";
 
 export interface IndexHost {
@@ -61,17 +65,18 @@ export class EntityIndex {
   }
 
   nextWork(): IndexWork | null {
-    const { attempted, compact, head, erasing } = this.#host.state();
-    if (erasing !== null || attempted?.sealed === true) return null;
+    const state = this.#host.state();
+    const { attempted, compact, head, erasing } = state;
+    if (erasing !== null || attempted?.sealed === true || !isReadable(state, this.#host.revisionId)) return null;
     // A wish that fits nothing any more does not hold up the tail.
-    const merge = compact ? planCompaction(head.shards) : null;
+    const merge = compact ? planCompaction(this.#wholeAtEnd()) : null;
     if (compact && merge === null) this.#save({ compact: false });
     const merging = merge !== null && this.#mayMerge();
     if (!merging && !this.due()) return null;
-    if (this.#diedSilently()) this.#makeSmaller();
+    if (diedSilently(attempted, this.#lease())) this.#makeSmaller();
     const facts = this.#host.tail().entries.map((entry) => entry.facts);
     const plan = merging ? merge : this.#planTail(facts);
-    if (plan === null || this.#isUnderWay(plan.from)) return null;
+    if (plan === null || isUnderWay(this.#host.state().attempted, plan.from, this.#lease())) return null;
     if (this.#count(plan.from, plan.to).sealed) {
       // Merging is a wish: what cannot be merged is left as it is, and does not hold up the tail.
       if (merging) this.#save({ attempted: null, compact: false });
@@ -81,6 +86,7 @@ export class EntityIndex {
       scope: this.#host.ports.scope,
       incarnation: head.incarnation,
       revision: this.#host.revision,
+      purpose: "index",
       headVersion: head.version,
       from: plan.from,
       to: plan.to,
@@ -94,7 +100,18 @@ export class EntityIndex {
     const { head, attempted, alone, unabsorbed } = this.#host.state();
     const tail = facts.map((commit) => ({ ...commit, load: this.loadOf(commit) }));
     const heavyBytes = this.#mayMerge() ? null : MERGE_HEAVY_BYTES_MIN;
-    return planAgain(head.shards, tail, attempted, { commitsMax: alone, unabsorbed, heavyBytes });
+    const bounds = { commitsMax: alone, unabsorbed: Math.max(unabsorbed, this.#lastLost()), heavyBytes };
+    return planAgain(head.shards, tail, attempted, bounds);
+  }
+
+  /** The last commit of a shard that is rebuilt by itself; 0: there is none. */
+  #lastLost(): number {
+    return this.#host.state().lost.at(-1)?.to ?? 0;
+  }
+
+  /** Shards at the end of the head that can be merged. */
+  #wholeAtEnd(): Head["shards"] {
+    return this.#host.state().head.shards.filter(({ from }) => from > this.#lastLost());
   }
 
   /** When large shards may be merged. What has to be indexed is indexed without them until then. */
@@ -125,62 +142,27 @@ export class EntityIndex {
     return (newest && dimensionsIn(newest)) || REMOTE_DIMENSIONS_ASSUMED;
   }
 
-  /** Counts an attempt at work that begins at `from`: what is appended meanwhile only moves its end. */
   #count(from: number, to: number): AttemptedWork {
-    const before = this.#host.state().attempted;
-    const known = before?.from === from ? before : null;
-    const attempts = (known?.attempts ?? 0) + 1;
-    const error = known?.error ?? null;
-    const handedOutMs = this.#host.ports.clock.now();
-    const forgiven = known?.forgiven ?? 0;
-    const attempted = {
-      from,
-      to,
-      attempts,
-      forgiven,
-      error,
-      handedOutMs,
-      sealed: attempts > WORK_ATTEMPTS_MAX,
-    };
+    const attempted = counted(this.#host.state().attempted, from, to, this.#host.ports.clock.now());
     this.#save({ attempted });
     return attempted;
   }
 
-  /**
-   * The object was restarted. An attempt that had time left may have ended with it, and says nothing of the work; one
-   * whose time was up had its chance.
-   */
   forgiveRestart(): void {
-    const { attempted } = this.#host.state();
-    if (attempted === null || !this.#isUnderWay(attempted.from) || attempted.forgiven >= WORK_FORGIVEN_MAX) return;
-    const { attempts, forgiven } = attempted;
-    this.#save({ attempted: { ...attempted, attempts: attempts - 1, forgiven: forgiven + 1, handedOutMs: null } });
+    const attempted = forgiven(this.#host.state().attempted, this.#lease());
+    if (attempted !== null) this.#save({ attempted });
   }
 
-  /** Whoever was given the work has let its time pass again and again, and may have died of it. */
-  #diedSilently(): boolean {
-    const { attempted } = this.#host.state();
-    if (attempted === null || attempted.handedOutMs === null || this.#isUnderWay(attempted.from)) return false;
-    return attempted.attempts >= WORK_SILENT_ATTEMPTS_MAX;
-  }
-
-  /** Asks for half the commits of the tail that were attempted, and for no shards. False when there is no less. */
+  /** Asks for less than what was attempted. False when there is no less. */
   #makeSmaller(): boolean {
-    const { attempted, head } = this.#host.state();
-    const commits = attempted === null ? 0 : attempted.to - head.covered;
-    const absorbs = attempted !== null && attempted.from <= head.covered;
-    if (commits < 1 || (commits === 1 && !absorbs)) return false;
-    const unabsorbed = absorbs ? head.covered : this.#host.state().unabsorbed;
-    this.#save({ attempted: null, alone: Math.max(1, Math.floor(commits / 2)), unabsorbed });
-    return true;
+    const less = smaller(this.#host.state(), this.#host.state().head.covered);
+    if (less !== null) this.#save(less);
+    return less !== null;
   }
 
-  /** Somebody was given this work, has not reported back, and may still be at it: a second nudge is not a failure. */
-  #isUnderWay(from: number): boolean {
-    const { attempted } = this.#host.state();
+  #lease(): Lease {
     const { clock, settings } = this.#host.ports;
-    if (attempted?.from !== from || attempted.handedOutMs === null) return false;
-    return clock.now() - attempted.handedOutMs < settings.nudgeRetryMs;
+    return { nowMs: clock.now(), leaseMs: settings.nudgeRetryMs };
   }
 
   #save(change: Partial<EntityState>): void {
@@ -189,7 +171,7 @@ export class EntityIndex {
 
   async propose(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
     const { ports, parts } = this.#host;
-    if (this.#stale(proposal)) return ok("stale");
+    if (this.isStale(proposal)) return ok("stale");
     const key = shardKey(ports.scope.entity, proposal.sha256);
     const stored = await ports.store.get(key);
     if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
@@ -198,15 +180,16 @@ export class EntityIndex {
     if (part.value.incarnation !== proposal.incarnation || part.value.revision !== this.#host.revisionId)
       return ok("stale");
     const head = await this.#putHead(proposal, shardEntry(part.value, proposal.sha256));
-    if (head === null || this.#stale(proposal)) return ok("stale");
+    if (head === null || this.isStale(proposal)) return ok("stale");
     parts.keep(proposal.sha256, stored.bytes, part.value);
-    this.#adopt(head);
+    this.adopt(head);
     return ok("committed");
   }
 
-  #stale({ incarnation, headVersion }: HeadProposal): boolean {
+  isStale({ incarnation, headVersion }: Pick<HeadProposal, "incarnation" | "headVersion">): boolean {
     const state = this.#host.state();
-    return state.erasing !== null || state.incarnation !== incarnation || state.head.version !== headVersion;
+    if (state.erasing !== null || state.redaction !== null) return true;
+    return state.incarnation !== incarnation || state.head.version !== headVersion;
   }
 
   /**
@@ -221,35 +204,39 @@ export class EntityIndex {
     const applied = applyHead(before, change, last);
     if (!applied.ok) return null;
     for (let { version } = applied.value; ; version += 1) {
-      const head: Head = { ...applied.value, version };
+      const head: Head = { ...applied.value, version, ...redactedOf(this.#host.state()) };
       if (await ports.store.create(headKey(ports.scope.entity, version), storedBytes(storedHead(head)))) return head;
-      if (this.#stale(proposal)) return null;
+      if (this.isStale(proposal)) return null;
     }
   }
 
-  #adopt(head: Head): void {
+  /** One transaction: the head, the end of the tail that it covers, and what else changes with it. */
+  adopt(head: Head, change: Partial<EntityState> = {}): void {
     const { ports } = this.#host;
     const state = this.#host.state();
     const tail = this.#host.tail();
     const clean = head.covered >= state.last;
+    const lost = state.lost.filter(({ sha256 }) => head.shards.some((shard) => shard.sha256 === sha256));
     const nowMs = ports.clock.now();
     const next: EntityState = {
       ...state,
       head,
       attempted: null,
       alone: null,
+      lost,
       compact: state.compact && planCompaction(head.shards) !== null,
       lastNudgeMs: 0,
       lastIndexedMs: nowMs,
       dirtySinceMs: clean
         ? null
         : (tail.entries.find(({ facts }) => facts.commit > head.covered)?.facts.arrivalMs ?? nowMs),
+      ...change,
     };
     ports.tables.transaction(() => {
       ports.tables.dropTail(head.covered);
       this.#host.write(next);
     });
-    this.#host.parts.dropCopies(() => this.#host.state().head);
+    this.#host.parts.dropCopies(() => wholeHead(this.#host.state()));
     tail.truncate(head.covered);
     this.#host.parts.forgetAllBut(head);
   }
@@ -286,19 +273,17 @@ export class EntityIndex {
     const { attempted } = this.#host.state();
     if (attempted?.from !== from) return false;
     if (!deferred && this.#makeSmaller()) return true;
-    this.#save({
-      attempted: { ...attempted, error, handedOutMs: null, attempts: attempted.attempts - Number(deferred) },
-    });
+    this.#save({ attempted: reported(attempted, error, deferred) });
     return false;
   }
 
   unseal(): void {
-    this.#save({ attempted: null, alone: null, unabsorbed: 0, lastNudgeMs: 0 });
+    this.#save({ ...NO_ATTEMPTS, lastNudgeMs: 0 });
   }
 
   /** Asks for all shards to be merged into as few as fit. False when there is nothing to merge. */
   compact(): boolean {
-    if (planCompaction(this.#host.state().head.shards) === null) return false;
+    if (planCompaction(this.#wholeAtEnd()) === null) return false;
     this.#save({ compact: true, lastNudgeMs: 0 });
     return true;
   }

@@ -38,6 +38,8 @@ export class EntityParts {
   readonly #ids = new Map<string, Uint32Array>();
   #tailParts: TailPart[] = [];
   #opened = 0;
+  /** By the digest of a shard that was lost: parts over the same commits, built in memory. */
+  readonly standIns = new Map<string, readonly Part[]>();
   /** Reads that hold parts across an await, and what drops the copies that have left the head since. */
   #readers = 0;
   #dropRetired: (() => void) | null = null;
@@ -69,11 +71,18 @@ export class EntityParts {
   shards(head: Head): Result<readonly Part[]> {
     const parts: Part[] = [];
     for (const shard of head.shards) {
-      const opened = this.#open(shard);
+      const opened = this.#partsOf(shard);
       if (!opened.ok) return opened;
-      parts.push(opened.value);
+      parts.push(...opened.value);
     }
     return ok(parts);
+  }
+
+  #partsOf(shard: ShardEntry): Result<readonly Part[]> {
+    const standIns = this.standIns.get(shard.sha256);
+    if (standIns !== undefined) return ok(standIns);
+    const opened = this.#open(shard);
+    return opened.ok ? ok([opened.value]) : opened;
   }
 
   #open({ sha256, hotBytes }: ShardEntry): Result<Part> {
@@ -102,7 +111,13 @@ export class EntityParts {
 
   /** Dimensions of vectors that callers supplied in commits that are in shards; 0 for none. */
   suppliedDimensions(head: Head): number {
-    return Math.max(0, ...head.shards.map(({ sha256 }) => this.#ports.tables.shardDimensions(sha256)));
+    return Math.max(0, ...head.shards.map(({ sha256 }) => this.#dimensionsIn(sha256)));
+  }
+
+  #dimensionsIn(sha256: string): number {
+    const standIns = this.standIns.get(sha256);
+    if (standIns === undefined) return this.#ports.tables.shardDimensions(sha256);
+    return Math.max(...standIns.map(({ vectors }) => vectors.supplied?.space.dimensions ?? 0));
   }
 
   #cacheKey(sha256: string): string {
@@ -127,7 +142,7 @@ export class EntityParts {
         fresh = [...commits.filter((commit) => commit.commit >= from && commit.commit <= to), ...fresh];
         this.#tailParts.pop();
       }
-      const part = this.#build(fresh, incarnation);
+      const part = this.build(fresh, incarnation);
       if (!part.ok) return part;
       const { from, to } = part.value;
       this.#tailParts.push({ from, to, lines: lineCount(fresh), rawBytes: rawBytesOf(fresh), part: part.value });
@@ -135,7 +150,8 @@ export class EntityParts {
     return ok(this.#tailParts.map(({ part }) => part));
   }
 
-  #build(commits: readonly CommitLines[], incarnation: number): Result<Part> {
+  /** A part over commits, in memory, as the tail's are. */
+  build(commits: readonly CommitLines[], incarnation: number): Result<Part> {
     const source = { incarnation, revision: this.#revision, merged: [], commits, recorded: null };
     return openPart(buildPart(source, { ...this.#ports, embedder: localOnly(this.#ports.embedder) }), this.#ports);
   }
@@ -144,13 +160,15 @@ export class EntityParts {
   find(head: Head, id: string): Result<Earlier | null> {
     const hash = idHash(id, this.#ports.digest);
     for (const shard of head.shards) {
-      if (!holds(this.#idHashes(shard.sha256), hash)) continue;
-      const part = this.#open(shard);
-      if (!part.ok) return part;
-      const row = part.value.rowOfId(id);
-      if (row === -1) continue;
-      const { commit, segment } = commitOfRow(part.value, row);
-      return ok({ commit, segment, line: part.value.lineOfRow(row) });
+      if (!this.standIns.has(shard.sha256) && !holds(this.#idHashes(shard.sha256), hash)) continue;
+      const parts = this.#partsOf(shard);
+      if (!parts.ok) return parts;
+      for (const part of parts.value) {
+        const row = part.rowOfId(id);
+        if (row === -1) continue;
+        const { commit, segment } = commitOfRow(part, row);
+        return ok({ commit, segment, line: part.lineOfRow(row) });
+      }
     }
     return ok(null);
   }
@@ -189,6 +207,12 @@ export class EntityParts {
   forgetAllBut(head: Head): void {
     const kept = new Set(head.shards.map(({ sha256 }) => sha256));
     for (const sha256 of this.#ids.keys()) if (!kept.has(sha256)) this.#ids.delete(sha256);
+    for (const sha256 of this.standIns.keys()) if (!kept.has(sha256)) this.standIns.delete(sha256);
+  }
+
+  /** What was built of the tail is of lines that have changed. */
+  forgetTail(): void {
+    this.#tailParts = [];
   }
 }
 

@@ -29,6 +29,7 @@ import {
   type TimelineQuery,
 } from "../../core/rpc.ts";
 import type { SearchRequest } from "../../core/schema/search.ts";
+import type { AttemptedWork } from "./attempts.ts";
 import { newestDocument } from "./documents.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
@@ -89,7 +90,8 @@ export class EntityReader {
 
   #answer(layout: Layout, view: View, search: ResolvedSearch): Result<SearchAnswer> {
     const { snapshot } = view;
-    const answered = answerView(view, layout.headVersion, search, this.#liveRows(view), this.#answering());
+    const live = this.#liveRows(view);
+    const answered = answerView(view, layout.headVersion, search, live, this.#answering(), layout.log.redacted);
     if (!answered.ok) return answered;
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
     const { oldestUnindexedMs } = layout;
@@ -161,11 +163,15 @@ export class EntityReader {
     const { log, parts, cache, unindexedEvents } = layout.value;
     if (log.last === 0) return fail({ reason: "not_found", what: "The entity" });
     const view = viewOf(layout.value.parts, snapshotAt(log, log.last));
-    const { head, attempted, lastIndexedMs } = this.#host.state();
+    const { head, attempted, rebuilding, lastIndexedMs } = this.#host.state();
     const { ports } = this.#host;
     const space = spaceOfView(view);
     return ok({
-      snapshot: snapshotToken(ports.scope, { snapshot: view.snapshot, version: head.version }, ports.digest),
+      snapshot: snapshotToken(
+        ports.scope,
+        { snapshot: view.snapshot, version: head.version, redacted: log.redacted },
+        ports.digest,
+      ),
       events: countLive(view, this.#liveRows(view)).events,
       commits: log.last,
       segments: log.last,
@@ -182,10 +188,7 @@ export class EntityReader {
       lastIndexedAt: lastIndexedMs,
       vector: space === null ? null : { dimensions: space.dimensions, model: space.model },
       cache: { tier: cache, bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) },
-      sealed:
-        attempted?.sealed === true
-          ? { from: attempted.from, to: attempted.to, error: attempted.error ?? NO_ERROR }
-          : null,
+      sealed: sealedOf(attempted) ?? sealedOf(rebuilding?.attempted ?? null),
     });
   }
 
@@ -218,6 +221,12 @@ export class EntityReader {
       if (!loaded.ok) return loaded;
     }
     return ok({ bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) });
+  }
+
+  /** All parts of the log at one moment. */
+  async everyPart(): Promise<Result<readonly Part[]>> {
+    const layout = await this.#layout();
+    return layout.ok ? ok(layout.value.parts) : layout;
   }
 
   async #strongView(): Promise<Result<View>> {
@@ -253,6 +262,7 @@ export class EntityReader {
         revision: this.#host.revision,
         last: state.last,
         covered: state.head.covered,
+        redacted: state.redacted,
         // A remote embedder's vectors are recorded when a shard is built, so the tail has none of them yet.
         vectorCommit: ports.embedder?.kind === "remote" ? state.head.covered : state.last,
       },
@@ -271,6 +281,11 @@ export class EntityReader {
     this.#live = { liveness, commit: view.snapshot.commit, rows };
     return rows;
   }
+}
+
+function sealedOf(attempted: AttemptedWork | null): EntityStatus["sealed"] {
+  if (attempted?.sealed !== true) return null;
+  return { from: attempted.from, to: attempted.to, error: attempted.error ?? NO_ERROR };
 }
 
 function sameParts(a: Liveness, b: Liveness): boolean {

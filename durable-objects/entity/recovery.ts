@@ -8,26 +8,22 @@
  * every entity that has a key before it answers.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { STORE_CONCURRENCY_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import {
   erasedKey,
   headKey,
   headsPrefix,
   parseHeadKey,
   parseSegmentKey,
-  segmentsPrefix,
+  redactedKey,
+  type SegmentName,
   shardKey,
 } from "../../core/log/keys.ts";
-import { readSegment } from "../../core/log/segment.ts";
-import { erasedSchema, type Head, headSchema, readStored } from "../../core/schema/stored.ts";
+import { erasedSchema, type Head, headSchema, readStored, redactionSchema } from "../../core/schema/stored.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
+import { readSegmentOf, type SegmentRef, segmentKeys, segmentsOf } from "./segment_listing.ts";
 import { type EntityState, newState, noHead, type TailCommit } from "./state.ts";
-
-interface SegmentRef {
-  readonly commit: number;
-  readonly key: string;
-}
 
 /**
  * The state an object begins with. It is in SQLite already when the entity has a log; not so for a new entity.
@@ -42,9 +38,8 @@ export async function recover(ports: EntityPorts, revision: string, forWrite: bo
   await ports.timer.sleep(ports.settings.putDeadlineMs);
   const erased = await erasedIncarnation(ports);
   if (!erased.ok) return erased;
-  const log = await listLog(ports, erased.value);
-  if (log.segments.length === 0) return ok(noLog(ports, erased.value, registered));
-  return adoptLog(ports, revision, log.incarnation, log.segments);
+  const log = await surveyLog(ports, erased.value);
+  return log === null ? ok(noLog(ports, erased.value, registered)) : adoptLog(ports, revision, log);
 }
 
 /** An erasure that was under way when the state was lost goes on: it is not known how far the sweep had come. */
@@ -65,62 +60,83 @@ async function erasedIncarnation(ports: EntityPorts): Promise<Result<number>> {
   return erasure.ok ? ok(erasure.value.incarnation) : erasure;
 }
 
-/** The segments of the newest incarnation that is not erased, in commit order. */
-export async function listLog(
-  ports: EntityPorts,
-  erased: number,
-): Promise<{ incarnation: number; segments: SegmentRef[] }> {
-  const found = new Map<number, Map<number, string>>();
-  let cursor: string | null = null;
-  do {
-    const page = await ports.store.list(segmentsPrefix(ports.scope.entity), cursor);
-    for (const { key } of page.objects) {
-      const parsed = parseSegmentKey(key);
-      if (parsed === null || parsed.incarnation <= erased) continue;
-      const commits = found.get(parsed.incarnation) ?? new Map<number, string>();
-      // A straggler of an earlier instance may lie under an earlier day: keys come in order of day, and the last is ours.
-      commits.set(parsed.commit, key);
-      found.set(parsed.incarnation, commits);
-    }
-    cursor = page.cursor;
-  } while (cursor !== null);
-  const incarnation = Math.max(erased + 1, ...found.keys());
-  const segments = [...(found.get(incarnation) ?? [])]
-    .map(([commit, key]) => ({ commit, key }))
-    .sort((a, b) => a.commit - b.commit);
-  return { incarnation, segments };
+/** What the keys of segments say of the newest incarnation that is not erased. */
+interface Survey {
+  readonly incarnation: number;
+  readonly last: SegmentRef;
+  /** The first commit that has no segment, though a later one has; null: none. */
+  readonly missing: number | null;
 }
 
-async function adoptLog(
-  ports: EntityPorts,
-  revision: string,
-  incarnation: number,
-  segments: readonly SegmentRef[],
-): Promise<Result<EntityState>> {
-  const gap = segments.findIndex((segment, index) => segment.commit !== index + 1);
-  if (gap !== -1) return fail({ reason: "corrupt", what: `the log: the segment of commit ${gap + 1} is missing` });
-  const head = await newestHead(ports, revision, incarnation, segments.length);
-  const tail = await loadTail(ports, segments.slice(head.covered), () => true);
-  if (!tail.ok) return tail;
-  const last = segments.at(-1);
-  if (last === undefined) throw new Error("a log to adopt has a segment");
-  const newest = await lastFacts(ports, last, tail.value);
+/** null: there is no log. */
+async function surveyLog(ports: EntityPorts, erased: number): Promise<Survey | null> {
+  let found: Survey | null = null;
+  for await (const { key, name } of segmentKeys(ports, { firstDayMs: null, lastDayMs: 0 })) {
+    if (name.incarnation > erased) found = surveyed(found, name, key);
+  }
+  return found;
+}
+
+function surveyed(found: Survey | null, { incarnation, commit }: SegmentName, key: string): Survey {
+  if (found !== null && incarnation < found.incarnation) return found;
+  const before = found?.incarnation === incarnation ? found : null;
+  const end = before?.last.commit ?? 0;
+  // A straggler of an earlier instance may lie under an earlier day: keys come in order of day, and the last is ours.
+  if (before !== null && commit < end) return before;
+  const missing = before?.missing ?? (commit > end + 1 ? end + 1 : null);
+  return { incarnation, last: { commit, key }, missing };
+}
+
+async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Promise<Result<EntityState>> {
+  const { incarnation, last, missing } = log;
+  if (missing !== null)
+    return fail({ reason: "corrupt", what: `the log: the segment of commit ${missing} is missing` });
+  const newest = await lastFacts(ports, last);
   if (!newest.ok) return newest;
-  const state: EntityState = {
+  const found: EntityState = {
     ...newState(incarnation),
     last: last.commit,
     counts: null,
     lastArrivalMs: newest.value.arrivalMs,
     lastDayMs: parseSegmentKey(last.key)?.dayMs ?? 0,
-    head,
-    dirtySinceMs: head.covered < last.commit ? ports.clock.now() : null,
-    dimensions: dimensionsIn(tail.value),
+    head: await newestHead(ports, revision, incarnation, last.commit),
+    dimensions: newest.value.dimensions,
+  };
+  const redaction = await redactionOf(ports, incarnation);
+  if (!redaction.ok) return redaction;
+  const fits = await loadTail(ports, found, { from: found.head.covered + 1, to: last.commit }, 0, () => true);
+  if (!fits.ok) return fits;
+  const tail = ports.tables.tailAfter(found.head.covered);
+  const state: EntityState = {
+    ...found,
+    ...redaction.value,
+    unread: fits.value ? 0 : last.commit,
+    dimensions: dimensionsIn(tail) || newest.value.dimensions,
+    dirtySinceMs: found.head.covered < last.commit ? ports.clock.now() : null,
   };
   ports.tables.transaction(() => ports.tables.writeState(state));
   return ok(state);
 }
 
-/** The highest head whose shards all exist and that speaks of this log under this revision; else no head. */
+/** A redaction that was under way when the state was lost goes on: it is not known how far it had come. */
+async function redactionOf(
+  ports: EntityPorts,
+  incarnation: number,
+): Promise<Result<Pick<EntityState, "redacted" | "redaction">>> {
+  const key = redactedKey(ports.scope.entity);
+  const stored = await ports.store.get(key);
+  const record = stored === null ? ok(null) : readStored(redactionSchema, stored.bytes, key);
+  if (!record.ok) return record;
+  if (record.value?.incarnation !== incarnation) return ok({ redacted: 0, redaction: null });
+  const { commit, lines, blobs } = record.value;
+  const redaction = { ids: [], lines, blobs, commit, outputsDone: false, sweepAtMs: null };
+  return ok({ redacted: commit, redaction: lines.length === 0 ? null : redaction });
+}
+
+/**
+ * The highest head, if it speaks of this log under this revision and a shard of it exists: those that do not are built
+ * again. Else no head.
+ */
 async function newestHead(ports: EntityPorts, revision: string, incarnation: number, last: number): Promise<Head> {
   let newest = 0;
   let cursor: string | null = null;
@@ -138,65 +154,64 @@ async function newestHead(ports: EntityPorts, revision: string, incarnation: num
   if (head.incarnation !== incarnation || head.revision !== revision || head.covered > last) return none;
   for (const shard of head.shards) {
     const first = await ports.store.getRange(shardKey(ports.scope.entity, shard.sha256), 0, 1);
-    if (first === null) return none;
+    if (first !== null) return head;
   }
-  return head;
+  return none;
 }
 
 /**
- * Copies segments into SQLite's tail, verified against their own metadata, for as long as they are `wanted`: an
- * incarnation may end while they are read.
+ * Copies the segments of a range into SQLite's tail, for as long as they are `wanted`: an incarnation may end while they
+ * are read. False, and nothing is copied, when they and the `waiting` bytes that are there are more than a tail may be.
  */
 export async function loadTail(
   ports: EntityPorts,
-  segments: readonly SegmentRef[],
+  { incarnation, lastDayMs }: EntityState,
+  { from, to }: { readonly from: number; readonly to: number },
+  waiting: number,
   wanted: () => boolean,
-): Promise<Result<readonly TailCommit[]>> {
-  const facts: TailCommit[] = [];
-  for (let start = 0; start < segments.length; start += STORE_CONCURRENCY_MAX) {
-    const loaded = await Promise.all(
-      segments.slice(start, start + STORE_CONCURRENCY_MAX).map((segment) => loadSegment(ports, segment, wanted)),
-    );
-    for (const result of loaded) {
-      if (!result.ok) return result;
-      facts.push(result.value);
+): Promise<Result<boolean>> {
+  let rawBytes = waiting;
+  if (from > to) return ok(true);
+  for await (const wave of waves(segmentsOf(ports, { incarnation, firstDayMs: null, lastDayMs }), from, to)) {
+    const read = await Promise.all(wave.map((segment) => readSegmentOf(ports, segment)));
+    if (!wanted())
+      return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
+    for (const segment of read) {
+      if (!segment.ok) return segment;
+      const { facts, bytes } = segment.value;
+      rawBytes += facts.rawBytes;
+      ports.tables.transaction(() => ports.tables.putTail(facts, bytes));
     }
+    if (rawBytes < TAIL_RAW_BYTES_MAX) continue;
+    ports.tables.transaction(() => ports.tables.dropTail(to));
+    return ok(false);
   }
-  return ok(facts);
+  return ok(true);
 }
 
-async function loadSegment(
-  ports: EntityPorts,
-  { commit, key }: SegmentRef,
-  wanted: () => boolean,
-): Promise<Result<TailCommit>> {
+/** Commits `from` to `to`, as many at once as may wait for the store. */
+async function* waves(segments: AsyncGenerator<SegmentRef>, from: number, to: number): AsyncGenerator<SegmentRef[]> {
+  let wave: SegmentRef[] = [];
+  for await (const segment of segments) {
+    if (segment.commit > to) break;
+    if (segment.commit < from) continue;
+    wave.push(segment);
+    if (wave.length < STORE_CONCURRENCY_MAX) continue;
+    yield wave;
+    wave = [];
+  }
+  if (wave.length > 0) yield wave;
+}
+
+async function lastFacts(ports: EntityPorts, { commit, key }: SegmentRef): Promise<Result<TailCommit>> {
   const stored = await ports.store.get(key);
-  if (!wanted()) return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
-  if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
-  const metadata = parseMetadata(stored.metadata);
-  if (metadata === null) return fail({ reason: "corrupt", what: `${key}: its metadata` });
-  const lines = readSegment(key, stored.bytes, ports, metadata);
-  if (!lines.ok) return lines;
-  const facts = tailCommit(commit, key, metadata);
-  ports.tables.transaction(() => ports.tables.putTail(facts, stored.bytes));
-  return ok(facts);
-}
-
-async function lastFacts(
-  ports: EntityPorts,
-  last: SegmentRef,
-  tail: readonly TailCommit[],
-): Promise<Result<{ arrivalMs: number }>> {
-  const newest = tail.at(-1);
-  if (newest !== undefined) return ok({ arrivalMs: newest.arrivalMs });
-  const stored = await ports.store.get(last.key);
   const metadata = stored === null ? null : parseMetadata(stored.metadata);
   return metadata === null
-    ? fail({ reason: "corrupt", what: `${last.key}: its metadata` })
-    : ok({ arrivalMs: metadata.arrivalMs });
+    ? fail({ reason: "corrupt", what: `${key}: its metadata` })
+    : ok(tailCommit(commit, key, metadata));
 }
 
 /** Of the first vector that was supplied; 0 when none was. */
-export function dimensionsIn(commits: readonly TailCommit[]): number {
+function dimensionsIn(commits: readonly TailCommit[]): number {
   return commits.find(({ dimensions }) => dimensions > 0)?.dimensions ?? 0;
 }

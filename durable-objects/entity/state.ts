@@ -13,8 +13,9 @@ import {
   SQLITE_PAGE_BYTES,
   SQLITE_SHARD_PAGE_BYTES,
 } from "../../core/limits.ts";
-import type { Head } from "../../core/schema/stored.ts";
+import type { Head, RedactedLines, ShardEntry } from "../../core/schema/stored.ts";
 import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
+import { type Attempts, NO_ATTEMPTS } from "./attempts.ts";
 
 /** A put that was begun: its outcome is unknown until it is settled. */
 export interface Intent {
@@ -24,20 +25,40 @@ export interface Intent {
 }
 
 /**
- * The index work that was handed out last. An attempt counts when it is handed out, so one that died without a word
- * counts too; after WORK_ATTEMPTS_MAX the work is sealed: visible, and no longer handed out.
+ * Shards that are built anew from segments, one after another, to take the place of the head's over the same commits: of
+ * all that it covers, or of a range whose shard is damaged or gone.
  */
-export interface AttemptedWork {
+export interface Rebuilding extends Attempts {
+  readonly revision: string;
+  readonly from: number;
+  /** Last commit of the range; null: as far as the head goes. */
+  readonly to: number | null;
+  /** What there is so far: from `from` on, without a gap. */
+  readonly shards: readonly ShardEntry[];
+  /** Midnight UTC of the day under which the last commit in `shards` lies; null: not known. */
+  readonly dayMs: number | null;
+  /** Of this state of it; no two of an incarnation are alike. */
+  readonly version: number;
+}
+
+/** A shard of the head that is damaged or gone. */
+export interface LostShard {
   readonly from: number;
   readonly to: number;
-  readonly attempts: number;
-  readonly sealed: boolean;
-  /** Attempts that were not held against it, because the object itself ended in the middle of one. */
-  readonly forgiven: number;
-  /** When it was handed out, or its worker last said that it is at it; null once it has reported back. */
-  readonly handedOutMs: number | null;
-  /** Why the last attempt that reported back failed. */
-  readonly error: string | null;
+  readonly sha256: string;
+}
+
+export interface Redaction {
+  readonly ids: readonly string[];
+  readonly lines: readonly RedactedLines[];
+  /** Digests of blobs that only these lines name. */
+  readonly blobs: readonly string[];
+  /** Of its record in the log; null until that is there. */
+  readonly commit: number | null;
+  /** Model outputs are without those lines. */
+  readonly outputsDone: boolean;
+  /** Everything is done but for the last deletion, which is due then. */
+  readonly sweepAtMs: number | null;
 }
 
 export interface LogCounts {
@@ -47,7 +68,7 @@ export interface LogCounts {
   readonly lastTs: number | null;
 }
 
-export interface EntityState {
+export interface EntityState extends Attempts {
   readonly incarnation: number;
   /** s: the last acknowledged commit. */
   readonly last: number;
@@ -67,13 +88,19 @@ export interface EntityState {
   readonly hint: { readonly version: number; readonly writtenMs: number };
   /** Dimensions of supplied vectors; 0 while none was supplied. */
   readonly dimensions: number;
-  readonly attempted: AttemptedWork | null;
-  /** Set when a build could not be done: the next takes so many commits at the most, and absorbs nothing. */
-  readonly alone: number | null;
-  /** Shards up to this commit are absorbed by no build any more, because one that was to failed; 0: none. */
-  readonly unabsorbed: number;
   /** When a read or an append last needed copies of shards, to COPIES_USED_EXACT_MS; null before the first did. */
   readonly copiesUsedMs: number | null;
+  readonly rebuilding: Rebuilding | null;
+  /** Versions of `rebuilding` that there were. */
+  readonly rebuildings: number;
+  /** Of the head: each is answered from its segments, and built again. */
+  readonly lost: readonly LostShard[];
+  /** Commits up to this are in no shard of the head, and not in the tail either: there is no answer without a rebuild. */
+  readonly unread: number;
+  /** The commit that records the last redaction: snapshots from before it are refused. 0: there was none. */
+  readonly redacted: number;
+  /** Set while a redaction is under way. */
+  readonly redaction: Redaction | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
   /**
@@ -107,13 +134,39 @@ export function newState(incarnation: number, registered = 0): EntityState {
     counts: { events: 0, lastTs: null },
     hint: { version: 0, writtenMs: 0 },
     dimensions: 0,
-    attempted: null,
-    alone: null,
-    unabsorbed: 0,
+    ...NO_ATTEMPTS,
     copiesUsedMs: null,
+    rebuilding: null,
+    rebuildings: 0,
+    lost: [],
+    unread: 0,
+    redacted: 0,
+    redaction: null,
     compact: false,
     erasing: null,
   };
+}
+
+/** Where the tail begins: after this commit. */
+export function tailAfter({ head, unread }: Pick<EntityState, "head" | "unread">): number {
+  return Math.max(head.covered, unread);
+}
+
+/** What a head says of the last redaction. */
+export function redactedOf({ redacted }: EntityState): Pick<Head, "redacted"> {
+  return redacted === 0 ? {} : { redacted };
+}
+
+/** The head without the shards that were lost. */
+export function wholeHead({ head, lost }: Pick<EntityState, "head" | "lost">): Head {
+  if (lost.length === 0) return head;
+  const gone = new Set(lost.map(({ sha256 }) => sha256));
+  return { ...head, shards: head.shards.filter(({ sha256 }) => !gone.has(sha256)) };
+}
+
+/** Whether head and tail are the log, and answer the questions of this revision. */
+export function isReadable({ head, unread }: EntityState, revision: string): boolean {
+  return (head.covered === 0 || head.revision === revision) && unread <= head.covered;
 }
 
 /** An append's answer without the ids that the same body brings again: ten thousand of them would not fit in a row. */

@@ -83,6 +83,7 @@ describe("every documented operation", () => {
     "GET /v1/entities/{entity}/settings",
     "PUT /v1/entities/{entity}/settings",
     "DELETE /v1/entities/{entity}",
+    "POST /v1/entities/{entity}/redact",
     "GET /v1/entities/{entity}/export",
     "POST /v1/entities/{entity}/import",
     "POST /v1/entities/{entity}/search",

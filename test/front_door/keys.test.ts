@@ -103,11 +103,12 @@ describe("a key", () => {
     const read = (key: string) => statusOf(send(key, "GET", "/v1/entities/a"));
     const operate = (key: string) => statusOf(send(key, "GET", "/v1/status"));
     const erase = (key: string) => statusOf(send(key, "DELETE", "/v1/entities/a"));
-    const attempts = [read, append, operate, erase];
+    const redact = (key: string) => statusOf(send(key, "POST", "/v1/entities/a/redact", { ids: ["e1"] }));
+    const attempts = [read, append, operate, erase, redact];
     const outcome = (key: string) => Promise.all(attempts.map((attempt) => attempt(key)));
-    expect(await outcome(reader.key)).toEqual([200, 403, 403, 403]);
-    expect(await outcome(writer.key)).toEqual([403, 201, 403, 403]);
-    expect(await outcome(admin.key)).toEqual([200, 201, 200, 403]);
+    expect(await outcome(reader.key)).toEqual([200, 403, 403, 403, 403]);
+    expect(await outcome(writer.key)).toEqual([403, 201, 403, 403, 403]);
+    expect(await outcome(admin.key)).toEqual([200, 201, 200, 403, 403]);
   });
 
   it("erases only with the highest tier", async () => {

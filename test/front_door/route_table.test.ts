@@ -51,6 +51,7 @@ describe("what a route asks of a credential", () => {
     ["DELETE /v1/entities/{entity}/events/{id}", "write T1"],
     ["POST /v1/entities/{entity}/search", "read T1"],
     ["DELETE /v1/entities/{entity}", "admin T3"],
+    ["POST /v1/entities/{entity}/redact", "admin T3"],
     ["GET /v1/entities/{entity}/export", "read T1"],
     ["POST /v1/entities/{entity}/import", "admin T1"],
     ["PUT /v1/settings", "admin T1"],

@@ -159,6 +159,11 @@ export class EntityObject extends DurableObject implements Omit<EntityApi, "appe
     });
   }
 
+  async redact(scope: EntityScope, ids: readonly string[], dryRun: boolean) {
+    const lines = ids.map((id) => ({ id, segment: "segments/1", line: 1 }));
+    return answering(scope.entity, { redacted: ids, lines, token: dryRun ? null : JSON.stringify({ scope, ids }) });
+  }
+
   async warm(scope: EntityScope) {
     return answering(scope.entity, { bytes: 5 });
   }

@@ -198,8 +198,8 @@ export class EntityFixture {
     if (work === null) return null;
     const shard = await this.tryBuild(work);
     if (!shard.ok) return shard;
-    const { scope, incarnation, headVersion, replaces } = work;
-    return this.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value });
+    const { scope, incarnation, purpose, headVersion, replaces } = work;
+    return this.entity.proposeHead({ scope, incarnation, purpose, headVersion, replaces, sha256: shard.value });
   }
 
   /** The digest of the shard that `work` asks for, put. */
@@ -336,7 +336,8 @@ export class EntityFixture {
       builder,
       embedder: null,
       entity: () => ({
-        stands: (_scope, incarnation, from) => this.serve(async (entity) => ok(entity.stands(incarnation, from))),
+        stands: (_scope, incarnation, from, plannedOn) =>
+          this.serve(async (entity) => ok(entity.stands(incarnation, from, plannedOn))),
       }),
     };
   }

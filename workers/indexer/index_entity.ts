@@ -20,14 +20,14 @@ export async function indexEntity(
     if (!work.ok) return work;
     const task = work.value;
     if (task === null) return ok({ built });
-    const { from, incarnation, headVersion, replaces } = task;
+    const { from, incarnation, purpose, headVersion, replaces } = task;
     const shard = await attempt(() => buildShard(ports, task));
     const outcome = shard.ok
-      ? await object.proposeHead({ scope, incarnation, headVersion, replaces, sha256: shard.value })
+      ? await object.proposeHead({ scope, incarnation, purpose, headVersion, replaces, sha256: shard.value })
       : shard;
     if (outcome.ok) continue;
     const deferred = isDeferred(outcome.failure);
-    const counted = await object.workFailed(scope, from, problemOf(outcome.failure).detail, deferred);
+    const counted = await object.workFailed(scope, from, problemOf(outcome.failure).detail, deferred, purpose);
     if (!counted.ok) return counted;
     if (counted.value.smaller) continue;
     return deferred ? ok({ built }) : outcome;

@@ -8,12 +8,12 @@ import type { BuildPorts } from "./ports.ts";
 
 export async function whileItStands<T>(
   ports: BuildPorts,
-  { scope, incarnation, from }: IndexWork,
+  { scope, incarnation, from, purpose, headVersion }: IndexWork,
   put: () => Promise<T>,
 ): Promise<Result<T>> {
-  const stands = await ports.entity(scope).stands(scope, incarnation, from);
+  const stands = await ports.entity(scope).stands(scope, incarnation, from, { purpose, headVersion });
   if (!stands.ok) return stands;
   if (!stands.value)
-    return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
+    return fail({ reason: "unavailable", what: "What was to be built is not wanted any more.", retryAfterSeconds: 1 });
   return ok(await put());
 }

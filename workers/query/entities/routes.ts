@@ -8,6 +8,8 @@ import {
   entityListParametersSchema,
   entityPageSchema,
   entityStatusSchema,
+  redactBodySchema,
+  redactedSchema,
   warmBodySchema,
   warmOneSchema,
 } from "../../../core/schema/entity.ts";
@@ -20,7 +22,7 @@ import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 import { startJob } from "../start_job.ts";
 import { parseEntityCursor } from "./cursor.ts";
-import { entityPageWire, entityStatusWire } from "./wire.ts";
+import { entityPageWire, entityStatusWire, redactedWire } from "./wire.ts";
 
 const NOTHING = { entities: [], nextCursor: null };
 
@@ -131,4 +133,29 @@ const eraseEntity = tenantRoute(
   ({ services, tenant, params }) => startJob(services.indexer, tenant, "erase", { entity: params.entity }),
 );
 
-export const entityRoutes: readonly Route[] = [listEntities, getEntity, warmEntity, warmEntities, eraseEntity];
+const redactEvents = tenantRoute(
+  ERASE_ENTITY,
+  {
+    operation: "redactEvents",
+    summary: "Take what events say out of the log and of everything derived of it",
+    method: "POST",
+    path: "/v1/entities/{entity}/redact",
+    params: { entity: entitySchema },
+    query: noParametersSchema,
+    body: jsonBody(redactBodySchema),
+    answer: jsonAnswer(200, "what is gone; of a dry run, what would go", redactedSchema),
+  },
+  async ({ services, tenant, params: { entity }, body }) => {
+    const redacted = await services.entity({ tenant, entity }).redact({ tenant, entity }, body.ids, body.dry_run);
+    return mapped(redacted, redactedWire);
+  },
+);
+
+export const entityRoutes: readonly Route[] = [
+  listEntities,
+  getEntity,
+  warmEntity,
+  warmEntities,
+  eraseEntity,
+  redactEvents,
+];

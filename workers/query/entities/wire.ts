@@ -2,8 +2,8 @@
  * Entities as the wire writes them.
  */
 import type { z } from "zod";
-import type { EntityStatus } from "../../../core/rpc.ts";
-import type { entityPageSchema, entityStatusSchema } from "../../../core/schema/entity.ts";
+import type { EntityStatus, RedactResult } from "../../../core/rpc.ts";
+import type { entityPageSchema, entityStatusSchema, redactedSchema } from "../../../core/schema/entity.ts";
 import { formatTime } from "../../../core/schema/scalar.ts";
 import { writeEntityCursor } from "./cursor.ts";
 
@@ -30,6 +30,14 @@ export function entityStatusWire(entity: string, status: EntityStatus): z.infer<
     vector: status.vector,
     cache: status.cache,
     ...(status.sealed === null ? {} : { sealed: status.sealed }),
+  };
+}
+
+export function redactedWire({ redacted, lines, token }: RedactResult): z.infer<typeof redactedSchema> {
+  return {
+    redacted,
+    lines: lines.map(({ id, segment, line }) => ({ id, citation: { segment, line } })),
+    ...(token === null ? {} : { token }),
   };
 }
 

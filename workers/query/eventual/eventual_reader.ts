@@ -61,7 +61,8 @@ export function createEventualReader(ports: EventualPorts): EventualReader {
       const view = viewOf(parts, snapshot.value);
       const resolved = await resolveForView(request, view, bm25, answering(scope));
       if (!resolved.ok) return resolved;
-      const answered = answerView(view, head.version, resolved.value, liveRows(view), answering(scope));
+      const live = liveRows(view);
+      const answered = answerView(view, head.version, resolved.value, live, answering(scope), head.redacted);
       if (!answered.ok) return answered;
       // Whoever pinned something older asked for nothing newer.
       const staleMs = snapshot.value.commit < head.covered ? 0 : Math.max(0, clock.now() - confirmedMs);
@@ -71,8 +72,8 @@ export function createEventualReader(ports: EventualPorts): EventualReader {
 }
 
 /** The log as far as the head tells: what comes after it is not known here. */
-function positionOf({ incarnation, revision, covered }: Head): LogPosition {
-  return { incarnation, revision, last: covered, covered, vectorCommit: covered };
+function positionOf({ incarnation, revision, covered, redacted = 0 }: Head): LogPosition {
+  return { incarnation, revision, last: covered, covered, redacted, vectorCommit: covered };
 }
 
 function anotherRevision(): Failure {
