@@ -17,7 +17,7 @@ import type { Head, ShardEntry } from "../../core/schema/stored.ts";
 import { type PartCache, SharedPages } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
-import { ShardCopies } from "./shard_copies.ts";
+import { type CopiedShard, ShardCopies } from "./shard_copies.ts";
 import type { Tail } from "./tail.ts";
 
 /** A built piece of the tail. */
@@ -46,7 +46,7 @@ export class EntityParts {
 
   constructor(ports: EntityPorts, cache: PartCache, revision: Revision) {
     this.#ports = ports;
-    this.#copies = new ShardCopies(ports, (sha256, hotBytes) => this.#openCopy(sha256, hotBytes));
+    this.#copies = new ShardCopies(ports, (shard) => this.#open(shard));
     this.#cache = cache;
     this.#revision = revision;
   }
@@ -85,7 +85,7 @@ export class EntityParts {
     return opened.ok ? ok([opened.value]) : opened;
   }
 
-  #open({ sha256, hotBytes }: ShardEntry): Result<Part> {
+  #open({ sha256, hotBytes }: CopiedShard): Result<Part> {
     const cached = this.#cache.get(this.#cacheKey(sha256), this.#readCopy(sha256));
     if (cached !== null) return ok(cached);
     this.#opened += 1;

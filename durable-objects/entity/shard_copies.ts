@@ -31,8 +31,10 @@ interface Piece {
   readonly length: number;
 }
 
-/** Opens what lies in SQLite of a shard, all of it. */
-export type OpenCopy = (sha256: string, hotBytes: number) => Result<Part>;
+export type CopiedShard = Pick<ShardEntry, "sha256" | "hotBytes">;
+
+/** Opens a shard of which all lies in SQLite. */
+export type OpenCopy = (shard: CopiedShard) => Result<Part>;
 
 export class ShardCopies {
   readonly #ports: EntityPorts;
@@ -123,7 +125,7 @@ export class ShardCopies {
     const { tables } = this.#ports;
     const pages = isWhole(shard) ? ok(null) : this.#verifyPages(shard);
     if (!pages.ok) return pages;
-    const part = this.#open(shard.sha256, shard.hotBytes);
+    const part = this.#open(shard);
     if (!part.ok) return part;
     tables.transaction(() => this.#name(shard.sha256, part.value));
     return ok(null);
