@@ -28,7 +28,7 @@ async function indexed(...shards: readonly (readonly number[])[]): Promise<Entit
 }
 
 const SMALL = [SHARD_SMALL_BYTES * 2];
-const LARGE = Array.from({ length: 10 }, () => 900_000);
+const LARGE = Array.from({ length: 8 }, () => 900_000);
 
 async function shardBytes(fixture: EntityFixture): Promise<number[]> {
   return valueIn(await fixture.entity.reader.status()).shards.map(({ bytes }) => bytes);
@@ -177,6 +177,23 @@ describe("a cold read", () => {
     expect(await reading).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
     expect(fixture.sql.run("SELECT name FROM copy_pages")).toEqual([]);
   });
+});
+
+test("warming brings copies and slab: the next search finds all in memory", async () => {
+  const fixture = await indexed(SMALL, SMALL);
+  const before = await ask(fixture);
+  dropCopies(fixture);
+  const warmed = valueIn(await fixture.serve((entity) => entity.reader.warm()));
+  expect(warmed.bytes).toBe((await shardBytes(fixture)).reduce((sum, bytes) => sum + bytes, 0));
+  expect(fixture.calls).toMatchObject({ count: 2, waves: 1 });
+  let read = 0;
+  fixture.onStatement = (statement) => {
+    if (statement.startsWith("SELECT bytes FROM copy_pages")) read += 1;
+  };
+  expect(await fixture.search({ text: "report", top_k: 100, include: [] })).toMatchObject({ cache: "memory" });
+  expect(read).toBe(0);
+  expect((await ask(fixture)).hits).toEqual(before.hits);
+  expect(fixture.calls.count).toBe(2);
 });
 
 describe("a recovery, and the read after it", () => {
