@@ -50,7 +50,15 @@ export interface AppendResult {
   readonly conflicts: readonly string[];
   readonly eventIds: readonly string[];
   readonly token: string;
+  /** Where its time went; no part of the answer. */
+  readonly times?: StageTimes;
 }
+
+/**
+ * Milliseconds of what happens behind the front door: parsing and compressing in ingest; the call of the entity's
+ * object, and in it waiting for the commit before, and the put.
+ */
+export type StageTimes = Readonly<Partial<Record<"ingest" | "object" | "wait" | "put", number>>>;
 
 // --- Reads ----------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ import type { Tail } from "./tail.ts";
 interface Waiting {
   readonly command: AppendCommand;
   readonly size: RequestSize;
+  readonly sinceMs: number;
   readonly answer: (result: Result<AppendResult>) => void;
 }
 
@@ -96,7 +97,7 @@ export class EntityLog {
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: TAIL_RETRY_SECONDS, what }));
     }
     return new Promise((resolve) => {
-      this.#waiting.push({ command, size, answer: resolve });
+      this.#waiting.push({ command, size, sinceMs: this.#host.ports.clock.now(), answer: resolve });
       if (!this.#running) void this.#run();
     });
   }
@@ -134,13 +135,14 @@ export class EntityLog {
     const { incarnation } = this.#host.state();
     const dirty = await this.#markDirty();
     if (!dirty.ok) return answerAll(requests, dirty.failure);
+    const putSinceMs = this.#host.ports.clock.now();
     const outcome = this.#isErased(incarnation) ? "erased" : await this.#put(frames);
     if (outcome === "erased" || this.#isErased(incarnation)) {
       return answerAll(requests, unavailable("The entity was erased meanwhile."));
     }
     if (outcome === "timeout") return answerAll(requests, unavailable("The store did not answer in time."));
     if (outcome === "foreign") this.#waiting.unshift(...requests);
-    else this.#acknowledge(admitted, outcome, frames);
+    else this.#acknowledge(admitted, outcome, frames, putSinceMs);
   }
 
   /**
@@ -263,14 +265,18 @@ export class EntityLog {
     return "foreign";
   }
 
-  #acknowledge(admitted: readonly Admitted[], facts: TailCommit, frames: PreparedFrames): void {
+  #acknowledge(admitted: readonly Admitted[], facts: TailCommit, frames: PreparedFrames, putSinceMs: number): void {
     const { ports, state } = this.#host;
     const lines = linesOfFrames(frames.frames, ports.compression);
     if (!lines.ok) throw new Error("frames that were just put do not decode");
     const token = writeToken(ports.scope, { incarnation: state().incarnation, commit: facts.commit }, ports.digest);
     const results = admitted.map((request) => resultOf(request, facts, token, ports));
+    const put = ports.clock.now() - putSinceMs;
     this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);
-    for (const { waiting, result } of results) waiting.answer(ok(answerOf(result, waiting.command.prepared)));
+    for (const { waiting, result } of results) {
+      const times = { wait: putSinceMs - waiting.sinceMs, put };
+      waiting.answer(ok({ ...answerOf(result, waiting.command.prepared), times }));
+    }
   }
 
   /** The confirmed transaction that makes commit `facts.commit` the last. */

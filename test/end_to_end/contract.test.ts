@@ -166,6 +166,21 @@ describe("a good answer", () => {
     }
   });
 
+  test("of an append and of a search says which stages took its time, by names that are known", async () => {
+    const path = pathOf("account:timed");
+    const stagesOf = (response: Response) =>
+      (response.headers.get("server-timing") ?? "").split(", ").map((stage) => {
+        const [, name] = /^([a-z]+);dur=\d+(?:\.\d+)?$/.exec(stage) ?? [];
+        return name;
+      });
+    const appended = await plane.call("POST", `${path}/events`, { events: [{ text: "x" }] });
+    expect(stagesOf(appended).toSorted()).toEqual(
+      ["auth", "call", "ingest", "object", "parse", "put", "total", "wait"].toSorted(),
+    );
+    const searched = await plane.call("POST", `${path}/search`, { text: "x" });
+    expect(stagesOf(searched).toSorted()).toEqual(["auth", "call", "object", "parse", "settings", "total"]);
+  });
+
   test("of health needs no credential and says nothing more", async () => {
     expect(await get("/healthz", { authorization: "" })).toEqual({ status: "ok" });
   });

@@ -115,7 +115,7 @@ describe("index work", () => {
     put.release();
     expect(await appended).toMatchObject({ ok: true });
     fixture.crash();
-    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1 }));
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1, undriven: [] }));
   });
 
   test("a proposal of an incarnation that was erased meanwhile is stale", async () => {

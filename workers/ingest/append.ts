@@ -15,12 +15,18 @@ export async function append(
   body: RawBody,
   idempotencyKey: string | null,
 ): Promise<Result<AppendResult>> {
+  const sinceMs = ports.clock.now();
   const bytes = decodeBody(body, ports.compression);
   if (!bytes.ok) return bytes;
   const events = parseEvents(bytes.value, body.contentType);
   if (!events.ok) return events;
   const command = commandOf(ports, scope, events.value, idempotencyOf(ports, idempotencyKey, bytes.value));
-  return command.ok ? ports.entity(scope).append(command.value) : command;
+  if (!command.ok) return command;
+  const calledMs = ports.clock.now();
+  const appended = await ports.entity(scope).append(command.value);
+  if (!appended.ok) return appended;
+  const times = { ...appended.value.times, ingest: calledMs - sinceMs, object: ports.clock.now() - calledMs };
+  return ok({ ...appended.value, times });
 }
 
 export async function appendBulk(

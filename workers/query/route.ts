@@ -20,6 +20,7 @@ import { noParametersSchema } from "../../core/schema/query_parameter.ts";
 import type { BodySpec } from "./http/body_spec.ts";
 import type { AppContext } from "./http/context.ts";
 import { problemResponse } from "./http/problem_response.ts";
+import type { Stages } from "./http/stages.ts";
 import type { Services } from "./services.ts";
 
 type ParamShape = Readonly<Record<string, z.ZodType>>;
@@ -32,8 +33,8 @@ export interface Call<Params, Query, Body> {
   readonly body: Body;
   readonly headers: Headers;
   readonly requestId: string;
-  /** Milliseconds since the request arrived. */
-  elapsedMs(): number;
+  /** Of this request: what is measured goes into its `Server-Timing`. */
+  readonly stages: Pick<Stages, "measure" | "add" | "elapsedMs">;
 }
 
 export interface TenantCall<Params, Query, Body> extends Call<Params, Query, Body> {
@@ -125,7 +126,7 @@ function makeRoute<Shape extends ParamShape, Query extends z.ZodObject, Body, Wi
         services,
         headers: c.req.raw.headers,
         requestId: c.get("requestId"),
-        elapsedMs: () => stages.elapsedMs(),
+        stages,
       };
       const answered = await stages.measure("call", () => handle(call, principal));
       return answered.ok ? write(definition.answer, answered.value) : problemResponse(c, answered.failure);

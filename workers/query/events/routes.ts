@@ -38,10 +38,12 @@ const appendEvents = tenantRoute(
     body: eventsBody(appendBodySchema),
     answer: jsonAnswer(201, "durable, in order, and found by every read from now on", appendResultSchema),
   },
-  async ({ services, tenant, params, body, headers }) => {
+  async ({ services, tenant, params, body, headers, stages }) => {
     const key = idempotencyKey(headers);
     if (!key.ok) return key;
-    return mapped(await services.ingest.append({ tenant, entity: params.entity }, body, key.value), appendWire);
+    const appended = await services.ingest.append({ tenant, entity: params.entity }, body, key.value);
+    if (appended.ok) stages.add(appended.value.times ?? {});
+    return mapped(appended, appendWire);
   },
 );
 

@@ -25,16 +25,16 @@ const searchEntity = tenantRoute(
     body: jsonBody(searchBodySchema),
     answer: jsonAnswer(200, "hits, and the snapshot they were read from", searchAnswerSchema),
   },
-  async ({ services, tenant, params, body, elapsedMs }) => {
+  async ({ services, tenant, params, body, stages }) => {
     const scope = { tenant, entity: params.entity };
-    const bm25 = await services.settings.bm25(scope);
+    const bm25 = await stages.measure("settings", () => services.settings.bm25(scope));
     if (!bm25.ok) return bm25;
     const command = { scope, request: body, bm25: bm25.value };
-    const object = () => services.entity(scope).search(command);
+    const object = () => stages.measure("object", () => services.entity(scope).search(command));
     const { eventual, timer } = services;
     const answer =
       body.consistency === "eventual" ? await searchEventually(object, eventual, command, timer) : await object();
-    return mapped(answer, (value) => searchWire(value, { explain: body.explain, totalMs: elapsedMs() }));
+    return mapped(answer, (value) => searchWire(value, { explain: body.explain, totalMs: stages.elapsedMs() }));
   },
 );
 
