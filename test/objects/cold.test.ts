@@ -160,8 +160,9 @@ describe("a cold read", () => {
     else await fixture.store.put(key, damaged);
     dropCopies(fixture);
     expect((await ask(fixture)).hits).toEqual(before.hits);
-    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 0 } });
-    expect(fixture.sql.run("SELECT name FROM copy_pages")).toEqual([]);
+    expect(fixture.sql.run("SELECT sha256 FROM shard_copies")).toEqual([]);
+    fixture.crash();
+    expect((await ask(fixture)).hits).toEqual(before.hits);
   });
 
   test("keeps nothing of an entity that was erased meanwhile", async () => {
@@ -197,8 +198,8 @@ test("warming brings copies and slab: the next search finds all in memory", asyn
 });
 
 describe("a recovery, and the read after it", () => {
-  /** What an object without state asks of the store: erasure, segments, the last of them, heads, the newest, a shard. */
-  const FIXED = 6;
+  /** What an object without state asks: erasure, segments, the last of them, heads, the newest, a shard, redactions. */
+  const FIXED = 7;
 
   async function requestsAfterLoss(indexedCommits: number, tailCommits: number): Promise<number> {
     const fixture = new EntityFixture();
@@ -220,8 +221,8 @@ describe("a recovery, and the read after it", () => {
     expect(short).toBeLessThanOrEqual(FIXED + 1);
   });
 
-  test("ask for each segment of the tail once", async () => {
-    expect(await requestsAfterLoss(2, 8)).toBeLessThanOrEqual(FIXED + 1 + 8);
+  test("ask for each segment of the tail once, and where they are", async () => {
+    expect(await requestsAfterLoss(2, 8)).toBeLessThanOrEqual(FIXED + 1 + 1 + 8);
   });
 });
 
