@@ -136,7 +136,7 @@ export function scenarios(scale: Scale): readonly Scenario[] {
       goal: atMost(8, 25),
       load: load(unhurried(50), searches("hybrid", scale.overflowsMemory ? "ssd" : null, false)),
     },
-    { ...loopback, name: "hybrid cold 10k", holds: copies, goal: atMost(30, 100), load: load(unhurried(50), cold) },
+    { ...loopback, name: "hybrid cold 10k", holds: copies, goal: atMost(30, 100), load: load(unhurried(25), cold) },
     {
       ...loopback,
       name: "vector warm 100k×100",
@@ -177,7 +177,7 @@ export function scenarios(scale: Scale): readonly Scenario[] {
       harness: "production",
       holds: copies,
       goal: atMost(200, 400),
-      load: load(unhurried(50), cold),
+      load: load(unhurried(25), cold),
     },
   ];
 }

@@ -212,6 +212,9 @@ const COPY_NAMES = `WITH RECURSIVE names (name) AS (
 export class EntityTables {
   readonly #sql: Sql;
 
+  /** Dimensions by the name of each copy in `shard_copies`; null when they are to be read. */
+  #copies: ReadonlyMap<string, number> | null = null;
+
   constructor(sql: Sql) {
     this.#sql = sql;
     sql.transaction(() => {
@@ -220,7 +223,13 @@ export class EntityTables {
   }
 
   transaction<T>(body: () => T): T {
-    return this.#sql.transaction(body);
+    try {
+      return this.#sql.transaction(body);
+    } catch (cause) {
+      // What was read inside is undone with it.
+      this.#copies = null;
+      throw cause;
+    }
   }
 
   // --- state ---
@@ -240,6 +249,7 @@ export class EntityTables {
   }
 
   clear(): void {
+    this.#copies = null;
     for (const table of ["state", "tail", "shard_copies", "copy_pages", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
   }
@@ -292,6 +302,7 @@ export class EntityTables {
    * vectors supplied in it, 0 for none.
    */
   nameShard(sha256: string, ids: Uint8Array, dimensions: number): void {
+    this.#copies = null;
     this.#sql.run("INSERT OR REPLACE INTO shard_copies (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
     this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
   }
@@ -301,7 +312,7 @@ export class EntityTables {
   }
 
   hasShard(sha256: string): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM shard_copies WHERE sha256 = ?", sha256).length > 0;
+    return this.#copiesHere().has(sha256);
   }
 
   /** A piece of a shard that is here. */
@@ -323,7 +334,17 @@ export class EntityTables {
   }
 
   shardDimensions(sha256: string): number {
-    return numberOf(this.#sql.run("SELECT dimensions FROM shard_copies WHERE sha256 = ?", sha256)[0]?.dimensions);
+    return this.#copiesHere().get(sha256) ?? 0;
+  }
+
+  /** Asked for by every read: a statement takes longer than a small search. */
+  #copiesHere(): ReadonlyMap<string, number> {
+    this.#copies ??= new Map(
+      this.#sql
+        .run("SELECT sha256, dimensions FROM shard_copies")
+        .map((row) => [textOf(row.sha256), numberOf(row.dimensions)]),
+    );
+    return this.#copies;
   }
 
   #putPages(name: string, bytes: Uint8Array, pageBytes: number, first: number): void {
@@ -349,6 +370,7 @@ export class EntityTables {
     for (const row of this.#sql.run(COPY_NAMES)) {
       const name = textOf(row.name);
       if (wanted.has(name)) continue;
+      this.#copies = null;
       this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", name);
       this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
     }

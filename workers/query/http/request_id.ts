@@ -12,6 +12,6 @@ export function requestId(make: () => string): MiddlewareHandler<AppEnv> {
     const id = WELL_FORMED.test(given) ? given : make();
     c.set("requestId", id);
     await next();
-    c.header("X-Request-Id", id);
+    c.res.headers.set("X-Request-Id", id);
   };
 }

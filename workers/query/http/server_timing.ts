@@ -11,6 +11,6 @@ export function serverTiming(clock: Clock): MiddlewareHandler<AppEnv> {
     const stages = createStages(clock);
     c.set("stages", stages);
     await next();
-    c.header("Server-Timing", stages.header());
+    c.res.headers.set("Server-Timing", stages.header());
   };
 }
