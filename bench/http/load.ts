@@ -10,7 +10,7 @@ export interface Ask {
   readonly status: number;
   /** Where the answer must say it came from. */
   readonly tier: "memory" | "ssd" | "cold" | null;
-  /** Is asked right after the answer; not timed. */
+  /** Is asked right after the answer, before any other ask with the same; not timed. */
   readonly after: string | null;
 }
 

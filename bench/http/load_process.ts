@@ -26,7 +26,8 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const floorLatenciesMs: number[] = [];
   const lateMs: number[] = [];
   const errorSamples: string[] = [];
-  const underWay: Promise<void>[] = [];
+  const underWay: Promise<unknown>[] = [];
+  const followed = new Map<string, Promise<unknown>>();
   let errors = 0;
 
   /** Even turns are the plan's, odd ones the floor's, half an interval later. */
@@ -41,9 +42,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     const ask = isFloor(turn) ? plan.floor : plan.asks[number % plan.asks.length];
     if (ask === null || ask === undefined) return;
     const sentMs = performance.now();
-    const answer = await exchange(plan, agent, ask, number);
-    if (ask.after !== null)
-      await exchange(plan, agent, { ...ask, method: "POST", path: ask.after, body: null }, number);
+    const answer = await inTurn(ask, () => exchange(plan, agent, ask, number));
     if (number < plan.warmup) return;
     (isFloor(turn) ? floorLatenciesMs : latenciesMs).push(answer.atMs - dueMs);
     lateMs.push(sentMs - dueMs);
@@ -51,6 +50,18 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
     if (wrong === null) return;
     errors += 1;
     if (errorSamples.length < SAMPLES_MAX) errorSamples.push(`${ask.method} ${ask.path}: ${wrong}`);
+  };
+
+  /** What follows an answer must not meet another request: those of one entity go one after another, late if need be. */
+  const inTurn = async (ask: Ask, exchanged: () => Promise<Exchanged>): Promise<Exchanged> => {
+    const { after } = ask;
+    if (after === null) return exchanged();
+    const answer = (followed.get(after) ?? Promise.resolve()).then(exchanged);
+    const follow = () => exchange(plan, agent, { ...ask, method: "POST", path: after, body: null }, 0);
+    const done = answer.then(follow);
+    followed.set(after, done);
+    underWay.push(done);
+    return answer;
   };
 
   await new Promise<void>((sentAll) => {

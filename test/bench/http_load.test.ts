@@ -73,6 +73,20 @@ describe("a load", () => {
     expect(bodies.filter((body) => body.startsWith("/after"))).toHaveLength(3);
   });
 
+  it("lets no ask pass what follows another one with the same, however late it is for that", async () => {
+    const seen: string[] = [];
+    const url = await serve(({ url: path = "" }, response) => {
+      seen.push(`${path} begins`);
+      setTimeout(() => {
+        seen.push(`${path} ends`);
+        response.end();
+      }, 20);
+    });
+    await load({ url, requests: 5, asks: [{ ...get, path: "/read", after: "/forget" }] });
+    const once = ["/read begins", "/read ends", "/forget begins", "/forget ends"];
+    expect(seen).toEqual(Array.from({ length: 5 }, () => once).flat());
+  });
+
   it("names answers of another status, of another tier, and none at all", async () => {
     const url = await serve((request, response) => {
       if (request.url === "/cut") return void request.socket.destroy();
