@@ -195,6 +195,17 @@ export const GRAPH_TRIAL_NEAREST = 10;
  */
 export const GRAPH_SLICE_VECTORS = 8_192;
 
+/**
+ * Vectors that may be among the best, as far as their codes tell, before they are told apart by their residuals: these are
+ * read one by one.
+ */
+export const BOUNDS_MAX = 2_048;
+/** Bytes of residuals that are scored in one go: they pass through a slab's scratch. */
+export const RESIDUALS_BATCH_BYTES = 64 * KIB;
+
+/** Room in a slab for the excerpts of text, and scratch, of a part whose scope is larger than a slab. */
+export const PAGED_TEXT_BYTES = 4 * MIB;
+
 // --- Memory ---------------------------------------------------------------------------------
 
 /** Kernel instances of one isolate: bytes of each class and how many. Their sum, with headroom, fits in 128 MB. */

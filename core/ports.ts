@@ -175,6 +175,18 @@ export interface SearchedText {
   readonly postings: Uint8Array | readonly PostingsPiece[];
 }
 
+/** Bytes of a section. */
+export interface SectionPlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Text sections of which pieces can be had without the rest. */
+export interface PagedText {
+  textPiece(offset: number, length: number): Uint8Array;
+  postingsPiece(offset: number, length: number): Uint8Array;
+}
+
 /** Turns texts and vectors into the kernel's sections. Pure: same input, same bytes, on every engine. */
 export interface KernelBuilder {
   /** Names tokenizer, folding, stemmer and stop list; part of the revision. */
@@ -234,6 +246,29 @@ export interface VectorSections {
   readonly graph: Uint8Array | null;
 }
 
+/** Vectors as they are loaded into a slab. */
+export interface LoadedVectors {
+  /** A section, or the pieces that it is when they are joined. */
+  readonly codes: Uint8Array | readonly Uint8Array[];
+  /** null: a search takes two steps, `boundVectors` and `scoreBounds`, and no graph is loaded either. */
+  readonly residuals: Uint8Array | null;
+  readonly graph: Uint8Array | null;
+}
+
+/** What may be among the best of a search of vectors, in no order. Index i of each is of one vector. */
+export interface VectorBounds {
+  readonly documents: Uint32Array;
+  /** Which row of the residuals is its. */
+  readonly vectors: Uint32Array;
+  /** Its score is neither below this one nor above that one. */
+  readonly least: Float32Array;
+  readonly most: Float32Array;
+  /** What `scoreBounds` takes: as many bytes for each. */
+  readonly records: Uint8Array;
+  /** Where to go on when these are not all; null when they are. */
+  readonly next: number | null;
+}
+
 /** A part of a scope, loaded into a slab. Opaque. */
 export type LoadedPart = number & { readonly __brand: "LoadedPart" };
 /** A bitset in a slab's scratch, over the rows or documents of one part. Opaque; dies with the next `reset`. */
@@ -244,14 +279,15 @@ export interface PartSections {
   readonly documents: number;
   /** Rows (events) in the part. */
   readonly rows: number;
-  /** Ascending: the row that document i was cut from. */
-  readonly rowOfDocument: Uint32Array;
-  readonly text: SearchedText;
-  readonly vectors: VectorSections | null;
+  /** Ascending: the row that document i was cut from. null: document i is of row i. */
+  readonly rowOfDocument: Uint32Array | null;
+  /** null when nothing will ask for text. */
+  readonly text: SearchedText | null;
+  readonly vectors: LoadedVectors | null;
   /** One code a row. Code 0 means the row has no value. */
   readonly columns: readonly Uint32Array[];
-  /** Event time of each row, milliseconds. */
-  readonly rowTimes: Float64Array;
+  /** Event time of each row, milliseconds. null when nothing will ask for times. */
+  readonly rowTimes: Float64Array | null;
 }
 
 export interface TextStatistics {
@@ -348,6 +384,8 @@ export interface KernelSlab {
   /** The rows' documents, as a bitset over documents. */
   documentsOf(part: LoadedPart, rows: Bits): Bits;
   countDocuments(part: LoadedPart, documents: Bits): number;
+  /** A bitset of one loading of a part, over another loading of the same part. */
+  carry(from: LoadedPart, bits: Bits, to: LoadedPart): Bits;
 
   // Scores: bitsets over documents.
   /**
@@ -356,6 +394,8 @@ export interface KernelSlab {
    * the pieces that were loaded.
    */
   proveTerms(part: LoadedPart, terms: readonly AskedTerm[]): Result<null>;
+  /** The sections cut down to some terms: a search for those answers as it does over the whole. */
+  excerptOf(text: PagedText, terms: readonly AskedTerm[]): TextSections;
   statistics(part: LoadedPart, terms: readonly QueryTerm[], live: Bits): TextStatistics;
   /** The part's terms that begin with `prefix`, in byte order: the first `limit`, and at most PREFIX_TERMS_MAX. */
   termsWithPrefix(part: LoadedPart, field: TermField, prefix: string, limit: number): readonly DictionaryTerm[];
@@ -374,6 +414,30 @@ export interface KernelSlab {
     limit: number,
     beam: number | null,
   ): RankedVectors;
+  /**
+   * The vectors of matching documents that may be among the best `limit` and score `floor` or more, as far as their codes
+   * tell: BOUNDS_MAX of them at the most. `from` is 0, or the `next` of what was told before.
+   */
+  boundVectors(
+    part: LoadedPart,
+    query: Float32Array,
+    matches: Bits,
+    limit: number,
+    floor: number,
+    from: number,
+  ): VectorBounds;
+  /**
+   * Exact scores of bounds of any parts, by their residuals: what `searchVectors` finds, to the last bit. `records` of
+   * bounds that the same query found, one after the other, and a row for each.
+   */
+  scoreBounds(
+    metric: Metric,
+    query: Float32Array,
+    records: Uint8Array,
+    rows: readonly Uint8Array[],
+  ): Float32Array;
+  /** Where the residuals of a vector lie in their section. */
+  residualPlace(dimensions: number, vector: number): SectionPlace;
   /** What a search of the part's vectors can be planned by. */
   vectorsOf(part: LoadedPart): { readonly count: number; readonly hasGraph: boolean };
   explainText(part: LoadedPart, parameters: TextParameters, document: number): readonly TermExplanation[];
@@ -403,11 +467,13 @@ export interface SlabPool {
   sizeOf(sections: PartSections): number;
   /**
    * The slab leased to `scope` with everything it held (`fresh: false`), or a cleared one with room for `bytes`.
-   * null when no class is that large: the caller streams the parts through `window()`.
+   * null when no class is that large: the caller takes the `window`.
    */
   lease(scope: string, bytes: number): { readonly slab: KernelSlab; readonly fresh: boolean } | null;
-  /** The largest slab, cleared, leased to nobody: for one search that fits nowhere. */
-  window(): KernelSlab;
+  /** A slab of the largest class, for a scope that fits in none: as `lease`. */
+  window(scope: string): { readonly slab: KernelSlab; readonly fresh: boolean };
+  /** The most that `lease` has room for. */
+  readonly capacityBytes: number;
   release(scope: string): void;
   readonly residentBytes: number;
 }

@@ -10,7 +10,7 @@ import type { PagedBytes } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
 import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
 
-type ReadPages = PagedBytes["read"];
+type ReadPages = Pick<PagedBytes, "read" | "readPieces">;
 
 /** Pages that are read through a storage which may be another one later. */
 export class SharedPages implements PagedBytes {
@@ -23,7 +23,11 @@ export class SharedPages implements PagedBytes {
   }
 
   read(offset: number, length: number): Uint8Array {
-    return this.#read(offset, length);
+    return this.#read.read(offset, length);
+  }
+
+  readPieces(offset: number, length: number): readonly Uint8Array[] {
+    return this.#read.readPieces(offset, length);
   }
 
   readThrough(read: ReadPages): void {

@@ -12,13 +12,13 @@ import {
   statusText,
   utf8Room,
 } from "./kernel_instance.ts";
+import { METRIC_CODES } from "./metric_codes.ts";
 import { postingsPlaces } from "./postings_pieces.ts";
 import { FIELD_BYTES } from "./query_terms.ts";
 
 /** Changes whenever any text may be analysed otherwise: tokenizer, folding, stemmer, stop list or whole tokens. */
 const ANALYZER = "en-1";
 const INITIAL_BYTES = 1024 * 1024;
-const METRIC_CODES: Readonly<Record<Metric, number>> = { cosine: 0, dot: 1, l2: 2 };
 const TERM_HEAD_BYTES = 8;
 const ROW_PADDING_BYTES_MAX = 3;
 /** Of a `codes` section (wasm/assembly/vector_section.ts). */

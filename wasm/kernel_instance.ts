@@ -131,6 +131,27 @@ export interface KernelExports {
   prefixTermBytes(): number;
   searchVectors(part: number, vector: number, matches: number, limit: number, beam: number, out: number): number;
   vectorsVisited(): number;
+  boundVectors(
+    part: number,
+    vector: number,
+    matches: number,
+    limit: number,
+    floor: number,
+    from: number,
+    most: number,
+    out: number,
+  ): number;
+  boundsFrom(): number;
+  boundBytes(): number;
+  scoreBounded(
+    dimensions: number,
+    metric: number,
+    vector: number,
+    bounds: number,
+    rows: number,
+    count: number,
+    out: number,
+  ): number;
   scoreVector(part: number, vector: number, document: number, out: number): number;
   fusionBegin(at: number, table: number, slots: number): void;
   fusionAdd(keys: number, count: number, weight: number, k: number): void;

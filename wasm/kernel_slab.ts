@@ -19,9 +19,12 @@ import type {
   TextStatistics,
 } from "../core/ports.ts";
 import { createKernelInstance, type KernelInstance, NOT_READ, statusText } from "./kernel_instance.ts";
+import { METRIC_CODES } from "./metric_codes.ts";
 import { putTerm, putTerms, termRoom } from "./query_terms.ts";
 import { createSlabFilters } from "./slab_filters.ts";
 import { createSlabParts, fusionSlots, type HeldPart } from "./slab_parts.ts";
+import { excerptOf } from "./text_excerpt.ts";
+import { boundVectors, NO_BOUNDS, residualPlace, scoreBounds } from "./vector_bounds.ts";
 
 /** Document u32 · score f32. */
 const FOUND_BYTES = 8;
@@ -38,6 +41,16 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
   const instance = createKernelInstance(module, bytes, bytes);
   const parts = createSlabParts(instance);
   const { reset, putDocuments, ...filters } = createSlabFilters(instance, parts);
+  const withText = (part: LoadedPart): HeldPart => {
+    const held = parts.held(part);
+    if (!held.hasText) throw new Error("a part that was loaded without text");
+    return held;
+  };
+  const withResiduals = (part: LoadedPart): HeldPart => {
+    const held = parts.held(part);
+    if (held.vectors > 0 && !held.hasResiduals) throw new Error("a part that was loaded without residuals");
+    return held;
+  };
   return {
     ...filters,
     reset,
@@ -53,34 +66,46 @@ export function createKernelSlab(module: WebAssembly.Module, bytes: number): Ker
       reset();
       parts.clear();
     },
-    proveTerms: (part, terms) => instance.frame(() => proveTerms(instance, parts.held(part), terms)),
+    excerptOf: (text, terms) => excerptOf(instance, text, terms),
+    proveTerms: (part, terms) => instance.frame(() => proveTerms(instance, withText(part), terms)),
     statistics: (part, terms, live) =>
-      instance.frame(() => statistics(instance, part, terms, putDocuments(parts.held(part), live))),
+      instance.frame(() => statistics(instance, part, terms, putDocuments(withText(part), live))),
     termsWithPrefix: (part, field, prefix, limit) =>
-      instance.frame(() => termsWithPrefix(instance, parts.held(part), field, prefix, limit)),
+      instance.frame(() => termsWithPrefix(instance, withText(part), field, prefix, limit)),
     idf: (documents, df) => instance.kernel.idf(documents, df),
     searchText: (part, parameters, matches, limit) =>
       instance.frame(() => {
-        const held = parts.held(part);
+        const held = withText(part);
         return searchText(instance, held, parameters, putDocuments(held, matches), Math.min(limit, held.documents));
       }),
     searchVectors: (part, query, matches, limit, beam) =>
       instance.frame(() => {
-        const held = parts.held(part);
+        const held = withResiduals(part);
         const at = putQuery(instance, held, query);
         if (at === null) return NOTHING;
         const most = Math.min(limit, held.documents);
         return searchVectors(instance, held, at, putDocuments(held, matches), most, beam);
       }),
+    boundVectors: (part, query, matches, limit, floor, from) =>
+      instance.frame(() => {
+        const held = parts.held(part);
+        const at = putQuery(instance, held, query);
+        if (at === null) return NO_BOUNDS;
+        const most = Math.min(limit, held.documents);
+        return boundVectors(instance, held, at, putDocuments(held, matches), most, floor, from);
+      }),
+    scoreBounds: (metric, query, records, rows) =>
+      instance.frame(() => scoreBounds(instance, METRIC_CODES[metric], query, records, rows)),
+    residualPlace: (dimensions, vector) => residualPlace(dimensions, vector),
     vectorsOf(part) {
       const { vectors, hasGraph } = parts.held(part);
       return { count: vectors, hasGraph };
     },
     explainText: (part, parameters, document) =>
-      instance.frame(() => explainText(instance, parts.held(part), parameters, document)),
+      instance.frame(() => explainText(instance, withText(part), parameters, document)),
     scoreVector: (part, query, document) =>
       instance.frame(() => {
-        const held = parts.held(part);
+        const held = withResiduals(part);
         const at = putQuery(instance, held, query);
         return at === null ? null : scoreVector(instance, held, at, document);
       }),

@@ -32,6 +32,7 @@ type FilterCalls = Pick<
   | "countRows"
   | "documentsOf"
   | "countDocuments"
+  | "carry"
 >;
 
 export interface SlabFilters extends FilterCalls {
@@ -91,6 +92,11 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
     });
   }
 
+  function timed(part: LoadedPart): LoadedPart {
+    if (!parts.held(part).hasTimes) throw new Error("a part that was loaded without times");
+    return part;
+  }
+
   const countOf = (part: LoadedPart, bits: Bits): number => find(part, bits).set;
 
   return {
@@ -119,7 +125,7 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
       });
     },
     rowsInTime: (part, from, until) =>
-      keepFilled(part, parts.held(part).rows, (to) => kernel.rowsInTime(part, from, until, to)),
+      keepFilled(timed(part), parts.held(part).rows, (to) => kernel.rowsInTime(part, from, until, to)),
     and: (part, a, b) => combine(part, a, b, "bitsAnd"),
     or: (part, a, b) => combine(part, a, b, "bitsOr"),
     not(part, a) {
@@ -135,6 +141,13 @@ export function createSlabFilters(instance: KernelInstance, parts: SlabParts): S
       return keepFilled(part, held.documents, (to) => kernel.documentsOfRows(part, put(bitset), to));
     },
     countDocuments: countOf,
+    carry(from, bits, to) {
+      const bitset = find(from, bits);
+      const [a, b] = [parts.held(from), parts.held(to)];
+      if (a.rows !== b.rows || a.documents !== b.documents) throw new Error("loadings of two parts");
+      kept.push({ ...bitset, part: to });
+      return kept.length as Bits;
+    },
   };
 }
 

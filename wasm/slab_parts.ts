@@ -8,7 +8,7 @@
  */
 import type { Failure, Result } from "../core/errors.ts";
 import { FUSION_KEYS_MAX } from "../core/limits.ts";
-import type { LoadedPart, PartSections } from "../core/ports.ts";
+import type { LoadedPart, LoadedVectors, PartSections } from "../core/ports.ts";
 import { bitsetBytes } from "./bitset_bytes.ts";
 import { type KernelInstance, statusText } from "./kernel_instance.ts";
 import { piecesSection } from "./postings_pieces.ts";
@@ -40,6 +40,9 @@ const SECTION_NAMES = [
 ] as const;
 /** In the head of a text section: bytes of a question length, 0 when there are no questions (text_section.ts). */
 const QUESTION_LENGTH_BYTES_AT = 61;
+/** In the head of vector codes: how they lie, and as what those lie that a graph visits (vector_section.ts). */
+const CODES_LAYOUT_AT = 40;
+const LAYOUT_ROWS = 1;
 
 export interface HeldPart {
   readonly part: LoadedPart;
@@ -48,7 +51,10 @@ export interface HeldPart {
   /** Document i is of row i: a bitset over rows is one over documents. */
   readonly hasOneDocumentARow: boolean;
   readonly vectors: number;
+  readonly hasResiduals: boolean;
   readonly hasGraph: boolean;
+  readonly hasText: boolean;
+  readonly hasTimes: boolean;
   /** 0 when the part has no vectors. */
   readonly dimensions: number;
   readonly metric: number;
@@ -125,8 +131,8 @@ interface PartPlan {
   readonly widths: readonly number[];
   readonly columnBytes: number;
   readonly sectionBytes: number;
-  /** 1 or 0, as the kernel takes them. */
-  readonly hasGraph: number;
+  /** 1 or 0, as the kernel takes them: whether vectors lie as a graph visits them. */
+  readonly isInRows: number;
   /** 1 or 0. What the section says is proved when it is loaded. */
   readonly hasQuestions: number;
   readonly scratchBytes: number;
@@ -141,25 +147,31 @@ function planOf(instance: KernelInstance, sections: PartSections): PartPlan {
   const columnBytes = widths.reduce((sum, width) => sum + Math.ceil((rows * width) / 16) * 16, 0);
   const codesBytes = codeCounts.reduce((most, count) => Math.max(most, count), 0);
   const bitsBytes = BITSETS * bitsetBytes(Math.max(documents, rows));
-  const hasGraph = sections.vectors?.graph ? 1 : 0;
-  const searchBytes = instance.kernel.searchScratch(documents, hasGraph);
+  const isInRows = layoutOf(sections.vectors) === LAYOUT_ROWS ? 1 : 0;
+  const searchBytes = instance.kernel.searchScratch(documents, isInRows);
   const scratchBytes = Math.max(searchBytes, codesBytes) + bitsBytes + SCRATCH_SLACK_BYTES;
   const sectionBytes = kernelSections(sections).reduce(
-    (sum, bytes, section) => sum + instance.kernel.partSectionBytes(section, bytes?.length ?? 0),
+    (sum, bytes, section) => sum + instance.kernel.partSectionBytes(section, lengthOf(bytes)),
     0,
   );
-  const hasQuestions = (sections.text.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
+  const hasQuestions = (sections.text?.text[QUESTION_LENGTH_BYTES_AT] ?? 0) === 0 ? 0 : 1;
   const partBytes = instance.kernel.partSize(
     documents,
     rows,
     columns.length,
     columnBytes,
     sectionBytes,
-    hasGraph,
+    isInRows,
     hasQuestions,
   );
   const bytes = partBytes + BLOCK_BYTES + scratchBytes;
-  return { codeCounts, widths, columnBytes, sectionBytes, hasGraph, hasQuestions, scratchBytes, bytes };
+  return { codeCounts, widths, columnBytes, sectionBytes, isInRows, hasQuestions, scratchBytes, bytes };
+}
+
+function layoutOf(vectors: LoadedVectors | null): number {
+  if (vectors === null) return 0;
+  const head = vectors.codes instanceof Uint8Array ? vectors.codes : vectors.codes[0];
+  return head?.[CODES_LAYOUT_AT] ?? 0;
 }
 
 /** A plain loop: it runs over every row of every column whenever a part is loaded. */
@@ -169,35 +181,59 @@ function greatestOf(codes: Uint32Array): number {
   return greatest;
 }
 
-function isIdentity(rowOfDocument: Uint32Array, rows: number): boolean {
+function isIdentity(rowOfDocument: Uint32Array | null, rows: number): boolean {
+  if (rowOfDocument === null) return true;
   if (rowOfDocument.length !== rows) return false;
   // A loop: `every` calls a function a document, each time that a part is loaded.
   for (let document = 0; document < rows; document++) if (rowOfDocument[document] !== document) return false;
   return true;
 }
 
+type SectionBytes = Uint8Array | readonly Uint8Array[];
+
 /** In the order of SECTION_NAMES. */
-function kernelSections({ text, vectors }: PartSections): readonly (Uint8Array | null)[] {
-  const [postings, pieces] =
-    text.postings instanceof Uint8Array ? [text.postings, null] : [null, piecesSection(text.postings)];
-  return [text.text, vectors?.codes ?? null, vectors?.residuals ?? null, postings, vectors?.graph ?? null, pieces];
+function kernelSections({ text, vectors }: PartSections): readonly (SectionBytes | null)[] {
+  const postings = text?.postings ?? null;
+  const pieces = postings === null || postings instanceof Uint8Array ? null : piecesSection(postings);
+  return [
+    text?.text ?? null,
+    vectors?.codes ?? null,
+    vectors?.residuals ?? null,
+    pieces === null ? postings : null,
+    vectors?.graph ?? null,
+    pieces,
+  ] as readonly (SectionBytes | null)[];
+}
+
+function piecesOf(bytes: SectionBytes): readonly Uint8Array[] {
+  return bytes instanceof Uint8Array ? [bytes] : bytes;
+}
+
+function lengthOf(bytes: SectionBytes | null): number {
+  return bytes === null ? 0 : piecesOf(bytes).reduce((sum, { length }) => sum + length, 0);
 }
 
 function hasAgreeingLengths({ documents, rows, rowOfDocument, rowTimes, columns }: PartSections): boolean {
-  const rowsAgree = rowTimes.length === rows && columns.every((codes) => codes.length === rows);
-  return rowsAgree && rowOfDocument.length === documents;
+  const rowsAgree = (rowTimes?.length ?? rows) === rows && columns.every((codes) => codes.length === rows);
+  return rowsAgree && (rowOfDocument?.length ?? rows) === documents;
 }
 
 function copyIn(instance: KernelInstance, sections: PartSections, plan: PartPlan): LoadedPart {
   const { kernel } = instance;
   const { documents, rows, columns } = sections;
-  const { columnBytes, sectionBytes, hasGraph, hasQuestions } = plan;
-  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, hasGraph, hasQuestions);
+  const { columnBytes, sectionBytes, isInRows, hasQuestions } = plan;
+  const part = kernel.partReserve(documents, rows, columns.length, columnBytes, sectionBytes, isInRows, hasQuestions);
   if (part < 0) throw new Error(`a part that was measured ${statusText(part)}`);
-  instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument);
-  instance.putF64(kernel.partRowTimes(part), sections.rowTimes);
+  // Zeros where there are none: what was there before is no row and no time.
+  instance.putU32(kernel.partRowOfDocument(part), sections.rowOfDocument ?? new Uint32Array(documents));
+  instance.putF64(kernel.partRowTimes(part), sections.rowTimes ?? new Float64Array(rows));
   kernelSections(sections).forEach((bytes, section) => {
-    if (bytes !== null) instance.putBytes(kernel.partPlaceSection(part, section, bytes.length), bytes);
+    if (bytes === null) return;
+    let at = kernel.partPlaceSection(part, section, lengthOf(bytes));
+    for (const piece of piecesOf(bytes)) {
+      instance.putBytes(at, piece);
+      at += piece.length;
+    }
   });
   columns.forEach((codes, column) => {
     const width = plan.widths[column] ?? 4;
@@ -216,7 +252,10 @@ function describe(instance: KernelInstance, part: LoadedPart, sections: PartSect
     rows: sections.rows,
     hasOneDocumentARow: isIdentity(sections.rowOfDocument, sections.rows),
     vectors: instance.kernel.partVectors(part),
-    hasGraph: plan.hasGraph === 1,
+    hasResiduals: sections.vectors !== null && sections.vectors.residuals !== null,
+    hasGraph: sections.vectors !== null && sections.vectors.graph !== null,
+    hasText: sections.text !== null,
+    hasTimes: sections.rowTimes !== null,
     dimensions: instance.kernel.partDimensions(part),
     metric: instance.kernel.partMetric(part),
     codeCounts: plan.codeCounts,

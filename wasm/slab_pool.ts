@@ -53,7 +53,7 @@ export function createSlabPool(module: WebAssembly.Module, classes: readonly Sla
     return slot.bytes - slot.slab.capacityBytes;
   }
 
-  function handOut(slot: Slot, scope: string | null): KernelSlab {
+  function handOut(slot: Slot, scope: string): KernelSlab {
     slot.slab.clear();
     slot.scope = scope;
     slot.usedAt = ++leases;
@@ -68,24 +68,32 @@ export function createSlabPool(module: WebAssembly.Module, classes: readonly Sla
     }
   }
 
+  function lease(scope: string, bytes: number): { readonly slab: KernelSlab; readonly fresh: boolean } | null {
+    const current = slots.find((slot) => slot.scope === scope);
+    if (current !== undefined && current.slab.capacityBytes >= bytes) {
+      current.usedAt = ++leases;
+      return { slab: current.slab, fresh: false };
+    }
+    const fitting = ascending.filter((candidate) => candidate.bytes - overheadBytes() >= bytes);
+    const [first, ...larger] = fitting;
+    if (first === undefined) return null;
+    releaseScope(scope);
+    const free = firstOf([first, ...larger.slice(0, -1)], freeSlot);
+    return { slab: handOut(free ?? evicted(slots, first.bytes, tenantOf(scope)), scope), fresh: true };
+  }
+
+  const capacityBytes = (): number => (ascending.at(-1) ?? smallest(ascending)).bytes - overheadBytes();
+
   return {
     sizeOf: (sections: PartSections) => (slots[0] ?? allocate(smallest(ascending).bytes)).slab.sizeOf(sections),
-    lease(scope, bytes) {
-      const current = slots.find((slot) => slot.scope === scope);
-      if (current !== undefined && current.slab.capacityBytes >= bytes) {
-        current.usedAt = ++leases;
-        return { slab: current.slab, fresh: false };
-      }
-      const fitting = ascending.filter((candidate) => candidate.bytes - overheadBytes() >= bytes);
-      const [first, ...larger] = fitting;
-      if (first === undefined) return null;
-      releaseScope(scope);
-      const free = firstOf([first, ...larger.slice(0, -1)], freeSlot);
-      return { slab: handOut(free ?? evicted(slots, first.bytes, tenantOf(scope)), scope), fresh: true };
+    lease,
+    window(scope) {
+      const leased = lease(scope, capacityBytes());
+      if (leased === null) throw new Error("a pool without slabs");
+      return leased;
     },
-    window() {
-      const largest = ascending[ascending.length - 1] ?? smallest(ascending);
-      return handOut(freeSlot(largest) ?? leastRecent(slots.filter((slot) => slot.bytes === largest.bytes)), null);
+    get capacityBytes() {
+      return capacityBytes();
     },
     release: releaseScope,
     get residentBytes() {

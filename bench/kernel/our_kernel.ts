@@ -7,7 +7,16 @@
  */
 
 import { GRAPH_SLICE_VECTORS, HNSW_BEAM_DEFAULT, LEG_CANDIDATES_MIN } from "../../core/limits.ts";
-import type { Bits, Checksum, KernelBuilder, KernelSlab, LoadedPart, PartSections, Ranked } from "../../core/ports.ts";
+import type {
+  Bits,
+  Checksum,
+  KernelBuilder,
+  KernelSlab,
+  LoadedPart,
+  PartSections,
+  Ranked,
+  VectorSections,
+} from "../../core/ports.ts";
 import { BM25_B_DEFAULT, BM25_K1_DEFAULT, type RatedTerm, textParameters } from "../../core/retrieval/bm25.ts";
 import { FUSION_K_DEFAULT } from "../../core/schema/search.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -111,7 +120,7 @@ interface SizedSlab {
 }
 
 interface BuiltSections {
-  readonly sections: PartSections;
+  readonly sections: PartSections & { readonly vectors: VectorSections | null };
   readonly buildMs: number;
   /** Without the fields, which every system keeps in some way of its own. */
   readonly bytes: number;

@@ -47,6 +47,7 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
     directory.value,
     {
       at: (offset, length) => bytes.subarray(offset, offset + length),
+      pieces: (offset, length) => [bytes.subarray(offset, offset + length)],
       isRead: () => true,
       postings: null,
       heldBytes: bytes.length,
@@ -71,6 +72,8 @@ export function commitsOf(part: Part): readonly CommitLines[] {
 export interface FileBytes {
   /** A view of bytes of the file; null when they were not read. */
   at(offset: number, length: number): Uint8Array | null;
+  /** The same in as many pieces as they come in without a copy. */
+  pieces(offset: number, length: number): readonly Uint8Array[] | null;
   /** Whether a section was asked for. One that was asked for in part has those parts. */
   isRead(name: SectionName): boolean;
   /** Of the terms that were asked for; null when they were read with the section. */
@@ -112,6 +115,17 @@ class SectionReader {
   piece(name: SectionName, offset: number, length: number): Uint8Array | null {
     const place = this.#directory.places.get(SECTION[name]);
     return place === undefined ? null : this.#bytes.at(place.offset + offset, length);
+  }
+
+  /** Of a section that was read. */
+  pieceOf(name: SectionName, offset: number, length: number): Uint8Array {
+    return required(this.piece(name, offset, length), name);
+  }
+
+  /** Likewise, the whole in pieces. */
+  piecesOf(name: SectionName): readonly Uint8Array[] {
+    const place = this.#directory.places.get(SECTION[name]) ?? { offset: 0, length: 0 };
+    return required(this.#bytes.pieces(place.offset, place.length), name);
   }
 
   isHot(name: SectionName): boolean {
@@ -160,6 +174,7 @@ export function assemblePart(
     ...hot,
     rows,
     documents,
+    hasOneDocumentARow: documents === rows && hot.rowOfDocument.every((row, document) => row === document),
     times,
     vectors,
     bytes: fileBytes,
@@ -174,6 +189,8 @@ export function assemblePart(
       get postings() {
         return bytes.postings ?? sections.of("postings");
       },
+      textPiece: (offset, length) => sections.pieceOf("text", offset, length),
+      postingsPiece: (offset, length) => sections.pieceOf("postings", offset, length),
     },
     get rowTimes() {
       return required(rowTimes, "rowTimes");
@@ -288,6 +305,12 @@ function withSections(
       get graph() {
         return has(names.graph) ? sections.of(names.graph) : null;
       },
+    },
+    paged: {
+      bytes: Object.values(names).reduce((sum, name) => sum + sections.length(name), 0),
+      codesBytes: sections.length(names.codes),
+      codes: () => sections.piecesOf(names.codes),
+      residuals: (offset, length) => sections.pieceOf(names.residuals, offset, length),
     },
   };
 }

@@ -19,6 +19,8 @@ export interface PagedBytes {
   /** Length of its hot area. */
   readonly hotBytes: number;
   read(offset: number, length: number): Uint8Array;
+  /** The same bytes in the pieces that they lie in. */
+  readPieces(offset: number, length: number): readonly Uint8Array[];
 }
 
 export function openPagedPart(file: PagedBytes, tools: OpenTools): Result<Part> {
@@ -73,6 +75,10 @@ class KeptBytes implements FileBytes {
     const end = offset + length;
     const piece = this.#kept.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
     return piece?.bytes.subarray(offset - piece.offset, end - piece.offset) ?? this.#file.read(offset, length);
+  }
+
+  pieces(offset: number, length: number): readonly Uint8Array[] {
+    return this.#file.readPieces(offset, length);
   }
 
   isRead(): boolean {

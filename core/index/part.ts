@@ -6,7 +6,7 @@
  *   document  one chunk of an event's text (or an event that has only a vector)
  *   Rows and documents are in position order, so an older snapshot is a prefix.
  */
-import type { SearchedText, VectorSections } from "../ports.ts";
+import type { PagedText, SearchedText, VectorSections } from "../ports.ts";
 import type { AttributeValue } from "../schema/event.ts";
 
 /** What a view depends on besides the log. Hashed to the revision `r`. */
@@ -55,6 +55,17 @@ export interface PartVectors {
   readonly from: number;
   /** The kernel's sections over all documents of the part; not every one has a vector. */
   readonly sections: VectorSections;
+  readonly paged: PagedVectors;
+}
+
+/** Pieces of the sections of vectors, for a search that cannot hold all of them. */
+export interface PagedVectors {
+  /** Of codes, residuals and graph together. */
+  readonly bytes: number;
+  readonly codesBytes: number;
+  /** Joined they are the section. */
+  codes(): readonly Uint8Array[];
+  residuals(offset: number, length: number): Uint8Array;
 }
 
 export interface PartCommit {
@@ -97,13 +108,15 @@ export interface Part {
    */
   readonly columns: ReadonlyMap<string, Column>;
   readonly rowOfDocument: Uint32Array;
+  /** Document i is of row i, and every row has one. */
+  readonly hasOneDocumentARow: boolean;
   /** Which chunk of its event document i is. */
   readonly chunkOfDocument: Uint32Array;
   /** UTF-8 byte range of document i in its event's text. */
   readonly chunkFrom: Uint32Array;
   readonly chunkTo: Uint32Array;
   /** The kernel's text sections; of a part that was read by ranges, with the postings of the asked terms. */
-  readonly text: SearchedText;
+  readonly text: SearchedText & PagedText;
   /** Which of the two a snapshot searches is said by `spaceOfView` (retrieval/view.ts); never both. */
   readonly vectors: {
     /** Those that came with events. */

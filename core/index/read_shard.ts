@@ -126,6 +126,11 @@ class ShardRanges implements FileBytes {
     return range?.bytes.subarray(offset - range.offset, end - range.offset) ?? null;
   }
 
+  pieces(offset: number, length: number): readonly Uint8Array[] | null {
+    const bytes = this.at(offset, length);
+    return bytes && [bytes];
+  }
+
   get heldBytes(): number {
     return this.#ranges.reduce((sum, { bytes }) => sum + bytes.length, this.#start.length);
   }

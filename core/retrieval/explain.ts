@@ -27,7 +27,7 @@ export function explainHit(
   isVerbatim: boolean,
   source: ExplainSource,
 ): Result<HitExplanation> {
-  const opened = source.access.open(part);
+  const opened = source.access.openText(part);
   if (!opened.ok) return opened;
   const { search } = source;
   return ok({

@@ -5,11 +5,13 @@
  * descending, then ordinal ascending; the text leg and exact plans are the same however the log is cut into parts.
  */
 import { ok, type Result } from "../errors.ts";
-import type { Part, VectorSpace } from "../index/part.ts";
+import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
 import type { Bits, LoadedPart, Ranked, TextParameters, TextStatistics } from "../ports.ts";
 import { addStatistics, NO_STATISTICS } from "./bm25.ts";
 import { columnOrderOf, filterRows } from "./matches.ts";
-import { planVectors, type VectorPlan, withoutGraph } from "./plan.ts";
+import type { OpenedPart } from "./paged_parts.ts";
+import { PagedVectorLeg, type ScoredOrdinal } from "./paged_vectors.ts";
+import { planVectors, type VectorPlan, type VectorShape, withoutGraph } from "./plan.ts";
 import { intersect, mayHold, type TimeWindow, timeBounds } from "./prune.ts";
 import type { PartAccess } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
@@ -63,7 +65,7 @@ export function gatherStatistics(
 ): Result<TextStatistics> {
   let sum = NO_STATISTICS;
   for (const { part, live } of seen) {
-    const opened = access.open(part);
+    const opened = access.openText(part);
     if (!opened.ok) return opened;
     const proved = access.slab.proveTerms(opened.value, search.terms);
     if (!proved.ok) return proved;
@@ -86,27 +88,30 @@ export function runLegs(
   const text: Portion[] = [];
   const vector: Portion[] = [];
   const vectorPlans: VectorPlan[] = [];
+  const paged = access.resident ? null : pagedLeg(access, search, limit);
   let candidates = 0;
   for (const part of seen) {
     if (!mayHold(part.part, bounds)) continue;
     const opened = access.open(part.part);
     if (!opened.ok) return opened;
-    const rows = matchingRows(access, opened.value, part, search, entity);
-    const documents = access.slab.documentsOf(opened.value, rows);
-    candidates += access.slab.countDocuments(opened.value, documents);
+    const { loaded } = opened.value;
+    const rows = matchingRows(access, loaded, part, search, entity);
+    const documents = access.slab.documentsOf(loaded, rows);
+    candidates += access.slab.countDocuments(loaded, documents);
     if (parameters !== null) {
-      text.push({ base: part.base, ranked: access.slab.searchText(opened.value, parameters, documents, limit) });
+      text.push({ base: part.base, ranked: access.slab.searchText(loaded, parameters, documents, limit) });
     }
-    const found = searchVectors(access, opened.value, part, search, rows, limit);
-    if (found === null) continue;
-    vector.push({ base: part.base, ranked: found.ranked });
-    vectorPlans.push(found.plan);
+    const asked = vectorsAsked(access, opened.value, part, search, rows, limit);
+    if (asked === null) continue;
+    vectorPlans.push(
+      paged === null ? searchWhole(access, asked, part.base, limit, vector) : searchPaged(paged, asked, part.base),
+    );
   }
   return ok({
     candidates,
     vectorPlans,
     text: search.mode === "vector" ? null : merge(text, limit),
-    vector: search.mode === "text" ? null : merge(vector, limit),
+    vector: search.mode === "text" ? null : paged === null ? merge(vector, limit) : ordinalsOf(paged.best()),
   });
 }
 
@@ -138,30 +143,63 @@ function restrictsTime(window: TimeWindow): boolean {
   return window.from !== Number.NEGATIVE_INFINITY || window.to !== Number.POSITIVE_INFINITY;
 }
 
+function pagedLeg({ slab }: PartAccess, search: ResolvedSearch, limit: number): PagedVectorLeg | null {
+  return search.vector === null ? null : new PagedVectorLeg(slab, search.metric, search.vector, limit);
+}
+
+/** The vectors of a part that a search compares. */
+interface AskedVectors {
+  readonly loaded: LoadedPart;
+  readonly vectors: PartVectors;
+  readonly query: Float32Array;
+  readonly documents: Bits;
+  readonly shape: VectorShape;
+  readonly plan: VectorPlan;
+}
+
 /** null when the part has no vector that this search may see. */
-function searchVectors(
+function vectorsAsked(
   { slab }: PartAccess,
-  loaded: LoadedPart,
+  { loaded: rowsAt, vectors: loaded }: OpenedPart,
   { part, live, vectorRowEnd }: SeenPart,
   search: ResolvedSearch,
   rows: Bits,
   limit: number,
-): { readonly ranked: Ranked; readonly plan: VectorPlan } | null {
+): AskedVectors | null {
   if (search.vector === null || search.mode === "text" || vectorRowEnd === 0) return null;
-  if (vectorsIn(part, search.vectorSpace) === null) return null;
-  const seen = vectorRowEnd >= live.rowEnd ? rows : slab.and(loaded, rows, slab.rowsBefore(loaded, vectorRowEnd));
-  const documents = slab.documentsOf(loaded, seen);
+  const vectors = vectorsIn(part, search.vectorSpace);
+  if (vectors === null || loaded === null) return null;
+  const seen = vectorRowEnd >= live.rowEnd ? rows : slab.and(rowsAt, rows, slab.rowsBefore(rowsAt, vectorRowEnd));
+  const matching = slab.documentsOf(rowsAt, seen);
   const { count, hasGraph } = slab.vectorsOf(loaded);
   const shape = {
     vectors: count,
     dimensions: search.vector.length,
     hasGraph,
-    matches: slab.countDocuments(loaded, documents),
+    matches: slab.countDocuments(rowsAt, matching),
     documents: part.documents,
   };
   const plan = planVectors(shape, limit, search.exactOnly);
-  const ranked = slab.searchVectors(loaded, search.vector, documents, limit, plan.beam);
-  return { ranked, plan: ranked.visited === 0 ? withoutGraph(plan, shape) : plan };
+  const documents = loaded === rowsAt ? matching : slab.carry(rowsAt, matching, loaded);
+  return { loaded, vectors, query: search.vector, documents, shape, plan };
+}
+
+/** Vectors that are in the slab whole. Answers how they were searched. */
+function searchWhole(
+  { slab }: PartAccess,
+  { loaded, query, documents, plan, shape }: AskedVectors,
+  base: number,
+  limit: number,
+  found: Portion[],
+): VectorPlan {
+  const ranked = slab.searchVectors(loaded, query, documents, limit, plan.beam);
+  found.push({ base, ranked });
+  return ranked.visited === 0 ? withoutGraph(plan, shape) : plan;
+}
+
+function searchPaged(leg: PagedVectorLeg, { loaded, vectors, documents, plan }: AskedVectors, base: number): VectorPlan {
+  leg.search(loaded, vectors, documents, base);
+  return plan;
 }
 
 interface Portion {
@@ -171,14 +209,17 @@ interface Portion {
 
 /** Exact: each portion holds its own best `limit`. */
 function merge(portions: readonly Portion[], limit: number): Ordinals {
-  const all: { readonly ordinal: number; readonly score: number }[] = [];
+  const all: ScoredOrdinal[] = [];
   for (const { base, ranked } of portions) {
     ranked.documents.forEach((document, index) => {
       all.push({ ordinal: base + document, score: ranked.scores[index] ?? 0 });
     });
   }
   all.sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
-  const best = all.slice(0, limit);
+  return ordinalsOf(all.slice(0, limit));
+}
+
+function ordinalsOf(best: readonly ScoredOrdinal[]): Ordinals {
   return {
     ordinals: Uint32Array.from(best, (item) => item.ordinal),
     scores: Float32Array.from(best, (item) => item.score),

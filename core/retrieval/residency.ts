@@ -6,22 +6,27 @@
  *
  * A part lies there with its vectors of the search's space, never with both kinds: a search in another space loads the
  * parts again whose vectors are others. A part is known by identity: whoever owns a view keeps its opened parts. When
- * no slab is large enough, the parts pass through the pool's window one after another; the answer is the same.
+ * no slab is large enough, the parts come within reach one after another (paged_parts.ts); the answer is the same.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
 import { SECTIONS_HELD_BYTES_MAX } from "../limits.ts";
 import type { KernelSlab, LoadedPart, PartSections, SlabPool, VectorSections } from "../ports.ts";
 import { columnOrderOf } from "./matches.ts";
+import { KeptStack, type OpenedPart, PagedParts, type SearchNeeds } from "./paged_parts.ts";
 import { vectorsIn } from "./view.ts";
 
 /** The parts of one search, each within reach of the kernel. */
 export interface PartAccess {
   readonly slab: KernelSlab;
-  /** All parts are in the slab at once, and stay there. */
+  /** All parts are in the slab at once, whole, and stay there. Else residuals and graphs are not loaded. */
   readonly resident: boolean;
   /** The part, loaded; all bitsets are freed. Parts opened before may be gone when not resident. */
-  open(part: Part): Result<LoadedPart>;
+  open(part: Part): Result<OpenedPart>;
+  /** The same, for who asks no vectors. */
+  openText(part: Part): Result<LoadedPart>;
+  /** The search is over. */
+  close(): void;
 }
 
 /** What is loaded of a part. */
@@ -42,7 +47,7 @@ interface HeldPart extends PartInSpace {
 /** One an isolate, beside its pool. */
 export class SlabResidency {
   readonly #pool: SlabPool;
-  readonly #held = new WeakMap<KernelSlab, HeldPart[]>();
+  readonly #held = new WeakMap<KernelSlab, HeldPart[] | KeptStack>();
   /** Bytes of each part in a slab, by its vectors: working them out looks at every code. */
   readonly #bytes = new WeakMap<Part, Map<PartVectors | null, number>>();
 
@@ -50,12 +55,20 @@ export class SlabResidency {
     this.#pool = pool;
   }
 
-  /** Brings the parts, in ledger order, and their vectors of `space` within reach. Good until the next call. */
-  access(scope: string, parts: readonly Part[], space: VectorSpace | null): Result<PartAccess> {
+  /** Brings the parts, in ledger order, within reach. Good until it is closed, and so is every call of it. */
+  access(
+    scope: string,
+    parts: readonly Part[],
+    space: VectorSpace | null,
+    needs: SearchNeeds,
+  ): Result<PartAccess> {
+    // Of parts that are certain not to fit, nothing is read.
+    const vectorBytes = parts.reduce((sum, part) => sum + (vectorsIn(part, space)?.paged.bytes ?? 0), 0);
+    if (vectorBytes > this.#pool.capacityBytes) return ok(this.#paged(scope, parts, needs));
     const wanted = this.#wanted(parts, space);
     const bytes = wanted.reduce((sum, one) => sum + this.#bytesOf(one), 0);
     const lease = this.#pool.lease(scope, bytes);
-    if (lease === null) return ok(this.#throughWindow(space));
+    if (lease === null) return ok(this.#paged(scope, parts, needs));
     const held = this.#heldBy(lease.slab, lease.fresh);
     const loaded = replaceChanged(lease.slab, held, wanted);
     return loaded.ok ? ok(allResident(lease.slab, held)) : loaded;
@@ -81,35 +94,36 @@ export class SlabResidency {
 
   #heldBy(slab: KernelSlab, fresh: boolean): HeldPart[] {
     const known = fresh ? undefined : this.#held.get(slab);
-    if (known !== undefined) return known;
-    // Not fresh, yet not ours: another residency's parts, which cannot be named here.
+    if (Array.isArray(known)) return known;
+    // Not fresh, yet not of whole parts: what it holds cannot be gone on with.
     if (!fresh) slab.clear();
     const held: HeldPart[] = [];
     this.#held.set(slab, held);
     return held;
   }
 
-  #throughWindow(space: VectorSpace | null): PartAccess {
-    const slab = this.#pool.window();
-    let current: HeldPart | null = null;
-    return {
-      slab,
-      resident: false,
-      open(part) {
-        slab.reset();
-        if (current?.part === part) return ok(current.loaded);
-        slab.clear();
-        current = null;
-        const vectors = vectorsIn(part, space);
-        const loaded = slab.load(sectionsOf(part, vectors));
-        if (loaded.ok) current = { part, vectors, loaded: loaded.value };
-        return loaded;
-      },
-    };
+  #paged(scope: string, parts: readonly Part[], needs: SearchNeeds): PartAccess {
+    const { slab, fresh } = this.#pool.window(scope);
+    const known = fresh ? undefined : this.#held.get(slab);
+    if (known instanceof KeptStack) {
+      slab.reset();
+      // Newer parts may stay: an older snapshot sees fewer.
+      const last = parts.at(-1)?.to ?? 0;
+      known.trim((part) => part.from > last || parts.includes(part));
+      return new PagedParts(slab, known, parts, needs);
+    }
+    if (!fresh) slab.clear();
+    const kept = new KeptStack(slab);
+    this.#held.set(slab, kept);
+    return new PagedParts(slab, kept, parts, needs);
   }
 }
 
-export function sectionsOf(part: Part, vectors: PartVectors | null): PartSections {
+/** All of a part, with its vectors of one kind. */
+export function sectionsOf(
+  part: Part,
+  vectors: PartVectors | null,
+): PartSections & { readonly vectors: VectorSections | null } {
   return {
     documents: part.documents,
     rows: part.rows,
@@ -149,15 +163,21 @@ function isSame(held: HeldPart | undefined, wanted: WantedPart | undefined): boo
 }
 
 function allResident(slab: KernelSlab, held: readonly HeldPart[]): PartAccess {
-  const byPart = new Map(held.map(({ part, loaded }) => [part, loaded]));
+  const byPart = new Map(held.map((one) => [one.part, one]));
+  const find = (part: Part): HeldPart => {
+    slab.reset();
+    const found = byPart.get(part);
+    if (found === undefined) throw new Error("a part that was not asked for");
+    return found;
+  };
   return {
     slab,
     resident: true,
     open(part) {
-      slab.reset();
-      const loaded = byPart.get(part);
-      if (loaded === undefined) throw new Error("a part that was not asked for");
-      return ok(loaded);
+      const { loaded, vectors } = find(part);
+      return ok({ loaded, vectors: vectors && loaded });
     },
+    openText: (part) => ok(find(part).loaded),
+    close: () => {},
   };
 }

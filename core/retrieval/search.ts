@@ -15,6 +15,7 @@ import { type ExplainSource, explainHit } from "./explain.ts";
 import { createTextReader, type Finding, type HitSource, hydrate } from "./hit.ts";
 import { gatherStatistics, type Legs, type Ordinals, runLegs, type SeenPart, seenParts } from "./legs.ts";
 import { describePlans, overallPlan } from "./plan.ts";
+import type { SearchNeeds } from "./paged_parts.ts";
 import type { PartAccess, SlabResidency } from "./residency.ts";
 import type { ResolvedSearch } from "./resolve.ts";
 import { findVerbatim, verbatimWeight } from "./verbatim.ts";
@@ -52,23 +53,41 @@ export function searchView(
     context.scope,
     seen.map(({ part }) => part),
     search.vectorSpace,
+    needsOf(search),
   );
   if (!access.ok) return access;
-  const query = prepareText(seen, access.value, search);
+  try {
+    return searchParts(seen, access.value, search, context);
+  } finally {
+    access.value.close();
+  }
+}
+
+function needsOf({ mode, vectorSpace, terms, restricted }: ResolvedSearch): SearchNeeds {
+  return { space: mode === "text" ? null : vectorSpace, terms, restricted };
+}
+
+function searchParts(
+  seen: readonly SeenPart[],
+  access: PartAccess,
+  search: ResolvedSearch,
+  context: SearchContext,
+): Result<SearchOutcome> {
+  const query = prepareText(seen, access, search);
   if (!query.ok) return query;
   const limit = search.mode === "hybrid" ? Math.max(LEG_CANDIDATES_MIN, 5 * search.topK) : search.topK;
-  const legs = runLegs(seen, access.value, search, query.value.parameters, context.entity, limit);
+  const legs = runLegs(seen, access, search, query.value.parameters, context.entity, limit);
   if (!legs.ok) return legs;
   const lookedUp = search.mode === "hybrid" ? search.verbatim : null;
   const verbatim = lookedUp === null ? null : findVerbatim(legs.value, lookedUp, textReader(seen));
-  const ranking = rank(legs.value, verbatim, search, access.value.slab);
-  const findings = findAll(ranking, legs.value, verbatim, seen, access.value, search, query.value);
+  const ranking = rank(legs.value, verbatim, search, access.slab);
+  const findings = findAll(ranking, legs.value, verbatim, seen, access, search, query.value);
   if (!findings.ok) return findings;
   return ok({
     hits: hydrate(findings.value, { ...context, include: search.include }),
     ...planOf(search, legs.value),
     candidates: legs.value.candidates,
-    resident: access.value.resident,
+    resident: access.resident,
   });
 }
 

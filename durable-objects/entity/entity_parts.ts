@@ -6,7 +6,7 @@ import { ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import { openPagedPart } from "../../core/index/paged_part.ts";
+import { openPagedPart, type PagedBytes } from "../../core/index/paged_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
 import { TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { type IdHash, idHash } from "../../core/log/event_id.ts";
@@ -99,9 +99,12 @@ export class EntityParts {
     return opened;
   }
 
-  #readCopy(sha256: string): (offset: number, length: number) => Uint8Array {
+  #readCopy(sha256: string): Pick<PagedBytes, "read" | "readPieces"> {
     const { tables } = this.#ports;
-    return (offset, length) => tables.shardRange(sha256, offset, length);
+    return {
+      read: (offset, length) => tables.shardRange(sha256, offset, length),
+      readPieces: (offset, length) => tables.shardPieces(sha256, offset, length),
+    };
   }
 
   /** How many shards were opened from SQLite since the object woke. */

@@ -217,8 +217,10 @@ export class EntityReader {
     const { parts, log } = layout.value;
     if (parts.length > 0) {
       const space = spaceOfView(viewOf(layout.value.parts, snapshotAt(log, log.last)));
-      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space);
+      const needs = { space, terms: [], restricted: false };
+      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space, needs);
       if (!loaded.ok) return loaded;
+      loaded.value.close();
     }
     return ok({ bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) });
   }

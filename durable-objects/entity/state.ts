@@ -317,6 +317,11 @@ export class EntityTables {
 
   /** A piece of a shard that is here. */
   shardRange(sha256: string, offset: number, length: number): Uint8Array {
+    return joinPages(this.shardPieces(sha256, offset, length));
+  }
+
+  /** The same, a piece a page. */
+  shardPieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
     const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
     const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
     const rows = this.#sql.run(
@@ -325,8 +330,10 @@ export class EntityTables {
       first,
       last,
     );
-    const start = offset - first * SQLITE_SHARD_PAGE_BYTES;
-    return joinPages(rows.map((row) => bytesOf(row.bytes))).subarray(start, start + length);
+    return rows.map((row, index) => {
+      const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
+      return bytesOf(row.bytes).subarray(Math.max(0, offset - start), offset + length - start);
+    });
   }
 
   shardIds(sha256: string): Uint8Array {

@@ -19,6 +19,11 @@ function paged(bytes: Uint8Array, hotBytes: number) {
         reads.count += 1;
         return bytes.slice(offset, offset + length);
       },
+      readPieces(offset, length) {
+        reads.count += 1;
+        const middle = offset + (length >> 1);
+        return [bytes.slice(offset, middle), bytes.slice(middle, offset + length)];
+      },
     },
     tools,
   );

@@ -9,6 +9,7 @@ import type {
   Metric,
   PartSections,
   TextSections,
+  VectorSections,
 } from "../../core/ports.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
 import { createKernelSlab } from "../../wasm/kernel_slab.ts";
@@ -33,9 +34,12 @@ export interface Corpus {
   readonly rowTimes?: Float64Array;
 }
 
-/** With all postings. */
+/** With all that there is. */
 export interface WholeSections extends PartSections {
+  readonly rowOfDocument: Uint32Array;
   readonly text: TextSections;
+  readonly vectors: VectorSections | null;
+  readonly rowTimes: Float64Array;
 }
 
 export function sectionsOf(corpus: Corpus): WholeSections {

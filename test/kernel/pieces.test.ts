@@ -16,7 +16,7 @@ const texts = Array.from({ length: DOCUMENTS }, (_, i) => {
 const questions = texts.map((_, i) => (i % 3 === 0 ? "who owns the renewal" : ""));
 const large = sectionsOf({ texts, questions });
 
-function withPieces(sections: WholeSections, terms: readonly AskedTerm[]): PartSections {
+function withPieces(sections: WholeSections, terms: readonly AskedTerm[]) {
   const { text, postings } = sections.text;
   const places = expectOk(builder.postingsPlaces(text, terms));
   const pieces = places.map(({ offset, length }) => ({ offset, bytes: postings.slice(offset, offset + length) }));

@@ -87,7 +87,7 @@ describe("memory", () => {
     expect(slabs.residentBytes).toBe(0);
     for (let round = 0; round < 50; round++) {
       lease(slabs, `a/${round}`, [SMALL, MIDDLE, LARGE][round % 3] ?? SMALL);
-      slabs.window();
+      slabs.window(`b/${round}`);
     }
     expect(slabs.residentBytes).toBe(11 * MIB);
   });
@@ -97,7 +97,7 @@ describe("memory", () => {
     const secret = "confidential-7431";
     const next: readonly (() => KernelSlab)[] = [
       () => lease(slabs, "b/1", SMALL).slab,
-      () => slabs.window(),
+      () => slabs.window("b/2").slab,
       () => {
         slabs.release("a/1");
         return lease(slabs, "c/1", SMALL).slab;

@@ -17,7 +17,7 @@ test("the bitset of a part holds the rows that the predicate holds", () => {
       if (!filter.ok) throw new Error(JSON.stringify(filter.failure));
       const [part] = viewOf(commits, { cuts: [], commit: commits.length }, supplied).parts;
       if (part === undefined) throw new Error("no part");
-      const slab = pool.window();
+      const slab = pool.window("t/matches").slab;
       const loaded = slab.load(sectionsOf(part, null));
       if (!loaded.ok) throw new Error(JSON.stringify(loaded.failure));
       const target = { part, columnOrder: columnOrderOf(part), slab, loaded: loaded.value, entity: "e" };

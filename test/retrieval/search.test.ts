@@ -34,7 +34,7 @@ const bothSides = fc.oneof(
   fc.tuple(plainLog, bodyArbitrary(0), fc.constant(embedded)),
 );
 
-const idf = (documents: number, df: number): number => pool.window().idf(documents, df);
+const idf = (documents: number, df: number): number => pool.window("t/idf").slab.idf(documents, df);
 
 describe("against the definition", () => {
   test("text search is BM25 over the live documents of the snapshot, to the last bit", () => {

@@ -31,7 +31,8 @@ function boundPool(): SlabPool {
   return {
     sizeOf: (sections) => pool.sizeOf(sections),
     lease: (scope, bytes) => pool.lease(scope, bytes),
-    window: () => pool.window(),
+    window: (scope) => pool.window(scope),
+    capacityBytes: pool.capacityBytes,
     release: (scope) => pool.release(scope),
     residentBytes: pool.residentBytes,
   };

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SUPPLIED_MODEL } from "../../core/index/build_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
-import type { KernelSlab, LocalEmbedder, PartSections, SlabPool, VectorSections } from "../../core/ports.ts";
+import type { KernelSlab, LocalEmbedder, PartSections, SlabPool, LoadedVectors } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import { describeResolved } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
@@ -195,13 +195,17 @@ function recording(slabs: SlabPool, loads: PartSections[]): SlabPool {
       const lease = slabs.lease(scope, bytes);
       return lease && { ...lease, slab: noting(lease.slab) };
     },
-    window: () => noting(slabs.window()),
+    window: (scope) => {
+      const lease = slabs.window(scope);
+      return { ...lease, slab: noting(lease.slab) };
+    },
+    capacityBytes: slabs.capacityBytes,
     release: (scope) => slabs.release(scope),
     residentBytes: slabs.residentBytes,
   };
 }
 
-function kindOf(sections: VectorSections | null, ...parts: readonly (Part | undefined)[]): string {
+function kindOf(sections: LoadedVectors | null, ...parts: readonly (Part | undefined)[]): string {
   if (sections === null) return "none";
   const has = (kind: "supplied" | "embedded"): boolean =>
     parts.some((part) => isDeepStrictEqual(part?.vectors[kind]?.sections.codes, sections.codes));
@@ -291,19 +295,19 @@ describe("recorded vectors", () => {
   });
 });
 
-test("a part larger than the largest slab is refused by name, with both sizes", () => {
+test("a part whose codes are larger than the largest slab is refused by name, with both sizes", () => {
   const vector = Array.from({ length: 1_024 }, (_, n) => n + 1);
-  const events = Array.from({ length: 600 }, (_, n) => ({ id: `e${n}`, ts: n, text: "renewal", vector }));
+  const events = Array.from({ length: 1_100 }, (_, n) => ({ id: `e${n}`, ts: n, text: "renewal", vector }));
   const commits = commitLines([{ events, withdraw: [] }]);
   const view = viewOf(commits, { cuts: [], commit: 1 }, supplied);
   const slabs = createSlabPool(kernel, [{ bytes: MIB, count: 1 }]);
-  const outcome = searchView(view, resolveFor(view, { text: "renewal" }, supplied), liveRowsOf(view, commits), {
+  const outcome = searchView(view, resolveFor(view, { vector }, supplied), liveRowsOf(view, commits), {
     entity: "account:acme",
     scope: "tenant/account:acme",
     residency: new SlabResidency(slabs),
     segmentKey: (key) => key,
   });
-  const { capacityBytes } = slabs.window();
+  const { capacityBytes } = slabs;
   expect(outcome).toEqual({
     ok: false,
     failure: { reason: "too_large", what: "a part", size: expect.any(Number), max: capacityBytes, unit: "bytes" },

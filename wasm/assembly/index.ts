@@ -75,8 +75,10 @@ import {
   writtenText,
   writtenTextBytes,
 } from "./text_writer";
+import { BOUND_BYTES, boundsNext, scoreBounded } from "./vector_bounds";
 import { isEncodable } from "./vector_codec";
 import {
+  boundVectors as boundSelected,
   nodesVisited,
   scoreVector as scoreSelected,
   searchVectors as searchSelected,
@@ -426,6 +428,34 @@ export function searchVectors(part: usize, vector: usize, matches: usize, limit:
   select(part);
   return searchSelected(vector, matches, limit, beam > BEAM_MAX ? 0 : beam, out);
 }
+
+/** The first of the two steps of vector_bounds.ts, of a part whose residuals may be absent. */
+export function boundVectors(
+  part: usize,
+  vector: usize,
+  matches: usize,
+  limit: u32,
+  floor: f32,
+  from: u32,
+  most: u32,
+  out: usize,
+): i32 {
+  select(part);
+  return boundSelected(vector, matches, limit, floor, from, most, out);
+}
+
+/** Where the next call for the same goes on; 0 when the last told everything. */
+export function boundsFrom(): u32 {
+  return boundsNext;
+}
+
+/** Bytes of a bound. */
+export function boundBytes(): u32 {
+  return BOUND_BYTES;
+}
+
+/** The second step; of bounds of any parts with these dimensions and metric. */
+export { scoreBounded };
 
 /** Nodes of the graph that the last `searchVectors` scored; 0 when its answer is exact. */
 export function vectorsVisited(): u32 {

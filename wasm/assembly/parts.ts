@@ -66,6 +66,7 @@ function sectionBytes(part: usize, section: u32): u32 {
   return load<u32>(part + SECTIONS + ((<usize>section) << SLOT_SHIFT), 4);
 }
 
+/** 0 when nothing will ask for text. */
 @inline
 export function partText(part: usize): usize {
   return sectionAt(part, SECTION_TEXT);
@@ -94,6 +95,7 @@ export function partCodes(part: usize): usize {
   return sectionAt(part, SECTION_CODES);
 }
 
+/** 0 when they are paged: then vectors are searched in two steps (vector_bounds.ts). */
 @inline
 export function partResiduals(part: usize): usize {
   return sectionAt(part, SECTION_RESIDUALS);
@@ -247,11 +249,11 @@ export function partCheck(part: usize): i32 {
   const rows = checkRows(part);
   if (rows != OK) return rows;
   checkedSection = SECTION_TEXT;
-  const text = checkTexts(part);
+  const text = partText(part) == 0 ? OK : checkTexts(part);
   if (text != OK || partCodes(part) == 0) return text;
   checkedSection = SECTION_CODES;
   const codes = checkVectors(part);
-  if (codes != OK) return codes;
+  if (codes != OK || partResiduals(part) == 0) return codes;
   checkedSection = SECTION_RESIDUALS;
   const residuals = checkResiduals(partResiduals(part), sectionBytes(part, SECTION_RESIDUALS), partCodes(part));
   if (residuals != OK || partGraph(part) == 0) return residuals;

@@ -24,8 +24,11 @@ export let queryOfBlocks: usize = 0;
 
 /** `vector` is encodable. False when there is no room. */
 export function beginQuery(codes: usize, vector: usize): bool {
-  const dimensions = vectorDimensions(codes);
-  queryMetric = vectorMetric(codes);
+  return beginQueryOf(vectorDimensions(codes), vectorMetric(codes), vector);
+}
+
+export function beginQueryOf(dimensions: u32, metric: u32, vector: usize): bool {
+  queryMetric = metric;
   queryRowBytes = rowBytes(dimensions);
   const padded = (<usize>dimensions + 15) & ~15;
   const plain = arenaTake(padded << 1);
@@ -109,8 +112,23 @@ export function sumsOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
 /** The exact score of vector `index`, whose codes have this product with the query. */
 @inline
 export function scoreOfProduct(codes: usize, residuals: usize, index: u32, product: f64): f32 {
-  const whole = <f64>CODE_STEP * product + <f64>rowProduct(residualRow(residuals, index));
-  const slot = (<usize>index) << 2;
-  const squares = queryMetric == METRIC_L2 ? load<f64>(vectorSquares(codes) + (slot << 1)) : 0;
-  return scoreOf(queryMetric, whole, load<f32>(vectorScales(codes) + slot), squares);
+  const row = residualRow(residuals, index);
+  return scoreOfRow(product, row, scaleOfVector(codes, index), squaresOfVector(codes, index));
+}
+
+/** The exact score of a vector with these residuals, whose codes have this product with the query. */
+@inline
+export function scoreOfRow(product: f64, residuals: usize, scale: f32, squares: f64): f32 {
+  return scoreOf(queryMetric, <f64>CODE_STEP * product + <f64>rowProduct(residuals), scale, squares);
+}
+
+@inline
+export function scaleOfVector(codes: usize, index: u32): f32 {
+  return load<f32>(vectorScales(codes) + ((<usize>index) << 2));
+}
+
+/** Σ q²; 0 where no score looks at it. */
+@inline
+export function squaresOfVector(codes: usize, index: u32): f64 {
+  return queryMetric == METRIC_L2 ? load<f64>(vectorSquares(codes) + ((<usize>index) << 3)) : 0;
 }

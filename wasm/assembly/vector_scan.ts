@@ -49,7 +49,7 @@ import {
 } from "./vector_section";
 
 /** Of a block: group g has its vectors g, g + 4, g + 8, g + 12, which lie in lane g of its four sums. */
-const GROUPS: u32 = 4;
+export const GROUPS: u32 = 4;
 /** Longer rows are read one after the other, as memory likes it; shorter ones four abreast. */
 const ROWS_ABREAST_BYTES_MAX: u32 = 128;
 /** Rows of a block that are read one by one rather than with the others: long ones, and those that are read four abreast. */
@@ -101,16 +101,9 @@ export function scan(
   limit: u32,
   out: usize,
 ): void {
-  codes = codesAt;
   residuals = residualsAt;
-  wanted = wantedAt;
   accepted = acceptedAt;
-  reaches = room;
-  products = room + <usize>reachBytes(vectorCount(codes));
-  isShort = queryRowBytes <= SHORT_DIMENSIONS_MAX;
-  if (vectorLayout(codes) != LAYOUT_BLOCKS) reachRows();
-  else if (isShort) reachShort();
-  else reachLong();
+  findReaches(codesAt, wantedAt, room);
   const groups = choose(chosen, accepted == 0 ? limit : limit * CHOSEN_PER_ACCEPTED);
   heapBegin(out, limit);
   beginLeast(chosen, groups, limit);
@@ -119,6 +112,66 @@ export function scan(
     if (reachOf(group) >= least) scoreGroup(group);
   }
   scoreRest();
+}
+
+/** The first step: reaches and products of the wanted vectors, in a `room` of `scanBytes`. */
+function findReaches(codesAt: usize, wantedAt: usize, room: usize): void {
+  codes = codesAt;
+  wanted = wantedAt;
+  reaches = room;
+  products = room + <usize>reachBytes(vectorCount(codes));
+  isShort = queryRowBytes <= SHORT_DIMENSIONS_MAX;
+  if (vectorLayout(codes) != LAYOUT_BLOCKS) reachRows();
+  else if (isShort) reachShort();
+  else reachLong();
+}
+
+/**
+ * The first two steps without residuals: what of the wanted vectors may be among the best `limit` of them, if scores
+ * below `floor` need not be found. Which those are is told from group `from` on by `openReaching` and `nextReaching`.
+ */
+export function findReaching(
+  codesAt: usize,
+  wantedAt: usize,
+  room: usize,
+  chosen: usize,
+  limit: u32,
+  floor: f32,
+  from: u32,
+): void {
+  accepted = 0;
+  findReaches(codesAt, wantedAt, room);
+  beginLeast(chosen, choose(chosen, limit), limit);
+  if (queryScale > 0 && floor > -f32.MAX_VALUE) raiseLeast(<f64>floor);
+  reachingGroup = from;
+  reachingBits = 0;
+}
+
+/** The first group that was not opened. */
+export let reachingGroup: u32 = 0;
+/** Vectors of the group before it that were not told yet. */
+let reachingBits: u32 = 0;
+
+/** Opens the next group that comes up to what is needed. False when there is none. */
+export function openReaching(): bool {
+  const groups = blockCount(vectorCount(codes)) * GROUPS;
+  while (reachingGroup < groups) {
+    const group = reachingGroup++;
+    if (!(reachOf(group) >= least)) continue;
+    reachingBits = wantedOf(group / GROUPS) & (0x1111 << (group % GROUPS));
+    return true;
+  }
+  return false;
+}
+
+/** A vector of the open group that comes up to it, or -1 when all were told. */
+export function nextReaching(): i32 {
+  while (reachingBits != 0) {
+    const index = ((reachingGroup - 1) / GROUPS) * BLOCK_VECTORS + <u32>ctz(reachingBits);
+    reachingBits &= reachingBits - 1;
+    if (reachOfVector(index) >= <f64>least) return <i32>index;
+  }
+  return -1;
 }
 
 /** Which of a block's vectors are asked for. */
@@ -308,7 +361,7 @@ function keepReaches(block: u32, bits: u32): void {
 }
 
 @inline
-function productOf(index: u32): f64 {
+export function productOf(index: u32): f64 {
   if (isShort) return <f64>load<i32>(products + ((<usize>index) << 2));
   return load<f64>(products + ((<usize>index) << 3));
 }

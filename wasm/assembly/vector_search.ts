@@ -8,6 +8,7 @@ import { bitsCount, bitsGather, setBit } from "./bitset";
 import { graphSearchBytes, nodesScored, searchGraph } from "./graph_search";
 import { BAD_ARGUMENT, CAPACITY, OK } from "./status";
 import { heapBegin, heapEnd } from "./top_k";
+import { boundAll } from "./vector_bounds";
 import { beginQuery, rowProduct, scoreOfProduct } from "./vector_query";
 import { CHOSEN_PER_ACCEPTED, READ_ALL_SHARE, scan, scanBytes } from "./vector_scan";
 import {
@@ -103,6 +104,33 @@ function offerAll(matches: usize, share: f64, most: u32, out: usize): i32 {
   }
   scan(codes, residuals, wanted, accepted, room, chosen, most, out);
   return OK;
+}
+
+/** The first of the two steps of vector_bounds.ts. `out` has room for `boundsMax` bounds. */
+export function boundVectors(
+  vector: usize,
+  matches: usize,
+  limit: u32,
+  floor: f32,
+  from: u32,
+  boundsMax: u32,
+  out: usize,
+): i32 {
+  const count = vectorCount(codes);
+  const most = min(limit, count);
+  if (most == 0) return 0;
+  const mark = arenaMark();
+  const isDirect = matches == 0 || hasAllDocuments(codes);
+  const room = arenaTake(scanBytes(count));
+  const chosen = arenaTake((<u64>most) << 3);
+  const wanted = isDirect ? matches : arenaTake(bitsetBytes(count));
+  let found: i32 = CAPACITY;
+  if (room != 0 && chosen != 0 && (isDirect || wanted != 0) && beginQuery(codes, vector)) {
+    if (!isDirect) findWanted(matches, wanted, <usize>bitsetBytes(count));
+    found = boundAll(codes, wanted, room, chosen, most, floor, from, boundsMax, out);
+  }
+  arenaRelease(mark);
+  return found;
 }
 
 /** Bits of documents to bits of vectors. */

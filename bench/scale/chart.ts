@@ -1,0 +1,5 @@
+import type { ScaleReport } from "./report.ts";
+
+export function chartOf(_report: ScaleReport): string {
+  return "";
+}
