@@ -313,7 +313,9 @@ export const REBUILDING_RETRY_SECONDS = 10;
 /** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
 export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
-export const PART_CACHE_BYTES_MAX = 16 * MIB;
+export const PART_CACHE_BYTES_MAX = 10 * MIB;
+/** Tables of those parts that only some reads ask for: times, columns, ids, where lines lie. */
+export const PART_TABLES_BYTES_MAX = 6 * MIB;
 /** Lines of hits that an isolate keeps, over all parts: some ten thousand of a few hundred bytes. */
 export const LINE_CACHE_BYTES_MAX = 8 * MIB;
 

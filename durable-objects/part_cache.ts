@@ -6,9 +6,9 @@
  * goes through the storage of whoever took it from here last.
  */
 import { BoundedCache } from "../core/index/bounded_cache.ts";
-import type { PagedBytes } from "../core/index/paged_part.ts";
+import type { PagedBytes, TablesCache } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
-import { PART_CACHE_BYTES_MAX } from "../core/limits.ts";
+import { PART_CACHE_BYTES_MAX, PART_TABLES_BYTES_MAX } from "../core/limits.ts";
 
 type ReadPages = Pick<PagedBytes, "read" | "readPieces">;
 
@@ -51,9 +51,17 @@ class CachedPart {
 
 export class PartCache {
   readonly #parts: BoundedCache<CachedPart>;
+  /** What parts read again when it is gone. */
+  readonly #tables: BoundedCache<Part>;
 
-  constructor(bytesMax: number = PART_CACHE_BYTES_MAX) {
+  constructor(bytesMax: number = PART_CACHE_BYTES_MAX, tablesBytesMax: number = PART_TABLES_BYTES_MAX) {
     this.#parts = new BoundedCache(bytesMax);
+    this.#tables = new BoundedCache(tablesBytesMax);
+  }
+
+  /** Of the part that goes by this key. */
+  tablesOf(key: string): TablesCache {
+    return { get: () => this.#tables.get(key), put: (tables) => this.#tables.put(key, tables) };
   }
 
   /** `read` is the caller's way to the pages of the part. */
@@ -69,6 +77,6 @@ export class PartCache {
   }
 
   get bytes(): number {
-    return this.#parts.bytes;
+    return this.#parts.bytes + this.#tables.bytes;
   }
 }

@@ -182,16 +182,7 @@ export function assemblePart(
     get heldBytes() {
       return bytes.heldBytes + hot.columns.keptBytes + (lines?.keptBytes ?? 0);
     },
-    text: {
-      get text() {
-        return sections.of("text");
-      },
-      get postings() {
-        return bytes.postings ?? sections.of("postings");
-      },
-      textPiece: (offset, length) => sections.pieceOf("text", offset, length),
-      postingsPiece: (offset, length) => sections.pieceOf("postings", offset, length),
-    },
+    text: readText(sections, bytes),
     get rowTimes() {
       return required(rowTimes, "rowTimes");
     },
@@ -206,6 +197,27 @@ export function assemblePart(
     lineOfRow: (row) => required(lines, "lines").at(row),
   };
   return ok({ part, lines });
+}
+
+/** What the kernel reads of a part, without its tables. The part was assembled before. */
+export function kernelSections(directory: ShardDirectory, bytes: FileBytes): Pick<Part, "text" | "vectors"> {
+  const sections = new SectionReader(directory, bytes);
+  const summary = readSummary(sections.of("summary"));
+  const vectors = summary.ok ? readVectors(sections, directory.identity, summary.value) : null;
+  return { text: readText(sections, bytes), vectors: required(vectors, "vectors") };
+}
+
+function readText(sections: SectionReader, bytes: FileBytes): Part["text"] {
+  return {
+    get text() {
+      return sections.of("text");
+    },
+    get postings() {
+      return bytes.postings ?? sections.of("postings");
+    },
+    textPiece: (offset, length) => sections.pieceOf("text", offset, length),
+    postingsPiece: (offset, length) => sections.pieceOf("postings", offset, length),
+  };
 }
 
 interface Tables extends Pick<Part, "commits" | "withdrawals" | "mayHaveId">, Documents {

@@ -1,18 +1,22 @@
 /**
- * Opens a part whose bytes lie in pages that can be read at any time, at once: what most reads ask for is read and
- * verified when it opens, and kept; the kernel's sections and the lines, which are most of a part, are read whenever
- * they are asked for and kept by whoever asked. A section of the kernel's is proved when it is loaded, and a frame of
- * lines when it is decompressed.
+ * Opens a part whose bytes lie in pages that can be read at any time, at once. What every read asks for is kept for as
+ * long as the part is; tables that only some ask for are kept as long as there is room for them, and read again; the
+ * kernel's sections and the lines, which are most of a part, are read whenever they are asked for and kept by whoever
+ * asked. All but those is verified when the part opens; a section of the kernel's is proved when it is loaded, and a frame
+ * of lines when it is decompressed.
  *
- *   kept     header, directory and hot sections but the term dictionary; times, columns, ids, where lines lie
- *   read     dictionary, postings, codes, residuals, graph; frames of lines
+ *   kept            directory, commits, withdrawals, hashes of ids
+ *   kept for now    hot sections but the term dictionary; times, columns, ids, where lines lie
+ *   read            dictionary, postings, codes, residuals, graph; frames of lines
  */
 import type { Result } from "../errors.ts";
-import { assemblePart, type FileBytes, type OpenTools } from "./open_part.ts";
+import { idHash } from "../log/event_id.ts";
+import { firstHashFrom, isHashAt } from "./id_hashes.ts";
+import { assemblePart, type FileBytes, kernelSections, type OpenTools } from "./open_part.ts";
 import type { Part } from "./part.ts";
 import { type ByteRange, pagesAround } from "./plan_ranges.ts";
 import { SECTION, SECTION_KINDS } from "./sections.ts";
-import { type HotShard, readHotShard } from "./shard_file.ts";
+import { readHotShard, type ShardDirectory } from "./shard_file.ts";
 
 /** The bytes of a shard file, whole and as they were verified once. */
 export interface PagedBytes {
@@ -23,38 +27,135 @@ export interface PagedBytes {
   readPieces(offset: number, length: number): readonly Uint8Array[];
 }
 
-export function openPagedPart(file: PagedBytes, tools: OpenTools): Result<Part> {
+/** Where the tables of one part are kept for as long as there is room. */
+export interface TablesCache {
+  get(): Part | null;
+  put(tables: Part): void;
+}
+
+/** Keeps the tables of one part for as long as the part. */
+export function keptTables(): TablesCache {
+  let kept: Part | null = null;
+  return {
+    get: () => kept,
+    put(tables) {
+      kept = tables;
+    },
+  };
+}
+
+/** What a commit and the part itself take. */
+const COMMIT_BYTES = 96;
+const PART_BYTES = 4_096;
+
+export function openPagedPart(file: PagedBytes, tools: OpenTools, cache: TablesCache): Result<Part> {
   const start = file.read(0, file.hotBytes);
-  const directory = readHotShard(start, SECTION_KINDS, tools.checksum);
-  if (!directory.ok) return directory;
-  const tables = pagesAround(tablesOf(directory.value), directory.value);
-  const bytes = file.read(tables.offset, tables.length);
-  const verified = directory.value.verifyPages(tables.offset, bytes);
+  const hot = readHotShard(start, SECTION_KINDS, tools.checksum);
+  if (!hot.ok) return hot;
+  const { identity, fileBytes, hotBytes, places } = hot.value;
+  const pages = pagesAround(tablesOf(hot.value), hot.value);
+  const bytes = file.read(pages.offset, pages.length);
+  const verified = hot.value.verifyPages(pages.offset, bytes);
   if (!verified.ok) return verified;
-  const kept = [...withoutDictionary(start, directory.value), { offset: tables.offset, bytes }];
-  const part = assemblePart(directory.value, new KeptBytes(file, kept), tools);
-  return part.ok ? { ok: true, value: part.value.part } : part;
+  // The start is let go with what verifies pages by it.
+  const directory: ShardDirectory = { identity, fileBytes, hotBytes, places };
+  const kept = [...withoutDictionary(directory, (from, to) => start.slice(from, to)), { offset: pages.offset, bytes }];
+  const tables = assemblePart(directory, new KeptBytes(file, kept), tools);
+  if (!tables.ok) return tables;
+  cache.put(tables.value.part);
+  return { ok: true, value: partOver(tables.value.part, file, directory, tools, cache) };
+}
+
+/** What was verified when the part was opened. */
+function readTables(file: PagedBytes, directory: ShardDirectory, tools: OpenTools): Part {
+  const { offset, length } = tablesOf(directory);
+  const start = withoutDictionary(directory, (from, to) => file.read(from, to - from));
+  const part = assemblePart(
+    directory,
+    new KeptBytes(file, [...start, { offset, bytes: file.read(offset, length) }]),
+    tools,
+  );
+  if (!part.ok) throw new Error("a copy of a part that is no longer what was verified");
+  return part.value.part;
 }
 
 /** From the first table behind the kernel's sections to the frames of lines. */
-function tablesOf({ places }: HotShard): ByteRange {
+function tablesOf({ places }: ShardDirectory): ByteRange {
   const offset = places.get(SECTION.rowTimes)?.offset ?? 0;
   return { offset, length: (places.get(SECTION.frames)?.offset ?? 0) - offset };
+}
+
+function withoutDictionary(
+  { places, hotBytes }: ShardDirectory,
+  read: (from: number, to: number) => Uint8Array,
+): readonly Piece[] {
+  const dictionary = places.get(SECTION.text) ?? { offset: hotBytes, length: 0 };
+  const end = dictionary.offset + dictionary.length;
+  return [
+    { offset: 0, bytes: read(0, dictionary.offset) },
+    { offset: end, bytes: read(end, hotBytes) },
+  ];
+}
+
+/** The part, with what `first` says that never changes and is small; the rest is asked of tables as they are there. */
+function partOver(
+  first: Part,
+  file: PagedBytes,
+  directory: ShardDirectory,
+  tools: OpenTools,
+  cache: TablesCache,
+): Part {
+  const { incarnation, revision, from, to, commits, rows, documents, times, withdrawals, bytes, hotBytes } = first;
+  const { hasOneDocumentARow } = first;
+  const idHashes = first.idHashes.slice();
+  const tables = (): Part => {
+    const known = cache.get();
+    if (known !== null) return known;
+    const read = readTables(file, directory, tools);
+    cache.put(read);
+    return read;
+  };
+  const hasHash = (id: string): boolean => {
+    const hash = idHash(id, tools.digest);
+    return isHashAt(idHashes, firstHashFrom(idHashes, hash), hash);
+  };
+  return {
+    ...{ incarnation, revision, from, to, commits, rows, documents, times, withdrawals, bytes, hotBytes },
+    ...kernelSections(directory, new KeptBytes(file, [])),
+    hasOneDocumentARow,
+    idHashes,
+    heldBytes: PART_BYTES + idHashes.byteLength + COMMIT_BYTES * commits.length,
+    get rowTimes() {
+      return tables().rowTimes;
+    },
+    get columns() {
+      return tables().columns;
+    },
+    get rowOfDocument() {
+      return tables().rowOfDocument;
+    },
+    get chunkOfDocument() {
+      return tables().chunkOfDocument;
+    },
+    get chunkFrom() {
+      return tables().chunkFrom;
+    },
+    get chunkTo() {
+      return tables().chunkTo;
+    },
+    get idRows() {
+      return tables().idRows;
+    },
+    idOfRow: (row) => tables().idOfRow(row),
+    rowOfId: (id) => (hasHash(id) ? tables().rowOfId(id) : -1),
+    mayHaveId: hasHash,
+    lineOfRow: (row) => tables().lineOfRow(row),
+  };
 }
 
 interface Piece {
   readonly offset: number;
   readonly bytes: Uint8Array;
-}
-
-/** Copies: the start is let go. */
-function withoutDictionary(start: Uint8Array, { places }: HotShard): readonly Piece[] {
-  const dictionary = places.get(SECTION.text) ?? { offset: start.length, length: 0 };
-  const end = dictionary.offset + dictionary.length;
-  return [
-    { offset: 0, bytes: start.slice(0, dictionary.offset) },
-    { offset: end, bytes: start.slice(end) },
-  ];
 }
 
 class KeptBytes implements FileBytes {

@@ -45,10 +45,12 @@ export function liveRows(view: View): readonly LiveRows[] {
 export function livenessOf(parts: readonly Part[], known: Liveness | null): Liveness {
   const same = parts.findIndex((part, index) => known?.parts[index]?.part !== part);
   const worked: PartLiveness[] = known === null ? [] : known.parts.slice(0, same < 0 ? parts.length : same);
-  for (const [index, part] of parts.entries()) {
-    if (index < worked.length) continue;
-    const before = parts.slice(0, index);
-    worked.push({ part, voidRows: voidRowsOf(part, before), withdrawals: withdrawalsOf(part, before) });
+  const fresh = parts.slice(worked.length);
+  const all = fresh.length > COMPARED_EACH_MAX ? findAllVoid(parts) : null;
+  for (const part of fresh) {
+    const before = parts.slice(0, worked.length);
+    const voidRows = all?.get(part) ?? voidRowsOf(part, before);
+    worked.push({ part, voidRows, withdrawals: withdrawalsOf(part, before) });
   }
   return { parts: worked };
 }
@@ -82,14 +84,47 @@ function voidRowsOf(part: Part, before: readonly Part[]): Uint32Array {
   return ascending(rows);
 }
 
+/** A new part or two are compared with each of those before; of more, the pairs would be too many. */
+const COMPARED_EACH_MAX = 2;
+/** Of the table of all hashes: slots for each of them, so that few meet. */
+const SLOTS_PER_HASH = 2;
+
+/** What `voidRowsOf` says of every part, by one table of all hashes: time and memory grow with the rows, not the pairs. */
+function findAllVoid(parts: readonly Part[]): ReadonlyMap<Part, Uint32Array> {
+  const places = parts.flatMap((part, index) => ({ part, index, hashes: part.idHashes }));
+  const count = places.reduce((sum, { hashes }) => sum + hashCount(hashes), 0);
+  const mask = 2 ** Math.ceil(Math.log2(Math.max(1, SLOTS_PER_HASH * count))) - 1;
+  /** One more than the part, and the place of the hash in it. */
+  const partAt = new Uint16Array(mask + 1);
+  const hashAt = new Uint32Array(mask + 1);
+  const found = new Map<Part, Uint32Array>();
+  for (const { part, index, hashes } of places) {
+    const rows: number[] = [];
+    for (let at = 0; at < hashCount(hashes); at++) {
+      let slot = ((hashes[2 * at] ?? 0) ^ (hashes[2 * at + 1] ?? 0)) & mask;
+      for (; partAt[slot] !== 0; slot = (slot + 1) & mask) {
+        const other = places[(partAt[slot] ?? 0) - 1];
+        const otherAt = hashAt[slot] ?? 0;
+        if (other === undefined || compareHashes(other.hashes, otherAt, hashes, at) !== 0) continue;
+        const row = part.idRows[at] ?? 0;
+        if (other.part.idOfRow(other.part.idRows[otherAt] ?? 0) === part.idOfRow(row)) rows.push(row);
+      }
+      partAt[slot] = index + 1;
+      hashAt[slot] = at;
+    }
+    found.set(part, ascending(rows));
+  }
+  return found;
+}
+
 /** Equal ids have equal hashes, which stand together in ascending row order. */
 function duplicatesWithin(part: Part): number[] {
-  const { idHashes, idRows } = part;
+  const { idHashes } = part;
   const rows: number[] = [];
-  for (let at = 1; at < idRows.length; at++) {
-    const row = idRows[at] ?? 0;
+  for (let at = 1; at < hashCount(idHashes); at++) {
     for (let other = at - 1; other >= 0 && compareHashes(idHashes, other, idHashes, at) === 0; other--) {
-      if (part.idOfRow(idRows[other] ?? 0) !== part.idOfRow(row)) continue;
+      const row = part.idRows[at] ?? 0;
+      if (part.idOfRow(part.idRows[other] ?? 0) !== part.idOfRow(row)) continue;
       rows.push(row);
       break;
     }
@@ -100,12 +135,13 @@ function duplicatesWithin(part: Part): number[] {
 /** Rows of `part` whose id `earlier` has. Walks the smaller list of hashes and gallops through the larger. */
 function duplicatesOf(part: Part, earlier: Part): number[] {
   const rows: number[] = [];
-  const [small, large] = part.idRows.length <= earlier.idRows.length ? [part, earlier] : [earlier, part];
-  const end = hashCount(large.idHashes);
+  const [small, large] = part.idHashes.length <= earlier.idHashes.length ? [part, earlier] : [earlier, part];
+  const [few, many] = [small.idHashes, large.idHashes];
+  const end = hashCount(many);
   let from = 0;
-  for (let at = 0; at < small.idRows.length; at++) {
-    from = gallop(large.idHashes, small.idHashes, at, from);
-    for (let match = from; match < end && compareHashes(large.idHashes, match, small.idHashes, at) === 0; match++) {
+  for (let at = 0; at < hashCount(few); at++) {
+    from = gallop(many, few, at, from);
+    for (let match = from; match < end && compareHashes(many, match, few, at) === 0; match++) {
       const [ours, theirs] = small === part ? [at, match] : [match, at];
       const row = part.idRows[ours] ?? 0;
       if (earlier.idOfRow(earlier.idRows[theirs] ?? 0) === part.idOfRow(row)) rows.push(row);

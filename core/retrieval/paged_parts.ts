@@ -97,12 +97,12 @@ export class PagedParts {
     this.#reserve = parts.reduce((most, part) => Math.max(most, largestOf(part, needs)), 0) + PAGED_TEXT_BYTES;
   }
 
-  /** The part with its vectors; all bitsets are freed, and parts opened before may be gone. */
+  /** The part with its vectors, and what a restriction asks of it; all bitsets are freed, and parts opened before may be gone. */
   open(part: Part): Result<OpenedPart> {
     return this.#open(part, true);
   }
 
-  /** The same without vectors. */
+  /** The same with nothing but its text. */
   openText(part: Part): Result<LoadedPart> {
     const opened = this.#open(part, false);
     return opened.ok ? ok(opened.value.loaded) : opened;
@@ -134,7 +134,7 @@ export class PagedParts {
     const { terms, restricted } = this.#needs;
     if (vectors.value !== null && terms.length === 0 && !restricted)
       return ok({ loaded: vectors.value, vectors: vectors.value });
-    const loaded = this.#push(this.#rowSections(part));
+    const loaded = this.#push(this.#rowSections(part, withVectors && restricted));
     return loaded.ok ? ok({ loaded: loaded.value, vectors: vectors.value }) : loaded;
   }
 
@@ -157,8 +157,8 @@ export class PagedParts {
     return loaded;
   }
 
-  #rowSections(part: Part): PartSections {
-    const { restricted, terms } = this.#needs;
+  #rowSections(part: Part, restricted: boolean): PartSections {
+    const { terms } = this.#needs;
     const columns = restricted
       ? columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows))
       : [];

@@ -94,7 +94,7 @@ export class EntityParts {
 
   #openCopy(sha256: string, hotBytes: number): Result<Part> {
     const pages = new SharedPages(hotBytes, this.#readCopy(sha256));
-    const opened = openPagedPart(pages, this.#ports);
+    const opened = openPagedPart(pages, this.#ports, this.#cache.tablesOf(this.#cacheKey(sha256)));
     if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value, pages);
     return opened;
   }
