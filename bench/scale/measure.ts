@@ -29,7 +29,7 @@ export async function growScope(
   measured: Measured,
   entity: string,
   sizes: readonly number[],
-  done: (row: ChunkRow) => void,
+  done: (row: ChunkRow) => Promise<void>,
 ): Promise<void> {
   let from = 0;
   for (const size of sizes) {
@@ -42,7 +42,7 @@ export async function growScope(
     const { shards } = await measured.calls.status(entity);
     const latencies = await searchLatencies(measured, entity, size);
     const events_per_second = (size - from) / ingest_seconds;
-    done({ chunks: size, shards, ingest_seconds, events_per_second, latencies, memory: memoryRow(measured) });
+    await done({ chunks: size, shards, ingest_seconds, events_per_second, latencies, memory: memoryRow(measured) });
     from = size;
   }
 }
@@ -52,7 +52,7 @@ function eventsOf(corpus: ScaleCorpus, from: number, end: number) {
 }
 
 /** Questions by kind: what makes one costly at size differs. */
-export async function searchLatencies(
+async function searchLatencies(
   measured: Measured,
   entity: string,
   size: number,
@@ -88,7 +88,7 @@ function groupsFrom(index: number): readonly number[] {
 export async function growTenant(
   measured: Measured,
   sizes: readonly number[],
-  done: (row: EntityRow) => void,
+  done: (row: EntityRow) => Promise<void>,
 ): Promise<void> {
   const { calls, corpus } = measured;
   let from = 0;
@@ -102,7 +102,7 @@ export async function growTenant(
     );
     const latencies = await tenantLatencies(measured, size);
     const events_per_second = (size - from) / ingest_seconds;
-    done({ entities: size, ingest_seconds, events_per_second, latencies, memory: memoryRow(measured) });
+    await done({ entities: size, ingest_seconds, events_per_second, latencies, memory: memoryRow(measured) });
     from = size;
   }
 }

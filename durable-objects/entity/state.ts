@@ -324,6 +324,7 @@ export class EntityTables {
   shardPieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
     const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
     const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
+    if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
     const rows = this.#sql.run(
       "SELECT bytes FROM copy_pages WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
       sha256,
@@ -334,6 +335,18 @@ export class EntityTables {
       const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
       return bytesOf(row.bytes).subarray(Math.max(0, offset - start), offset + length - start);
     });
+  }
+
+  /** Cut out by SQLite: most pieces are a few bytes of their page. */
+  #pieceOfPage(sha256: string, page: number, offset: number, length: number): Uint8Array {
+    const [row] = this.#sql.run(
+      "SELECT substr(bytes, ?, ?) AS bytes FROM copy_pages WHERE name = ? AND page = ?",
+      offset + 1,
+      length,
+      sha256,
+      page,
+    );
+    return bytesOf(row?.bytes);
   }
 
   shardIds(sha256: string): Uint8Array {

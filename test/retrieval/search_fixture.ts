@@ -24,19 +24,17 @@ export const embedder: LocalEmbedder = embeddedEmbedder((text) => builder.analyz
 export const supplied: CorpusTools = { builder, metric: "cosine", embedder: null };
 export const embedded: CorpusTools = { builder, metric: "cosine", embedder };
 
-/** The same slabs, none of which is ever large enough to stay in. */
-export const streaming: SlabPool = { ...boundPool(), lease: () => null };
+const apart = createSlabPool(kernel);
 
-function boundPool(): SlabPool {
-  return {
-    sizeOf: (sections) => pool.sizeOf(sections),
-    lease: (scope, bytes) => pool.lease(scope, bytes),
-    window: (scope) => pool.window(scope),
-    capacityBytes: pool.capacityBytes,
-    release: (scope) => pool.release(scope),
-    residentBytes: pool.residentBytes,
-  };
-}
+/** Slabs none of which is ever large enough to stay in: of their own, since a residency knows what its slabs hold. */
+export const streaming: SlabPool = {
+  sizeOf: (sections) => apart.sizeOf(sections),
+  lease: () => null,
+  window: (scope) => apart.window(scope),
+  capacityBytes: 0,
+  release: (scope) => apart.release(scope),
+  residentBytes: apart.residentBytes,
+};
 
 export type Body = { readonly [key: string]: Json };
 
