@@ -430,12 +430,7 @@ export interface KernelSlab {
    * Exact scores of bounds of any parts, by their residuals: what `searchVectors` finds, to the last bit. `records` of
    * bounds that the same query found, one after the other, and a row for each.
    */
-  scoreBounds(
-    metric: Metric,
-    query: Float32Array,
-    records: Uint8Array,
-    rows: readonly Uint8Array[],
-  ): Float32Array;
+  scoreBounds(metric: Metric, query: Float32Array, records: Uint8Array, rows: readonly Uint8Array[]): Float32Array;
   /** Where the residuals of a vector lie in their section. */
   residualPlace(dimensions: number, vector: number): SectionPlace;
   /** What a search of the part's vectors can be planned by. */

@@ -33,17 +33,6 @@ export interface TablesCache {
   put(tables: Part): void;
 }
 
-/** Keeps the tables of one part for as long as the part. */
-export function keptTables(): TablesCache {
-  let kept: Part | null = null;
-  return {
-    get: () => kept,
-    put(tables) {
-      kept = tables;
-    },
-  };
-}
-
 /** What a commit and the part itself take. */
 const COMMIT_BYTES = 96;
 const PART_BYTES = 4_096;

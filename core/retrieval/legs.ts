@@ -197,7 +197,11 @@ function searchWhole(
   return ranked.visited === 0 ? withoutGraph(plan, shape) : plan;
 }
 
-function searchPaged(leg: PagedVectorLeg, { loaded, vectors, documents, plan }: AskedVectors, base: number): VectorPlan {
+function searchPaged(
+  leg: PagedVectorLeg,
+  { loaded, vectors, documents, plan }: AskedVectors,
+  base: number,
+): VectorPlan {
   leg.search(loaded, vectors, documents, base);
   return plan;
 }

@@ -3,12 +3,23 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { buildPart } from "../../core/index/build_part.ts";
 import { commitsOf } from "../../core/index/open_part.ts";
-import { keptTables, openPagedPart, type TablesCache } from "../../core/index/paged_part.ts";
+import { openPagedPart, type TablesCache } from "../../core/index/paged_part.ts";
 import type { Part, PartVectors } from "../../core/index/part.ts";
 import { FRAME_RAW_BYTES_MAX, PART_FRAMES_KEPT_MAX } from "../../core/limits.ts";
 import { commitsFrom, letterEmbedder, opened, sourceOf, timelineArbitrary, tools } from "./part_fixture.ts";
 
 const letterTools = { ...tools, embedder: letterEmbedder };
+
+/** Keeps the tables of one part for as long as the part. */
+function keptTables(): TablesCache {
+  let kept: Part | null = null;
+  return {
+    get: () => kept,
+    put(tables) {
+      kept = tables;
+    },
+  };
+}
 
 /** Keeps nothing: every table is read again whenever it is asked for. */
 const forgetful: TablesCache = { get: () => null, put: () => {} };

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SUPPLIED_MODEL } from "../../core/index/build_part.ts";
 import type { CommitLines, Part } from "../../core/index/part.ts";
-import type { KernelSlab, LocalEmbedder, PartSections, SlabPool, LoadedVectors } from "../../core/ports.ts";
+import type { KernelSlab, LoadedVectors, LocalEmbedder, PartSections, SlabPool } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import { describeResolved } from "../../core/retrieval/resolve.ts";
 import { searchView } from "../../core/retrieval/search.ts";
