@@ -91,6 +91,8 @@ export function createSlabParts(instance: KernelInstance): SlabParts {
         return refused({ reason: "too_large", what: "a part", size: plan.bytes, max: free, unit: "bytes" });
       if (!hasAgreeingLengths(sections))
         return refused({ reason: "corrupt", what: "rows, whose lengths do not agree" });
+      if (!isSearchable(sections.vectors, plan.isInRows === 1))
+        return refused({ reason: "corrupt", what: "vector codes, which lie otherwise than their graph asks" });
       const part = copyIn(instance, sections, plan);
       const status = kernel.partCheck(part);
       if (status !== 0) {
@@ -172,6 +174,12 @@ function layoutOf(vectors: LoadedVectors | null): number {
   if (vectors === null) return 0;
   const head = vectors.codes instanceof Uint8Array ? vectors.codes : vectors.codes[0];
   return head?.[CODES_LAYOUT_AT] ?? 0;
+}
+
+/** Vectors lie in rows with their graph, and in blocks without; those whose residuals are paged lie as they may. */
+function isSearchable(vectors: LoadedVectors | null, isInRows: boolean): boolean {
+  if (vectors === null) return true;
+  return vectors.residuals === null ? vectors.graph === null : (vectors.graph !== null) === isInRows;
 }
 
 /** A plain loop: it runs over every row of every column whenever a part is loaded. */

@@ -199,7 +199,7 @@ describe("vectors", () => {
     expect(part.documents).toBe(3);
     expect([part.chunkFrom[2], part.chunkTo[2]]).toEqual([0, 0]);
     const sections = sectionsOf([null, vector, [1, 0]]);
-    expect(part.vectors).toEqual({ supplied: { space: supplied, from: 4, sections }, embedded: null });
+    expect(part.vectors).toMatchObject({ supplied: { space: supplied, from: 4, sections }, embedded: null });
   });
 
   test("are the embedder's in the commits before the first that supplies one", () => {
@@ -210,14 +210,14 @@ describe("vectors", () => {
       [{ text: "z" }],
     ]);
     const { vectors } = opened(buildPart(sourceOf(commits, letterEmbedder.id), letterTools));
-    expect(vectors.supplied).toEqual({
+    expect(vectors.supplied).toMatchObject({
       space: supplied,
       from: 6,
       sections: sectionsOf([null, null, null, vector, null]),
     });
     const [words] = letterEmbedder.embed(["words"]);
     const sections = sectionsOf([null, [...(words ?? [])], null, null, null], 6);
-    expect(vectors.embedded).toEqual({ space: embedded, from: 5, sections });
+    expect(vectors.embedded).toMatchObject({ space: embedded, from: 5, sections });
   });
 
   test("that were supplied belong to the first chunk of their event", () => {
@@ -236,7 +236,7 @@ describe("vectors", () => {
       ],
     ]);
     const { vectors } = opened(buildPart(sourceOf(commits), tools));
-    expect(vectors.supplied).toEqual({ space: supplied, from: 1, sections: sectionsOf([vector, null]) });
+    expect(vectors.supplied).toMatchObject({ space: supplied, from: 1, sections: sectionsOf([vector, null]) });
   });
 
   test("are the local embedder's when none were supplied", () => {
@@ -247,7 +247,7 @@ describe("vectors", () => {
       6,
       "cosine",
     );
-    expect(vectors).toEqual({ supplied: null, embedded: { space: embedded, from: 1, sections } });
+    expect(vectors).toMatchObject({ supplied: null, embedded: { space: embedded, from: 1, sections } });
   });
 
   test("are what was recorded when there is no local embedder, as far as none were supplied", () => {
@@ -256,8 +256,8 @@ describe("vectors", () => {
     const recorded = [null, Float32Array.from([1, 2, 3]), Float32Array.from([4, 5, 6])];
     const { vectors } = opened(buildPart({ ...source, recorded }, tools));
     const sections = sectionsOf([null, [1, 2, 3], null], 3);
-    expect(vectors.embedded).toEqual({ space: { model: "remote-model", dimensions: 3 }, from: 2, sections });
-    expect(vectors.supplied).toEqual({ space: supplied, from: 3, sections: sectionsOf([null, null, vector]) });
+    expect(vectors.embedded).toMatchObject({ space: { model: "remote-model", dimensions: 3 }, from: 2, sections });
+    expect(vectors.supplied).toMatchObject({ space: supplied, from: 3, sections: sectionsOf([null, null, vector]) });
   });
 
   test("keep their graphs", () => {

@@ -158,7 +158,8 @@ describe("a small shard", () => {
     const shard = sound(await read(store, small, NOTHING));
     expect(await shard.readLines([0, 19])).toEqual({ ok: true, value: null });
     expect(shard.part.lineOfRow(19)).toBe(small.part.lineOfRow(19));
-    expect(shard.part.text).toEqual(small.part.text);
+    expect(shard.part.text.text).toEqual(small.part.text.text);
+    expect(shard.part.text.postings).toEqual(small.part.text.postings);
     expect([calls.get, calls.ranges]).toEqual([1, []]);
   });
 
