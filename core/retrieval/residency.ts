@@ -56,12 +56,7 @@ export class SlabResidency {
   }
 
   /** Brings the parts, in ledger order, within reach. Good until it is closed, and so is every call of it. */
-  access(
-    scope: string,
-    parts: readonly Part[],
-    space: VectorSpace | null,
-    needs: SearchNeeds,
-  ): Result<PartAccess> {
+  access(scope: string, parts: readonly Part[], space: VectorSpace | null, needs: SearchNeeds): Result<PartAccess> {
     // Of parts that are certain not to fit, nothing is read.
     const vectorBytes = parts.reduce((sum, part) => sum + (vectorsIn(part, space)?.paged.bytes ?? 0), 0);
     if (vectorBytes > this.#pool.capacityBytes) return ok(this.#paged(scope, parts, needs));
