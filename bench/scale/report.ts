@@ -1,4 +1,4 @@
-/** What `npm run scale` found, and its table. */
+/** What `npm run scale` found. */
 import { z } from "zod";
 
 const latencySchema = z.object({ p50_ms: z.number(), p99_ms: z.number(), requests: z.number().int() });
@@ -51,13 +51,7 @@ function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-export function tableOf({ chunks, entities }: ScaleReport): string {
-  return [
-    ...chunks.map((row) => lineOf(`${row.chunks} chunks, ${row.shards} shards`, row)),
-    ...entities.map((row) => lineOf(`${row.entities} entities`, row)),
-  ].join("\n");
-}
-
+/** One size in a line. */
 export function lineOf(name: string, row: ChunkRow | EntityRow): string {
   const { memory, latencies } = row;
   const mib = (bytes: number | null): string => (bytes === null ? "?" : `${Math.round(bytes / 2 ** 20)} MiB`);
