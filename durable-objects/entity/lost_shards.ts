@@ -67,6 +67,8 @@ export class LostShards {
     const lost = [...state.lost, ...fresh.map(({ from, to, sha256 }) => ({ from, to, sha256 }))];
     const next = { ...state, lost: lost.sort((a, b) => a.from - b.from), lastNudgeMs: 0 };
     ports.tables.transaction(() => this.#host.write(next));
+    // What there is of their copies is of no use.
+    this.#host.parts.dropCopies(() => this.whole());
   }
 
   /**

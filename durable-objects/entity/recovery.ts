@@ -91,25 +91,25 @@ async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Prom
   const { incarnation, last, missing } = log;
   if (missing !== null)
     return fail({ reason: "corrupt", what: `the log: the segment of commit ${missing} is missing` });
-  const newest = await lastFacts(ports, last);
-  if (!newest.ok) return newest;
   const found: EntityState = {
     ...newState(incarnation),
     last: last.commit,
     counts: null,
-    lastArrivalMs: newest.value.arrivalMs,
     lastDayMs: parseSegmentKey(last.key)?.dayMs ?? 0,
     head: await newestHead(ports, revision, incarnation, last.commit),
-    dimensions: newest.value.dimensions,
   };
   const redaction = await redactionOf(ports, incarnation);
   if (!redaction.ok) return redaction;
   const fits = await loadTail(ports, found, { from: found.head.covered + 1, to: last.commit }, 0, () => true);
   if (!fits.ok) return fits;
   const tail = ports.tables.tailAfter(found.head.covered);
+  const inTail = tail.at(-1);
+  const newest = inTail === undefined ? await lastFacts(ports, last) : ok(inTail);
+  if (!newest.ok) return newest;
   const state: EntityState = {
     ...found,
     ...redaction.value,
+    lastArrivalMs: newest.value.arrivalMs,
     unread: fits.value ? 0 : last.commit,
     dimensions: dimensionsIn(tail) || newest.value.dimensions,
     dirtySinceMs: found.head.covered < last.commit ? ports.clock.now() : null,

@@ -160,7 +160,8 @@ describe("a cold read", () => {
     else await fixture.store.put(key, damaged);
     dropCopies(fixture);
     expect((await ask(fixture)).hits).toEqual(before.hits);
-    expect(fixture.sql.run("SELECT sha256 FROM shard_copies")).toEqual([]);
+    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 1, pending: true } });
+    expect(fixture.sql.run("SELECT name FROM copy_pages")).toEqual([]);
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
   });
@@ -198,7 +199,10 @@ test("warming brings copies and slab: the next search finds all in memory", asyn
 });
 
 describe("a recovery, and the read after it", () => {
-  /** What an object without state asks: erasure, segments, the last of them, heads, the newest, a shard, redactions. */
+  /**
+   * What an object without state asks of the store: erasure, redaction, segments, the last of them, heads, the newest, a
+   * shard.
+   */
   const FIXED = 7;
 
   async function requestsAfterLoss(indexedCommits: number, tailCommits: number): Promise<number> {
