@@ -20,6 +20,7 @@ import {
   segmentKey,
   segmentsOfDayPrefix,
   segmentsPrefix,
+  segmentsPrefixesBetween,
   shardKey,
   tenantKey,
   tenantKeyMarkerKey,
@@ -150,6 +151,24 @@ describe("segment keys", () => {
     [1, 1, 1],
   ])("are not made of day %d, incarnation %d, commit %d", (day, incarnation, commit) => {
     expect(() => segmentKey("e", day, incarnation, commit)).toThrow();
+  });
+});
+
+describe("prefixes of days", () => {
+  const day = fc.integer({ min: 0, max: 40 * 366 }).map((days) => Date.UTC(2024, 0, 1) + days * DAY);
+
+  it("cover every day from the first to the last, in order and once, and nothing before", () => {
+    fc.assert(
+      fc.property(day, day, day, (one, other, asked) => {
+        const [first, last] = [Math.min(one, other), Math.max(one, other)];
+        const prefixes = [...segmentsPrefixesBetween("a", first, last)];
+        const covering = prefixes.filter((prefix) => segmentKey("a", asked, 1, 1).startsWith(prefix));
+        if (asked < first) expect(covering).toEqual([]);
+        else if (asked <= last) expect(covering).toHaveLength(1);
+        expect(prefixes).toEqual(prefixes.toSorted());
+        expect(prefixes.length).toBeLessThanOrEqual(31 + 12 + 41);
+      }),
+    );
   });
 });
 
