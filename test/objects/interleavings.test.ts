@@ -1,7 +1,7 @@
 /** Two operations on one entity, the second while the first waits for the store. */
 import { describe, expect, test } from "vitest";
-import { ok } from "../../core/errors.ts";
-import type { HeadProposal } from "../../core/rpc.ts";
+import { ok, type Result } from "../../core/errors.ts";
+import type { HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { EntityFixture } from "./entity_fixture.ts";
 import { TenantFixture } from "./tenant_fixture.ts";
 
@@ -16,6 +16,13 @@ function rows(fixture: EntityFixture, table: string): number {
   return fixture.sql.run(`SELECT * FROM ${table}`).length;
 }
 
+/** Asks for a rebuild and for its first work, for which the log is read. */
+async function planRebuild(fixture: EntityFixture): Promise<Result<IndexWork | null>> {
+  await fixture.entity.ready();
+  await fixture.entity.rebuild();
+  return fixture.serve(async (entity) => ok(await entity.nextWork()));
+}
+
 describe("a rebuild", () => {
   test("that an erasure overtakes leaves nothing of the old incarnation in SQLite", async () => {
     const fixture = new EntityFixture();
@@ -23,11 +30,11 @@ describe("a rebuild", () => {
     fixture.nowMs += 1_000;
     await fixture.index();
     const read = fixture.calls.hold("get", "/segments/", "after");
-    const rebuilding = fixture.serve((entity) => entity.rebuild());
+    const planning = planRebuild(fixture);
     await read.reached;
     await fixture.entity.erase();
     read.release();
-    expect(await rebuilding).toMatchObject({ ok: false });
+    expect(await planning).toEqual(ok(null));
     for (const table of ["tail", "shard_copies", "copy_pages", "idempotency"]) expect(rows(fixture, table)).toBe(0);
     await fixture.sweep();
     await fixture.accept({ id: "new" });
@@ -40,19 +47,21 @@ describe("a rebuild", () => {
   test("that an erasure overtakes while it lists drops nothing of the new incarnation", async () => {
     const fixture = new EntityFixture();
     await fixture.accept({ id: "a" });
+    fixture.nowMs += 1_000;
+    await fixture.index();
     const listing = fixture.calls.hold("list", "/segments/", "after");
-    const rebuilding = fixture.serve((entity) => entity.rebuild());
+    const planning = planRebuild(fixture);
     await listing.reached;
     await fixture.entity.erase();
     listing.release();
-    await rebuilding;
+    expect(await planning).toEqual(ok(null));
     await fixture.sweep();
     expect(fixture.entity.erased()).toBe(true);
     await fixture.accept({ id: "new" });
     expect(await fixture.ids()).toEqual(["new"]);
   });
 
-  test("makes a proposal stale that was under way when it dropped the head", async () => {
+  test("goes as far as a head that was taken while it began", async () => {
     const fixture = new EntityFixture();
     await fixture.accept({ id: "a" });
     fixture.nowMs += 1_000;
@@ -65,12 +74,11 @@ describe("a rebuild", () => {
     await put.reached;
     expect(await fixture.entity.rebuild()).toEqual(ok(null));
     put.release();
-    expect(await proposed).toEqual(ok("stale"));
-    expect(await fixture.entity.counters()).toMatchObject({
-      ok: true,
-      value: { indexedCommit: 0, unindexedEvents: 2 },
-    });
+    expect(await proposed).toEqual(ok("committed"));
+    expect(await fixture.entity.nextWork()).toMatchObject({ purpose: "rebuild", from: 1, to: 2 });
+    fixture.nowMs += fixture.settings.nudgeRetryMs;
     expect(await fixture.index()).toBe(1);
+    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 2, pending: false } });
     fixture.loseState();
     expect(await fixture.ids()).toEqual(["a", "b"]);
   });
@@ -81,11 +89,11 @@ describe("a rebuild", () => {
     fixture.nowMs += 1_000;
     await fixture.index();
     const read = fixture.calls.hold("get", "/segments/", "after");
-    const rebuilding = fixture.entity.rebuild();
+    const planning = planRebuild(fixture);
     await read.reached;
     await fixture.accept({ id: "c" });
     read.release();
-    expect(await rebuilding).toEqual(ok(null));
+    expect(await planning).toMatchObject({ ok: true, value: { from: 1, to: 2 } });
     expect(await fixture.ids()).toEqual(["a", "b", "c"]);
   });
 });
