@@ -69,6 +69,22 @@ export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
  * limit.
  */
 export const SEGMENT_READ_BYTES_MAX = 32 * MIB;
+/**
+ * A segment up to this is rolled up with its neighbours, so that a log of tiny commits is read in few requests; a larger
+ * one is worth a request of its own.
+ */
+export const ROLLUP_SEGMENT_BYTES_MAX = 16 * KIB;
+/** Lines of a commit up to which its segment is read to see how small it is. */
+export const ROLLUP_LINES_MAX = 16;
+/** Commits that wait before they are rolled up, the most in one rollup, and its bytes: six are in memory at once. */
+export const ROLLUP_COMMITS_MIN = 64;
+export const ROLLUP_COMMITS_MAX = 1_024;
+export const ROLLUP_BYTES_MAX = 1 * MIB;
+/** Of the list of what is in a rollup, before it is compressed. */
+export const ROLLUP_DIRECTORY_BYTES_MAX = 1 * MIB;
+/** Segments that a rollup, and that a listing of rollups, has to stand for to be read. */
+export const ROLLUP_SPARES_MIN = 4;
+export const ROLLUP_LIST_SPARES_MIN = 32;
 /** Requests that may wait for the group commit of one entity before 503. */
 export const APPEND_WAITING_MAX = 1_000;
 /** Raw bytes of the requests that wait: they are in memory twice, compressed and as lines. */
@@ -145,6 +161,8 @@ export const WORK_SILENT_ATTEMPTS_MAX = 2;
 /** Attempts that a restart cut short and that do not count: a machine that is killed again and again seals nothing. */
 export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
+/** Objects that one pass of collection marks; the next pass takes the rest. Each is a row until it is deleted. */
+export const COLLECT_OBJECTS_MAX = 10_000;
 export const DEAD_LETTERS_MAX = 1_000;
 /** Dirty entities that one sweep nudges; the next one goes on where it ended. */
 export const SWEEP_ENTITIES_MAX = 1_000;

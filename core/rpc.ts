@@ -182,6 +182,8 @@ export interface EntityStatus {
   readonly cache: { readonly tier: CacheTier; readonly bytes: number };
   /** Set when index work on a range has failed WORK_ATTEMPTS_MAX times. */
   readonly sealed: { readonly from: number; readonly to: number; readonly error: string } | null;
+  /** Objects of the store that no head named any more and that were deleted. */
+  readonly collected: number;
 }
 
 // --- Indexing -------------------------------------------------------------------------------

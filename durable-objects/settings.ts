@@ -37,6 +37,11 @@ const SETTINGS = {
   SSD_IDLE_DAYS: { production: 7, development: 7, min: 1, max: 3_650 },
   /** Raw bytes in the tail beyond which appends answer 429 until indexing has caught up. */
   TAIL_BYTES: { production: TAIL_RAW_BYTES_MAX, development: TAIL_RAW_BYTES_MAX, min: 1, max: TAIL_RAW_BYTES_MAX },
+  /**
+   * Longer than a build with its puts, and a reader with a head, can last: what no head names is deleted after it. The
+   * platform ends a queue consumer after 15 minutes.
+   */
+  BUILD_DEADLINE_MS: { production: 1_200_000, development: 60_000, min: 1_000, max: 86_400_000 },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS | "MAINTENANCE_WINDOW_UTC";
@@ -62,6 +67,7 @@ export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONM
     ssdIdleMs: read("SSD_IDLE_DAYS") * DAY_MS,
     tailBytes: read("TAIL_BYTES"),
     maintenanceWindow: maintenanceWindowOf(variables),
+    buildDeadlineMs: read("BUILD_DEADLINE_MS"),
   };
 }
 

@@ -11,6 +11,7 @@ const NAMES: readonly string[] = [
   "PUT_DEADLINE_MS",
   "TAIL_BYTES",
   "MAINTENANCE_WINDOW_UTC",
+  "BUILD_DEADLINE_MS",
   "CORS_ORIGINS",
   "JWT_ISSUER",
   "JWT_AUDIENCE",

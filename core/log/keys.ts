@@ -131,7 +131,8 @@ export function outputsKey(entity: string, model: string, incarnation: number, f
   );
 }
 
-export interface OutputsName {
+/** A range of commits of an incarnation. */
+export interface RangeName {
   readonly incarnation: number;
   readonly from: number;
   readonly to: number;
@@ -140,7 +141,7 @@ export interface OutputsName {
 const OUTPUTS_KEY = /\/outputs\/[^/]+\/(\d{6})-(\d{12})-(\d{12})\.zst$/;
 
 /** null for any key that `outputsKey` does not write. */
-export function parseOutputsKey(key: string): OutputsName | null {
+export function parseOutputsKey(key: string): RangeName | null {
   const [, incarnation, from, to] = OUTPUTS_KEY.exec(key) ?? [];
   if (incarnation === undefined || from === undefined || to === undefined) return null;
   return { incarnation: Number(incarnation), from: Number(from), to: Number(to) };
@@ -149,6 +150,27 @@ export function parseOutputsKey(key: string): OutputsName | null {
 /** What every model made of the entity's commits. */
 export function allOutputsPrefix(entity: string): string {
   return `${entityPrefix(entity)}outputs/`;
+}
+
+export function rollupsPrefix(entity: string): string {
+  return `${entityPrefix(entity)}rollups/`;
+}
+
+/** Tiny segments of commits `from` to `to`, laid end to end. */
+export function rollupKey(entity: string, incarnation: number, from: number, to: number): string {
+  if (from > to) throw new RangeError("a range that ends before it begins");
+  return bounded(
+    `${rollupsPrefix(entity)}${incarnationDigits(incarnation)}-${commitDigits(from)}-${commitDigits(to)}.zst`,
+  );
+}
+
+const ROLLUP_KEY = /\/rollups\/(\d{6})-(\d{12})-(\d{12})\.zst$/;
+
+/** null for any key that `rollupKey` does not write. */
+export function parseRollupKey(key: string): RangeName | null {
+  const [, incarnation, from, to] = ROLLUP_KEY.exec(key) ?? [];
+  if (incarnation === undefined || from === undefined || to === undefined) return null;
+  return { incarnation: Number(incarnation), from: Number(from), to: Number(to) };
 }
 
 export function blobsPrefix(entity: string): string {

@@ -52,20 +52,26 @@ export async function resolveForView(
 /** An answer but for what only its reader knows: how stale it is, what waits, and where the parts came from. */
 export type ViewAnswer = Omit<SearchAnswer, "staleMs" | "unindexedEvents" | "cache">;
 
-/**
- * `live[i]` is of `view.parts[i]`; `version` is of the head that the view was read through, `redacted` the commit of the
- * last redaction before it, 0 for none.
- */
+/** The head that a view is read through, and the one that a pinned snapshot was read through first; null: not pinned. */
+export interface ReadThrough {
+  readonly version: number;
+  readonly pinnedVersion: number | null;
+}
+
+/** `live[i]` is of `view.parts[i]`; `redacted` is the commit of the last redaction before it, 0 for none. */
 export function answerView(
   view: View,
-  version: number,
-  search: ResolvedSearch,
+  through: ReadThrough,
+  resolved: ResolvedSearch,
   live: readonly LiveRows[],
   answering: Answering,
   redacted = 0,
 ): Result<ViewAnswer> {
   const { scope, residency, digest, segmentKey } = answering;
   const { snapshot } = view;
+  const version = through.pinnedVersion ?? through.version;
+  // The graphs that the snapshot was first read by may be gone; what a scan finds does not depend on the layout.
+  const search = version === through.version ? resolved : { ...resolved, exactOnly: true };
   const context = { entity: scope.entity, scope: entityObjectName(scope), residency, segmentKey };
   const outcome =
     view.parts.length === 0
@@ -85,8 +91,8 @@ export function answerView(
     plan,
     planReason,
     candidates,
-    resolved: describeResolved(search),
-    degraded: search.degraded,
+    resolved: describeResolved(resolved),
+    degraded: resolved.degraded,
   });
 }
 

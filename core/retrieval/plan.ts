@@ -61,7 +61,7 @@ export function planVectors(shape: VectorShape, limit: number, exactOnly: boolea
   const scan = scanMicros(shape);
   const plan = exactPlanOf(shape);
   if (!shape.hasGraph) return { plan, beam: null, reason: null };
-  if (exactOnly) return { plan, beam: null, reason: "exact was asked for" };
+  if (exactOnly) return { plan, beam: null, reason: "an exact plan is called for" };
   if (limit > HNSW_BEAM_MAX) return { plan, beam: null, reason: `${limit} are more than a walk keeps` };
   const beam = Math.min(Math.max(HNSW_BEAM_DEFAULT, BEAM_PER_ASKED * limit), HNSW_BEAM_MAX);
   const walk = walkMicros(shape, beam);

@@ -23,6 +23,13 @@ export interface LogPosition {
   readonly vectorCommit: number;
 }
 
+/** What a request sees. */
+export interface Seen {
+  readonly snapshot: Snapshot;
+  /** The head that a pinned snapshot was first read through; null when it is not pinned. */
+  readonly pinnedVersion: number | null;
+}
+
 type Wanted = Pick<SearchRequest, "snapshot" | "atLeast" | "asOf" | "consistency">;
 
 /** `commitAsOf` gives the newest commit that had arrived by a time. */
@@ -32,15 +39,19 @@ export function chooseSnapshot(
   scope: EntityScope,
   digest: Digest,
   commitAsOf: (ms: number) => number,
-): Result<Snapshot> {
+): Result<Seen> {
   const atLeast = request.atLeast === null ? ok(0) : readAtLeast(request.atLeast, log, scope, digest);
   if (!atLeast.ok) return atLeast;
   const base =
-    request.snapshot === null ? ok(current(request, log, atLeast.value)) : pinned(request.snapshot, log, scope, digest);
+    request.snapshot === null
+      ? ok({ snapshot: current(request, log, atLeast.value), pinnedVersion: null })
+      : pinned(request.snapshot, log, scope, digest);
   if (!base.ok) return base;
-  if (base.value.commit < atLeast.value)
+  const { snapshot, pinnedVersion } = base.value;
+  if (snapshot.commit < atLeast.value)
     return fail(conflict("The snapshot is older than the write that `at_least` names."));
-  return ok(request.asOf === null ? base.value : restricted(base.value, commitAsOf(request.asOf)));
+  const asOf = request.asOf === null ? snapshot : restricted(snapshot, commitAsOf(request.asOf));
+  return ok({ snapshot: asOf, pinnedVersion });
 }
 
 function current(request: Wanted, log: LogPosition, atLeast: number): Snapshot {
@@ -62,7 +73,7 @@ function readAtLeast(text: string, log: LogPosition, scope: EntityScope, digest:
   return ok(read.token.commit);
 }
 
-function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Digest): Result<Snapshot> {
+function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Digest): Result<Seen> {
   const read = parseSnapshotToken(scope, text, digest);
   if (read.kind === "malformed") return fail(invalid("snapshot", "is not a snapshot token"));
   if (read.kind === "foreign") return fail(conflict("`snapshot` was never issued for this entity."));
@@ -79,7 +90,7 @@ function pinned(text: string, log: LogPosition, scope: EntityScope, digest: Dige
   if (snapshot.revision !== log.revision) {
     return fail({ reason: "snapshot_expired", detail: "The settings that this snapshot was read under have changed." });
   }
-  return ok(snapshot);
+  return ok({ snapshot, pinnedVersion: read.token.version });
 }
 
 /** σ at `commit`, which is not after the last. */

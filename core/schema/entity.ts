@@ -53,6 +53,7 @@ export const entityStatusSchema = z.object({
     .readonly()
     .optional()
     .describe("commits whose index work failed too often to be tried again by itself"),
+  collected: z.number().int().describe("shards, heads and other derived objects that were replaced and then deleted"),
 });
 
 export const redactBodySchema = z.strictObject({

@@ -56,6 +56,9 @@ export interface SegmentMetadata {
   readonly arrivalMs: number;
 }
 
+/** What is known of a segment where it is listed with others. */
+export type SegmentFacts = Omit<SegmentMetadata, "incarnation" | "minTs" | "maxTs">;
+
 const digitsSchema = z
   .string()
   .regex(/^(0|-?[1-9]\d{0,15})$/, "must be an integer")
@@ -109,6 +112,43 @@ export function storedSegmentMetadata(metadata: SegmentMetadata): Record<string,
     max_ts_ms: String(metadata.maxTs),
     arrival_ms: String(metadata.arrivalMs),
   };
+}
+
+// --- Rollups --------------------------------------------------------------------------------
+
+/** A segment in a rollup. */
+export interface RolledSegment {
+  readonly segment: string;
+  /** Of the segment as it is stored. */
+  readonly bytes: number;
+  readonly facts: SegmentFacts;
+}
+
+export const rolledSegmentSchema = z
+  .strictObject({
+    segment: z.string(),
+    bytes: ordinalSchema,
+    commit: ordinalSchema,
+    sha256: sha256Schema,
+    lines: ordinalSchema,
+    raw_bytes: ordinalSchema,
+    vectors: countSchema,
+    dimensions: countSchema,
+    vector_bytes: countSchema,
+    arrival_ms: z.number().int(),
+  })
+  .transform(
+    ({ segment, bytes, raw_bytes, vector_bytes, arrival_ms, ...facts }): RolledSegment => ({
+      segment,
+      bytes,
+      facts: { ...facts, rawBytes: raw_bytes, vectorBytes: vector_bytes, arrivalMs: arrival_ms },
+    }),
+  );
+
+export function storedRolledSegment({ segment, bytes, facts }: RolledSegment): Json {
+  const { rawBytes, vectorBytes, arrivalMs, commit, sha256, lines, vectors, dimensions } = facts;
+  const counts = { commit, sha256, lines, vectors, dimensions };
+  return { segment, bytes, ...counts, raw_bytes: rawBytes, vector_bytes: vectorBytes, arrival_ms: arrivalMs };
 }
 
 // --- Head -----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import type {
 } from "../../core/rpc.ts";
 import type { PartCache } from "../part_cache.ts";
 import { NO_ATTEMPTS } from "./attempts.ts";
+import { EntityCollector, littered } from "./collect.ts";
 import { EntityIndex } from "./entity_index.ts";
 import { EntityLog } from "./entity_log.ts";
 import { EntityParts } from "./entity_parts.ts";
@@ -36,6 +37,7 @@ import { markErased, sweepErased } from "./erasure.ts";
 import { LostShards } from "./lost_shards.ts";
 import type { EntityPorts } from "./ports.ts";
 import { loadTail, recover } from "./recovery.ts";
+import { EntityRollups } from "./rollups.ts";
 import { type EntityState, isReadable, type LogCounts, newState, noHead, tailAfter, wholeHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
@@ -58,6 +60,8 @@ export class Entity {
   readonly #rebuilding: EntityRebuilding;
   readonly #lost: LostShards;
   readonly #redaction: EntityRedaction;
+  readonly #collector: EntityCollector;
+  readonly #rollups: EntityRollups;
   readonly reader: EntityReader;
   #loaded: Loaded | null = null;
   #loading: Promise<Result<null>> | null = null;
@@ -85,11 +89,13 @@ export class Entity {
       shardDimensions: () => this.#parts.suppliedDimensions(this.#now().state.head),
       loadOf: (size) => this.#index.loadOf(size),
       write: (state) => this.#write(state),
-      committed: () => this.#arm(this.#nextDueMs()),
+      committed: () => this.#armNext(),
     });
     const write = (state: EntityState) => this.#write(state);
     this.#lost = new LostShards({ ...shared, write });
-    const indexing = { ...shared, revision, revisionId: this.#revisionId, write };
+    this.#collector = new EntityCollector({ ...shared, write });
+    this.#rollups = new EntityRollups({ ...shared, write });
+    const indexing = { ...shared, collector: this.#collector, revision, revisionId: this.#revisionId, write };
     this.#index = new EntityIndex(indexing);
     this.#rebuilding = new EntityRebuilding({
       ...indexing,
@@ -137,7 +143,10 @@ export class Entity {
     this.#alarmAtMs = await this.#ports.alarm.get();
     this.#loaded = { state: found.value, tail: tail.value };
     this.#index.forgiveRestart();
-    if (this.#left()) this.#arm(this.#nextDueMs());
+    // What was replaced before the state was lost is known to nobody.
+    if (known === null && found.value.last > 0)
+      this.#save({ collection: littered(found.value.collection, this.#ports.clock.now()) });
+    this.#armNext();
     const renewed = await this.#renewIndex();
     if (!renewed.ok) this.#loaded = null;
     return renewed;
@@ -292,7 +301,7 @@ export class Entity {
   async redact(ids: readonly string[], dryRun: boolean): Promise<Result<RedactResult>> {
     if (this.#now().state.erasing !== null) return fail(beingErased());
     const result = await this.#redaction.redact(ids, dryRun);
-    if (this.#now().state.redaction !== null) this.#arm(this.#nextDueMs());
+    if (this.#now().state.redaction !== null) this.#armNext();
     return result;
   }
 
@@ -314,7 +323,7 @@ export class Entity {
     const outcome = await takes.propose(proposal);
     if (outcome.ok && outcome.value === "committed") {
       await this.#report();
-      if (this.#left()) this.#arm(this.#nextDueMs());
+      this.#armNext();
     }
     return outcome;
   }
@@ -503,7 +512,7 @@ export class Entity {
     }
     this.#failures = failed ? this.#failures + 1 : 0;
     if (failed) this.#arm(this.#ports.clock.now() + Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#failures));
-    else if (this.#left()) this.#arm(this.#nextDueMs());
+    else this.#armNext();
   }
 
   async #work(): Promise<void> {
@@ -516,29 +525,51 @@ export class Entity {
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
     const { state } = this.#now();
-    if (!this.#workIsDue() || clock.now() - state.lastNudgeMs < settings.nudgeRetryMs) return;
-    await queue.send(scope);
-    this.#save({ lastNudgeMs: clock.now() });
+    if (this.#workIsDue() && clock.now() - state.lastNudgeMs >= settings.nudgeRetryMs) {
+      await this.#rollUpTail();
+      await queue.send(scope);
+      this.#save({ lastNudgeMs: clock.now() });
+    }
+    if (!this.#pending() && this.#rollups.dueIndexed()) await this.#rollups.run();
+    await this.#collector.run();
   }
 
-  #left(): boolean {
-    return this.#isBusy() || this.#ports.tables.hasCopies();
+  /** So that the indexer reads what waits in few requests; it can do without. */
+  async #rollUpTail(): Promise<void> {
+    try {
+      while (this.#rollups.dueInTail()) {
+        const { rolled } = this.#now().state;
+        await this.#rollups.run();
+        if (this.#now().state.rolled === rolled) return;
+      }
+    } catch (cause) {
+      this.#ports.logFault("roll_up_failed", cause);
+    }
   }
 
-  #isBusy(): boolean {
-    return this.#pending() || this.#now().state.erasing !== null || this.#index.hintDue();
-  }
-
-  /** When there is something to do next: a build that comes due, a nudge to repeat, a sweep to go on with, copies to drop. */
-  #nextDueMs(): number {
+  /** Sets the alarm for what is to be done next: a sweep to go on with, a hint, a nudge, a collection, copies to drop. */
+  #armNext(): void {
     const { settings, clock } = this.#ports;
     const nowMs = clock.now();
-    const { state } = this.#now();
-    if (!this.#isBusy()) return this.#copiesIdleMs();
-    if (state.erasing !== null) return nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2));
+    if (this.#now().state.erasing !== null) {
+      this.#arm(nowMs + Math.max(1, Math.ceil(settings.putDeadlineMs / 2)));
+      return;
+    }
     const redactionMs = this.#redaction.dueMs();
-    if (redactionMs !== null) return redactionMs;
-    if (this.#index.hintDue()) return nowMs + RETRY_MS;
+    const hintMs = this.#index.hintDue() ? nowMs + RETRY_MS : null;
+    const nudgeMs = this.#pending() ? this.#nextNudgeMs(nowMs) : null;
+    const copiesMs = this.#ports.tables.hasCopies() ? this.#copiesIdleMs() : null;
+    const rollUpMs = !this.#pending() && this.#rollups.dueIndexed() ? nowMs : null;
+    const due = [redactionMs, hintMs, nudgeMs, copiesMs, rollUpMs, this.#collector.dueMs()].filter(
+      (atMs) => atMs !== null,
+    );
+    if (due.length > 0) this.#arm(Math.min(...due));
+  }
+
+  /** A build that comes due, or a nudge to repeat. */
+  #nextNudgeMs(nowMs: number): number {
+    const { settings } = this.#ports;
+    const { state } = this.#now();
     const buildMs =
       this.#rebuilding.pending() || this.#index.due() ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
     const mergeMs = state.compact ? this.#index.mergesAtMs() : buildMs;

@@ -30,6 +30,7 @@ import {
   reported,
   smaller,
 } from "./attempts.ts";
+import { BEING_DELETED, type EntityCollector, littered } from "./collect.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
 import { type EntityState, isReadable, type TailCommit as LinesOfCommit, redactedOf, wholeHead } from "./state.ts";
@@ -38,6 +39,7 @@ import type { Tail } from "./tail.ts";
 export interface IndexHost {
   readonly ports: EntityPorts;
   readonly parts: EntityParts;
+  readonly collector: EntityCollector;
   readonly revision: Revision;
   /** `revision`, hashed. */
   readonly revisionId: string;
@@ -143,8 +145,9 @@ export class EntityIndex {
   }
 
   #count(from: number, to: number): AttemptedWork {
-    const attempted = counted(this.#host.state().attempted, from, to, this.#host.ports.clock.now());
-    this.#save({ attempted });
+    const nowMs = this.#host.ports.clock.now();
+    const attempted = counted(this.#host.state().attempted, from, to, nowMs);
+    this.#save({ attempted, collection: littered(this.#host.state().collection, nowMs) });
     return attempted;
   }
 
@@ -170,9 +173,10 @@ export class EntityIndex {
   }
 
   async propose(proposal: HeadProposal): Promise<Result<HeadOutcome>> {
-    const { ports, parts } = this.#host;
+    const { ports, parts, collector } = this.#host;
     if (this.isStale(proposal)) return ok("stale");
     const key = shardKey(ports.scope.entity, proposal.sha256);
+    if (!collector.spare(key)) return fail(BEING_DELETED);
     const stored = await ports.store.get(key);
     if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
     const part = parts.verify(proposal.sha256, stored.bytes);
@@ -181,6 +185,7 @@ export class EntityIndex {
       return ok("stale");
     const head = await this.#putHead(proposal, shardEntry(part.value, proposal.sha256));
     if (head === null || this.isStale(proposal)) return ok("stale");
+    if (!collector.spare(key)) return fail(BEING_DELETED);
     parts.keep(proposal.sha256, stored.bytes, part.value);
     this.adopt(head);
     return ok("committed");
@@ -225,6 +230,7 @@ export class EntityIndex {
       alone: null,
       lost,
       compact: state.compact && planCompaction(head.shards) !== null,
+      collection: littered(state.collection, nowMs),
       lastNudgeMs: 0,
       lastIndexedMs: nowMs,
       dirtySinceMs: clean
@@ -234,6 +240,7 @@ export class EntityIndex {
     };
     ports.tables.transaction(() => {
       ports.tables.dropTail(head.covered);
+      this.#host.collector.spareHead(head);
       this.#host.write(next);
     });
     this.#host.parts.dropCopies(() => wholeHead(this.#host.state()));
@@ -260,9 +267,10 @@ export class EntityIndex {
 
   /** Whoever was given the work that begins at `from` is still at it. */
   renew(from: number): void {
-    const { attempted } = this.#host.state();
+    const { attempted, collection } = this.#host.state();
     if (attempted?.from !== from || attempted.handedOutMs === null) return;
-    this.#save({ attempted: { ...attempted, handedOutMs: this.#host.ports.clock.now() } });
+    const nowMs = this.#host.ports.clock.now();
+    this.#save({ attempted: { ...attempted, handedOutMs: nowMs }, collection: littered(collection, nowMs) });
   }
 
   /**

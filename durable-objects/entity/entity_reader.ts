@@ -80,18 +80,20 @@ export class EntityReader {
     if (!layout.ok) return layout;
     const { ports } = this.#host;
     const { log, parts } = layout.value;
-    const snapshot = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
-    if (!snapshot.ok) return snapshot;
-    const view = viewOf(layout.value.parts, snapshot.value);
+    const seen = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
+    if (!seen.ok) return seen;
+    const { pinnedVersion } = seen.value;
+    const view = viewOf(layout.value.parts, seen.value.snapshot);
     const resolved = await resolveForView(request, view, bm25, this.#answering());
     if (!resolved.ok) return resolved;
-    return this.#answer(layout.value, view, resolved.value);
+    return this.#answer(layout.value, view, resolved.value, pinnedVersion);
   }
 
-  #answer(layout: Layout, view: View, search: ResolvedSearch): Result<SearchAnswer> {
+  #answer(layout: Layout, view: View, search: ResolvedSearch, pinnedVersion: number | null): Result<SearchAnswer> {
     const { snapshot } = view;
     const live = this.#liveRows(view);
-    const answered = answerView(view, layout.headVersion, search, live, this.#answering(), layout.log.redacted);
+    const through = { version: layout.headVersion, pinnedVersion };
+    const answered = answerView(view, through, search, live, this.#answering(), layout.log.redacted);
     if (!answered.ok) return answered;
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
     const { oldestUnindexedMs } = layout;
@@ -189,6 +191,7 @@ export class EntityReader {
       vector: space === null ? null : { dimensions: space.dimensions, model: space.model },
       cache: { tier: cache, bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) },
       sealed: sealedOf(attempted) ?? sealedOf(rebuilding?.attempted ?? null),
+      collected: this.#host.state().collection.collected,
     });
   }
 

@@ -21,6 +21,7 @@ import { headKey, parseSegmentKey, shardKey } from "../../core/log/keys.ts";
 import type { HeadOutcome, HeadProposal, IndexWork } from "../../core/rpc.ts";
 import { type Head, type ShardEntry, storedBytes, storedHead } from "../../core/schema/stored.ts";
 import { counted, diedSilently, forgiven, isUnderWay, type Lease, NO_ATTEMPTS, reported, smaller } from "./attempts.ts";
+import { BEING_DELETED } from "./collect.ts";
 import type { IndexHost } from "./entity_index.ts";
 import { SegmentFacts } from "./segment_listing.ts";
 import { type EntityState, isReadable, type Rebuilding, redactedOf, type TailCommit, tailAfter } from "./state.ts";
@@ -252,6 +253,7 @@ export class EntityRebuilding {
     const { ports, parts } = this.#host;
     if (this.isStale(proposal.incarnation, proposal.headVersion)) return ok("stale");
     const key = shardKey(ports.scope.entity, proposal.sha256);
+    if (!this.#host.collector.spare(key)) return fail(BEING_DELETED);
     const stored = await ports.store.get(key);
     if (stored === null) return fail({ reason: "corrupt", what: `${key}: it is missing` });
     const part = parts.verify(proposal.sha256, stored.bytes);

@@ -23,9 +23,10 @@ import {
   blobKey,
   headHintKey,
   indexesPrefix,
-  type OutputsName,
   parseOutputsKey,
+  type RangeName,
   redactedKey,
+  rollupsPrefix,
   shardKey,
 } from "../../core/log/keys.ts";
 import { parseLine, TOMBSTONE_KIND } from "../../core/log/line.ts";
@@ -147,7 +148,7 @@ export class EntityRedaction {
       outputsDone: false,
       sweepAtMs: null,
     };
-    this.#save({ redaction });
+    this.#save({ redaction, rolled: 0 });
   }
 
   #save(change: Partial<EntityState>): void {
@@ -279,10 +280,26 @@ export class EntityRedaction {
       if (keys.length > 0) await ports.store.delete(keys);
       cursor = page.cursor;
     } while (cursor !== null);
+    const rolled = await this.#deleteRollups();
+    if (!rolled.ok) return rolled;
     // What reads the store by itself finds no head until the next one is there.
     await ports.store.delete([headHintKey(entity)]);
     const blobs = (this.#host.state().redaction?.blobs ?? []).map((sha256) => blobKey(entity, sha256));
     if (blobs.length > 0) await ports.store.delete(blobs);
+    return ok(null);
+  }
+
+  /** They hold segments as they were; those that are now are rolled up again. */
+  async #deleteRollups(): Promise<Result<null>> {
+    const { ports } = this.#host;
+    let cursor: string | null = null;
+    do {
+      const page = await ports.store.list(rollupsPrefix(ports.scope.entity), cursor);
+      if (this.#host.state().redaction === null) return fail(ERASED);
+      const keys = page.objects.map(({ key }) => key);
+      if (keys.length > 0) await ports.store.delete(keys);
+      cursor = page.cursor;
+    } while (cursor !== null);
     return ok(null);
   }
 
@@ -318,7 +335,7 @@ export class EntityRedaction {
     return ok(null);
   }
 
-  async #rewriteOutput(key: string, name: OutputsName, redacted: readonly RedactedLines[]): Promise<Result<null>> {
+  async #rewriteOutput(key: string, name: RangeName, redacted: readonly RedactedLines[]): Promise<Result<null>> {
     const { ports } = this.#host;
     const stored = await ports.store.get(key);
     if (stored === null) return ok(null);
@@ -335,7 +352,7 @@ export class EntityRedaction {
   }
 
   /** Of each document of a range, whether it stays. */
-  async #keptDocuments({ from, to }: OutputsName, redacted: readonly RedactedLines[]): Promise<Result<boolean[]>> {
+  async #keptDocuments({ from, to }: RangeName, redacted: readonly RedactedLines[]): Promise<Result<boolean[]>> {
     const { ports } = this.#host;
     const { incarnation, lastDayMs } = this.#host.state();
     const kept: boolean[] = [];

@@ -47,6 +47,7 @@ export interface EntitySettings {
   readonly tailBytes: number;
   /** When heavy work may run; null: always. */
   readonly maintenanceWindow: MaintenanceWindow | null;
+  readonly buildDeadlineMs: number;
 }
 
 export interface EntityPorts {

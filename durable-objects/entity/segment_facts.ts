@@ -2,7 +2,12 @@
  * A segment's facts as they lie in its metadata, so that a log can be adopted from the store alone.
  */
 import type { PreparedLine } from "../../core/rpc.ts";
-import { type SegmentMetadata, segmentMetadataSchema, storedSegmentMetadata } from "../../core/schema/stored.ts";
+import {
+  type SegmentFacts,
+  type SegmentMetadata,
+  segmentMetadataSchema,
+  storedSegmentMetadata,
+} from "../../core/schema/stored.ts";
 import type { TailCommit } from "./state.ts";
 
 export function metadataRecord(
@@ -25,7 +30,7 @@ export function parseMetadata(metadata: Readonly<Record<string, string>>): Segme
   return parsed.success ? parsed.data : null;
 }
 
-export function tailCommit(commit: number, segment: string, metadata: SegmentMetadata): TailCommit {
+export function tailCommit(commit: number, segment: string, metadata: SegmentFacts): TailCommit {
   const { sha256, arrivalMs, lines, rawBytes, vectors, dimensions, vectorBytes } = metadata;
   return { commit, segment, sha256, arrivalMs, lines, rawBytes, vectors, dimensions, vectorBytes };
 }

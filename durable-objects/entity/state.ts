@@ -5,6 +5,7 @@
  *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
  *   shard_copies copies of shards that the head names, and the dimensions of the vectors supplied in each
  *   copy_pages   their bytes, and by themselves the hashes of their ids
+ *   garbage      objects of the store that no head named when they were listed, and what became of them (collect.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  */
 import {
@@ -68,6 +69,17 @@ export interface LogCounts {
   readonly lastTs: number | null;
 }
 
+/** How far the collection of what no head names has come (collect.ts). */
+export interface Collection {
+  readonly phase: "idle" | "marking" | "waiting" | "deleting";
+  /** When the phase began. */
+  readonly sinceMs: number;
+  /** Since when there may be something to collect that no marking has looked for; null: there is nothing. */
+  readonly litteredMs: number | null;
+  /** Objects that were deleted. */
+  readonly collected: number;
+}
+
 export interface EntityState extends Attempts {
   readonly incarnation: number;
   /** s: the last acknowledged commit. */
@@ -103,6 +115,9 @@ export interface EntityState extends Attempts {
   readonly redaction: Redaction | null;
   /** Merge all shards into as few as fit, at the next build. */
   readonly compact: boolean;
+  readonly collection: Collection;
+  /** Commits up to here are rolled up, or too large for it (rollups.ts); 0: it has to be looked up. */
+  readonly rolled: number;
   /**
    * Set while a deleted incarnation is being swept from the store. `resumed`: by a recovery that found its mark; of the
    * incarnation after it a put may be under way, from before the state was lost.
@@ -143,6 +158,8 @@ export function newState(incarnation: number, registered = 0): EntityState {
     redacted: 0,
     redaction: null,
     compact: false,
+    collection: { phase: "idle", sinceMs: 0, litteredMs: null, collected: 0 },
+    rolled: 0,
     erasing: null,
   };
 }
@@ -168,6 +185,8 @@ export function wholeHead({ head, lost }: Pick<EntityState, "head" | "lost">): H
 export function isReadable({ head, unread }: EntityState, revision: string): boolean {
   return (head.covered === 0 || head.revision === revision) && unread <= head.covered;
 }
+/** Of an entity whose state was written when nothing was collected. */
+const NEVER_COLLECTED: Collection = { phase: "idle", sinceMs: 0, litteredMs: 0, collected: 0 };
 
 /** An append's answer without the ids that the same body brings again: ten thousand of them would not fit in a row. */
 export interface RecordedResult {
@@ -179,6 +198,9 @@ export interface RecordedResult {
   readonly conflicts: readonly number[];
   readonly token: string;
 }
+
+/** Marked objects may turn out to be needed; condemned ones may be gone at any moment. */
+export type GarbageFate = "marked" | "condemned" | "deleted";
 
 /** A commit of the tail, without its bytes. */
 export interface TailCommit {
@@ -199,6 +221,7 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS copy_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS garbage (key TEXT PRIMARY KEY, fate TEXT NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -238,7 +261,9 @@ export class EntityTables {
   readState(): EntityState | null {
     const row = this.#sql.run("SELECT json FROM state WHERE id = 1")[0];
     // Written by `writeState` alone, in this same version of the class or an earlier one: missing fields take defaults.
-    return row === undefined ? null : { ...newState(1), ...(JSON.parse(textOf(row.json)) as Partial<EntityState>) };
+    if (row === undefined) return null;
+    const written = JSON.parse(textOf(row.json)) as Partial<EntityState>;
+    return { ...newState(1), collection: NEVER_COLLECTED, ...written };
   }
 
   writeState(state: EntityState): void {
@@ -250,7 +275,7 @@ export class EntityTables {
 
   clear(): void {
     this.#copies = null;
-    for (const table of ["state", "tail", "shard_copies", "copy_pages", "idempotency"])
+    for (const table of ["state", "tail", "shard_copies", "copy_pages", "garbage", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
   }
 
@@ -394,6 +419,42 @@ export class EntityTables {
       this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", name);
       this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
     }
+  }
+
+  // --- garbage ---
+
+  markGarbage(keys: readonly string[]): void {
+    for (const key of keys) this.#sql.run("INSERT OR IGNORE INTO garbage (key, fate) VALUES (?, 'marked')", key);
+  }
+
+  /** null: nobody has marked it. */
+  fateOf(key: string): GarbageFate | null {
+    const row = this.#sql.run("SELECT fate FROM garbage WHERE key = ?", key)[0];
+    return row === undefined ? null : (textOf(row.fate) as GarbageFate);
+  }
+
+  /** Takes keys off the list that are not condemned yet. */
+  spareGarbage(keys: Iterable<string>): void {
+    for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ? AND fate = 'marked'", key);
+  }
+
+  condemnGarbage(): void {
+    this.#sql.run("UPDATE garbage SET fate = 'condemned' WHERE fate = 'marked'");
+  }
+
+  condemnedGarbage(limit: number): string[] {
+    const rows = this.#sql.run("SELECT key FROM garbage WHERE fate = 'condemned' ORDER BY key LIMIT ?", limit);
+    return rows.map((row) => textOf(row.key));
+  }
+
+  deletedGarbage(keys: readonly string[]): void {
+    for (const key of keys) this.#sql.run("UPDATE garbage SET fate = 'deleted' WHERE key = ?", key);
+  }
+
+  /** All of it, or `keys`. */
+  forgetGarbage(keys?: readonly string[]): void {
+    if (keys === undefined) this.#sql.run("DELETE FROM garbage");
+    else for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ?", key);
   }
 
   // --- idempotency ---

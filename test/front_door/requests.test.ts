@@ -202,6 +202,7 @@ describe("entities", () => {
       last_indexed_at: "1970-01-01T00:00:01.000Z",
       vector: { dimensions: 3, model: "supplied" },
       cache: { tier: "memory", bytes: 5 },
+      collected: 0,
     });
   });
 

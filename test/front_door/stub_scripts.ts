@@ -134,6 +134,7 @@ export class EntityObject extends DurableObject implements Omit<EntityApi, "appe
       vector: { dimensions: 3, model: "supplied" },
       cache: { tier: "memory", bytes: 5 },
       sealed: null,
+      collected: 0,
     });
   }
 

@@ -58,6 +58,7 @@ const SETTINGS: EntitySettings = {
   ssdIdleMs: 7 * 86_400_000,
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
+  buildDeadlineMs: 20_000,
 };
 
 /** Wakes after which an erasure without faults is over, and more. */

@@ -72,7 +72,7 @@ describe("a shard of many vectors", () => {
     const scanned = await fixture.search({ ...query, exact: true });
     expect([walked.plan, scanned.plan]).toEqual(["hnsw", "exact"]);
     expect(walked.planReason).toContain("by its graph with a beam of 100");
-    expect(scanned.planReason).toContain("exact was asked for");
+    expect(scanned.planReason).toContain("an exact plan is called for");
     const exact = new Map(scanned.hits.map(({ id, score }) => [id, score]));
     const found = walked.hits.filter(({ id, score }) => exact.get(id) === score);
     expect(found.length).toBeGreaterThanOrEqual(9);
@@ -94,6 +94,22 @@ describe("a shard of many vectors", () => {
 
   test("leaves no state behind", async () => {
     expect(await statesOf(fixture)).toEqual([]);
+  });
+
+  test("is scanned for a snapshot of another layout, which finds no less, and ever after for the same token", async () => {
+    const walked = await fixture.search(query);
+    const { snapshot } = walked;
+    const again = await fixture.search({ ...query, snapshot });
+    expect([again.plan, again.hits, again.snapshot]).toEqual(["hnsw", walked.hits, snapshot]);
+    const scanned = await fixture.search({ ...query, exact: true });
+    await fixture.accept({ id: "later", vector: vectorOf(0.123) });
+    fixture.nowMs += fixture.settings.indexAgeMs;
+    await fixture.index();
+    expect((await fixture.search(query)).plan).toBe("hnsw");
+    for (let read = 0; read < 2; read += 1) {
+      const pinned = await fixture.search({ ...query, snapshot });
+      expect([pinned.plan, pinned.hits, pinned.snapshot]).toEqual(["exact", scanned.hits, snapshot]);
+    }
   });
 });
 

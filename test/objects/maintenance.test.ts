@@ -35,8 +35,10 @@ describe("a compaction outside the maintenance window", () => {
       return { ok: true, value: null };
     });
     fixture.nudges.length = 0;
-    await fixture.wake();
-    expect(await fixture.index()).toBe(0);
+    do {
+      await fixture.wake();
+      expect(await fixture.index()).toBe(0);
+    } while (fixture.alarm.atMs !== null && fixture.alarm.atMs < opensMs);
     expect(fixture.nudges).toEqual([]);
     expect(fixture.alarm.atMs).toBe(opensMs);
     expect(valueIn(await fixture.serve((entity) => entity.counters())).pending).toBe(true);

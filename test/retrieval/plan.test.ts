@@ -31,7 +31,7 @@ describe("the vectors of a part", () => {
 
   test("are scanned without a graph, when exactness is asked for, and where there are too few to walk", () => {
     expect(planVectors({ ...LARGE, hasGraph: false }, 10, false)).toEqual({ plan: "exact", beam: null, reason: null });
-    expect(planVectors(LARGE, 10, true)).toEqual({ plan: "exact", beam: null, reason: "exact was asked for" });
+    expect(planVectors(LARGE, 10, true)).toEqual({ plan: "exact", beam: null, reason: "an exact plan is called for" });
     expect(planVectors({ ...LARGE, vectors: 1_000, documents: 1_000, matches: 1_000 }, 10, false)).toMatchObject({
       plan: "exact",
       beam: null,
@@ -96,7 +96,7 @@ describe("what is said of the plans", () => {
   test("counts the parts of each way, and nothing where there was no choice", () => {
     expect(describePlans([plain, plain])).toBe("");
     expect(describePlans([walked, plain, walked, scanned])).toMatch(
-      /^2 parts by its graph with a beam of 100: a scan takes ~\d+ µs, its graph ~\d+ µs; 1 part by a scan: exact was asked for$/,
+      /^2 parts by its graph with a beam of 100: a scan takes ~\d+ µs, its graph ~\d+ µs; 1 part by a scan: an exact plan is called for$/,
     );
   });
 

@@ -9,7 +9,7 @@ import { openPart } from "../../core/index/open_part.ts";
 import type { CommitLines, Part, PartSource } from "../../core/index/part.ts";
 import { SHARD_BYTES_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
-import { readSegment } from "../../core/log/segment.ts";
+import { readSegments } from "../../core/log/read_segments.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { TenantStore } from "../../core/ports.ts";
 import type { IndexWork } from "../../core/rpc.ts";
@@ -59,7 +59,7 @@ async function readSource(ports: BuildPorts, store: TenantStore, work: IndexWork
   const { incarnation, revision, scope } = work;
   const merged = await inWaves(work.shards, ({ sha256 }) => readShard(ports, store, scope.entity, sha256));
   if (!merged.ok) return merged;
-  const commits = await inWaves(work.segments, (segment) => readOne(ports, store, segment));
+  const commits = await readCommits(ports, store, work.segments);
   if (!commits.ok) return commits;
   const recorded = await recordedVectors(ports, store, work, commits.value);
   if (!recorded.ok) return recorded;
@@ -87,13 +87,22 @@ async function readShard(ports: BuildPorts, store: TenantStore, entity: string, 
   return stored === null ? fail({ reason: "corrupt", what: `${key}: it is missing` }) : openPart(stored.bytes, ports);
 }
 
-async function readOne(
+async function readCommits(
   ports: BuildPorts,
   store: TenantStore,
-  { commit, segment, arrivalMs, ...facts }: IndexWork["segments"][number],
-): Promise<Result<CommitLines>> {
-  const stored = await store.get(segment);
-  if (stored === null) return fail({ reason: "corrupt", what: `Segment ${segment}: it is missing` });
-  const lines = readSegment(segment, stored.bytes, ports, facts);
-  return lines.ok ? ok({ commit, segment, arrivalMs, lines: lines.value }) : lines;
+  segments: IndexWork["segments"],
+): Promise<Result<readonly CommitLines[]>> {
+  const arrivals = new Map(segments.map(({ commit, arrivalMs }) => [commit, arrivalMs]));
+  const wanted = segments.map(({ commit, segment, sha256, lines }) => ({
+    commit,
+    segment,
+    expected: { sha256, lines },
+  }));
+  const commits: CommitLines[] = [];
+  for await (const found of readSegments({ ...ports, store }, wanted)) {
+    if (!found.ok) return found;
+    const { commit, segment } = found.value.wanted;
+    commits.push({ commit, segment, arrivalMs: arrivals.get(commit) ?? 0, lines: found.value.lines });
+  }
+  return ok(commits);
 }

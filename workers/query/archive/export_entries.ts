@@ -1,12 +1,12 @@
 /**
- * What an export reads: the log's segments in commit order, then the raw documents. One object in memory at a time.
+ * What an export reads: the log's segments in commit order, then the raw documents. A few objects in memory at a time.
  * A segment that is not what was written breaks the export off: half an archive that looks whole would be worse.
  */
 import { type ArchivedCommit, type ArchiveEntry, archiveEntries } from "../../../core/log/archive.ts";
 import { blobsPrefix } from "../../../core/log/keys.ts";
-import { readSegment, type SegmentPorts } from "../../../core/log/segment.ts";
+import { readSegments } from "../../../core/log/read_segments.ts";
+import type { SegmentPorts } from "../../../core/log/segment.ts";
 import type { TenantStore } from "../../../core/ports.ts";
-import { segmentMetadataSchema } from "../../../core/schema/stored.ts";
 
 export interface ExportedSegment {
   readonly commit: number;
@@ -27,13 +27,9 @@ async function* commitsOf(
   segments: readonly ExportedSegment[],
   ports: SegmentPorts,
 ): AsyncGenerator<ArchivedCommit> {
-  for (const { commit, segment } of segments) {
-    const object = await store.get(segment);
-    if (object === null) throw new Error(`the segment of commit ${commit} is not there`);
-    const metadata = segmentMetadataSchema.safeParse(object.metadata);
-    const lines = readSegment(segment, object.bytes, ports, metadata.success ? metadata.data : null);
-    if (!lines.ok) throw new Error(`the segment of commit ${commit} is not what was written`);
-    yield { commit, lines: lines.value };
+  for await (const found of readSegments({ ...ports, store }, segments)) {
+    if (!found.ok) throw new Error("a segment is missing, or is not what was written");
+    yield { commit: found.value.wanted.commit, lines: found.value.lines };
   }
 }
 

@@ -29,6 +29,7 @@ export function entityStatusWire(entity: string, status: EntityStatus): z.infer<
     last_indexed_at: timeOrNull(status.lastIndexedAt),
     vector: status.vector,
     cache: status.cache,
+    collected: status.collected,
     ...(status.sealed === null ? {} : { sealed: status.sealed }),
   };
 }

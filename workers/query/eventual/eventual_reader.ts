@@ -56,16 +56,18 @@ export function createEventualReader(ports: EventualPorts): EventualReader {
       const read = await shards.read(scope, head.shards);
       if (!read.ok) return read;
       const { parts, tier } = read.value;
-      const snapshot = chooseSnapshot(request, positionOf(head), scope, digest, (ms) => commitAsOf(parts, ms));
-      if (!snapshot.ok) return snapshot;
-      const view = viewOf(parts, snapshot.value);
+      const seen = chooseSnapshot(request, positionOf(head), scope, digest, (ms) => commitAsOf(parts, ms));
+      if (!seen.ok) return seen;
+      const { snapshot, pinnedVersion } = seen.value;
+      const view = viewOf(parts, snapshot);
       const resolved = await resolveForView(request, view, bm25, answering(scope));
       if (!resolved.ok) return resolved;
       const live = liveRows(view);
-      const answered = answerView(view, head.version, resolved.value, live, answering(scope), head.redacted);
+      const through = { version: head.version, pinnedVersion };
+      const answered = answerView(view, through, resolved.value, live, answering(scope), head.redacted);
       if (!answered.ok) return answered;
       // Whoever pinned something older asked for nothing newer.
-      const staleMs = snapshot.value.commit < head.covered ? 0 : Math.max(0, clock.now() - confirmedMs);
+      const staleMs = snapshot.commit < head.covered ? 0 : Math.max(0, clock.now() - confirmedMs);
       return ok({ ...answered.value, staleMs, unindexedEvents: null, cache: tier });
     },
   };
