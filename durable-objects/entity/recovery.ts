@@ -8,7 +8,7 @@
  * every entity that has a key before it answers.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { STORE_CONCURRENCY_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { BUILD_COMMITS_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import {
   erasedKey,
   headKey,
@@ -19,10 +19,11 @@ import {
   type SegmentName,
   shardKey,
 } from "../../core/log/keys.ts";
+import { readSegments, type WantedSegment } from "../../core/log/read_segments.ts";
 import { erasedSchema, type Head, headSchema, readStored, redactionSchema } from "../../core/schema/stored.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
-import { readSegmentOf, type SegmentRef, segmentKeys, segmentsOf } from "./segment_listing.ts";
+import { type SegmentRef, segmentKeys, segmentsOf } from "./segment_listing.ts";
 import { type EntityState, newState, noHead, type TailCommit } from "./state.ts";
 
 /**
@@ -173,30 +174,35 @@ export async function loadTail(
   let rawBytes = waiting;
   if (from > to) return ok(true);
   for await (const wave of waves(segmentsOf(ports, { incarnation, firstDayMs: null, lastDayMs }), from, to)) {
-    const read = await Promise.all(wave.map((segment) => readSegmentOf(ports, segment)));
-    if (!wanted())
-      return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
-    for (const segment of read) {
-      if (!segment.ok) return segment;
-      const { facts, bytes } = segment.value;
-      rawBytes += facts.rawBytes;
-      ports.tables.transaction(() => ports.tables.putTail(facts, bytes));
+    for await (const found of readSegments(ports, wave)) {
+      if (!wanted())
+        return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
+      if (!found.ok) return found;
+      const { wanted: ref, bytes, facts } = found.value;
+      if (facts === null) return fail({ reason: "corrupt", what: `${ref.segment}: its metadata` });
+      const commit = tailCommit(ref.commit, ref.segment, facts);
+      rawBytes += commit.rawBytes;
+      ports.tables.transaction(() => ports.tables.putTail(commit, bytes));
+      if (rawBytes < TAIL_RAW_BYTES_MAX) continue;
+      ports.tables.transaction(() => ports.tables.dropTail(to));
+      return ok(false);
     }
-    if (rawBytes < TAIL_RAW_BYTES_MAX) continue;
-    ports.tables.transaction(() => ports.tables.dropTail(to));
-    return ok(false);
   }
   return ok(true);
 }
 
-/** Commits `from` to `to`, as many at once as may wait for the store. */
-async function* waves(segments: AsyncGenerator<SegmentRef>, from: number, to: number): AsyncGenerator<SegmentRef[]> {
-  let wave: SegmentRef[] = [];
+/** Commits `from` to `to`, so many at a time that they are worth a listing of rollups. */
+async function* waves(
+  segments: AsyncGenerator<SegmentRef>,
+  from: number,
+  to: number,
+): AsyncGenerator<readonly WantedSegment[]> {
+  let wave: WantedSegment[] = [];
   for await (const segment of segments) {
     if (segment.commit > to) break;
     if (segment.commit < from) continue;
-    wave.push(segment);
-    if (wave.length < STORE_CONCURRENCY_MAX) continue;
+    wave.push({ commit: segment.commit, segment: segment.key });
+    if (wave.length < BUILD_COMMITS_MAX) continue;
     yield wave;
     wave = [];
   }
