@@ -26,7 +26,7 @@ export interface Admission {
   readonly dropped: readonly number[];
   /** Indexes of dropped lines whose first event has other content. */
   readonly conflicts: readonly number[];
-  /** The newest commit that one of the dropped lines stands in; null when none does, or only in this group. */
+  /** The newest commit that one of the dropped lines stands in; null when one of them stands in this group, or none was dropped. */
   readonly earlier: { readonly commit: number; readonly segment: string } | null;
   readonly dimensions: number;
 }
@@ -49,6 +49,7 @@ export function admit(
   const dropped: number[] = [];
   const conflicts: number[] = [];
   let earlier: Admission["earlier"] = null;
+  let isBesideSibling = false;
   let space = dimensions;
   for (const [index, line] of request.prepared.entries()) {
     const logged = earlierOf(line.id);
@@ -62,6 +63,7 @@ export function admit(
       continue;
     }
     dropped.push(index);
+    if (logged === null) isBesideSibling = true;
     if (logged !== null && (earlier === null || logged.commit > earlier.commit)) earlier = logged;
     const first = logged !== null ? ok(logged.line) : sibling?.();
     if (first === undefined || !first.ok) return first ?? fail({ reason: "internal" });
@@ -70,7 +72,7 @@ export function admit(
     if (!sameContent(first.value, incoming.value, line.tsDefaulted, digest)) conflicts.push(index);
   }
   for (const [id, line] of fresh) admitted.set(id, line);
-  return ok({ dropped, conflicts, earlier, dimensions: space });
+  return ok({ dropped, conflicts, earlier: isBesideSibling ? null : earlier, dimensions: space });
 }
 
 function wrongDimensions(index: number, got: number, expected: number) {

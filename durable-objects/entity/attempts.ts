@@ -3,6 +3,7 @@
  * record with its state.
  */
 import { WORK_ATTEMPTS_MAX, WORK_FORGIVEN_MAX, WORK_SILENT_ATTEMPTS_MAX } from "../../core/limits.ts";
+import { passedMs } from "./elapsed.ts";
 
 /**
  * The work that was handed out last. An attempt counts when it is handed out, so one that died without a word counts
@@ -55,7 +56,7 @@ export function counted(before: AttemptedWork | null, from: number, to: number, 
 /** Somebody was given this work, has not reported back, and may still be at it: a second nudge is not a failure. */
 export function isUnderWay(attempted: AttemptedWork | null, from: number, { nowMs, leaseMs }: Lease): boolean {
   if (attempted?.from !== from || attempted.handedOutMs === null) return false;
-  return nowMs - attempted.handedOutMs < leaseMs;
+  return passedMs(attempted.handedOutMs, nowMs) < leaseMs;
 }
 
 /** Whoever was given the work has let its time pass again and again, and may have died of it. */

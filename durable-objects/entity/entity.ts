@@ -27,6 +27,7 @@ import type {
 import type { PartCache } from "../part_cache.ts";
 import { NO_ATTEMPTS } from "./attempts.ts";
 import { EntityCollector, littered } from "./collect.ts";
+import { passedMs } from "./elapsed.ts";
 import { EntityIndex } from "./entity_index.ts";
 import { EntityLog } from "./entity_log.ts";
 import { EntityParts } from "./entity_parts.ts";
@@ -525,7 +526,7 @@ export class Entity {
     tables.transaction(() => tables.trimIdempotent(clock.now()));
     await this.#report();
     const { state } = this.#now();
-    if (this.#workIsDue() && clock.now() - state.lastNudgeMs >= settings.nudgeRetryMs) {
+    if (this.#workIsDue() && passedMs(state.lastNudgeMs, clock.now()) >= settings.nudgeRetryMs) {
       await this.#rollUpTail();
       await queue.send(scope);
       this.#save({ lastNudgeMs: clock.now() });
@@ -570,12 +571,14 @@ export class Entity {
   #nextNudgeMs(nowMs: number): number {
     const { settings } = this.#ports;
     const { state } = this.#now();
-    const buildMs =
-      this.#rebuilding.pending() || this.#index.due() ? nowMs : (state.dirtySinceMs ?? nowMs) + settings.indexAgeMs;
+    const { lastNudgeMs } = state;
+    const agedMs = nowMs + settings.indexAgeMs - passedMs(state.dirtySinceMs ?? nowMs, nowMs);
+    const buildMs = this.#rebuilding.pending() || this.#index.due() ? nowMs : agedMs;
     const mergeMs = state.compact ? this.#index.mergesAtMs() : buildMs;
     const onlyMerges = state.compact && state.dirtySinceMs === null && !this.#rebuilding.pending();
     const dueMs = onlyMerges ? mergeMs : Math.min(buildMs, mergeMs);
-    return state.lastNudgeMs === 0 ? dueMs : Math.max(dueMs, state.lastNudgeMs + settings.nudgeRetryMs);
+    if (lastNudgeMs === 0) return dueMs;
+    return Math.max(dueMs, nowMs + settings.nudgeRetryMs - passedMs(lastNudgeMs, nowMs));
   }
 
   /** Sets the alarm unless it rings earlier anyway. */

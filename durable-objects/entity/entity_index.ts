@@ -31,6 +31,7 @@ import {
   smaller,
 } from "./attempts.ts";
 import { BEING_DELETED, type EntityCollector, littered } from "./collect.ts";
+import { passedMs } from "./elapsed.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
 import { type EntityState, isReadable, type TailCommit as LinesOfCommit, redactedOf, wholeHead } from "./state.ts";
@@ -62,7 +63,7 @@ export class EntityIndex {
     const { dirtySinceMs } = this.#host.state();
     const tail = this.#host.tail();
     if (tail.entries.length === 0) return false;
-    const ageMs = dirtySinceMs === null ? 0 : ports.clock.now() - dirtySinceMs;
+    const ageMs = dirtySinceMs === null ? 0 : passedMs(dirtySinceMs, ports.clock.now());
     return isDue({ events: tail.lines, bytes: tail.rawBytes, ageMs }, ports.settings);
   }
 
@@ -258,7 +259,7 @@ export class EntityIndex {
     const { ports } = this.#host;
     const { head, hint } = this.#host.state();
     const nowMs = ports.clock.now();
-    if (!this.hintDue() || nowMs - hint.writtenMs < HEAD_HINT_INTERVAL_MS) return;
+    if (!this.hintDue() || passedMs(hint.writtenMs, nowMs) < HEAD_HINT_INTERVAL_MS) return;
     const { version, incarnation } = head;
     const record = storedHeadHint({ version, incarnation, confirmedAt: nowMs });
     await ports.store.put(headHintKey(ports.scope.entity), storedBytes(record));

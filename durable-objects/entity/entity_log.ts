@@ -269,8 +269,8 @@ export class EntityLog {
     const { ports, state } = this.#host;
     const lines = linesOfFrames(frames.frames, ports.compression);
     if (!lines.ok) throw new Error("frames that were just put do not decode");
-    const token = writeToken(ports.scope, { incarnation: state().incarnation, commit: facts.commit }, ports.digest);
-    const results = admitted.map((request) => resultOf(request, facts, token, ports));
+    const { incarnation } = state();
+    const results = admitted.map((request) => resultOf(request, facts, incarnation, ports));
     const put = ports.clock.now() - putSinceMs;
     this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);
     for (const { waiting, result } of results) {
@@ -321,12 +321,8 @@ export class EntityLog {
 
   #answerWithoutCommit(admitted: readonly Admitted[]): void {
     const { ports, state } = this.#host;
-    const results = admitted.map((request) => {
-      const { last, incarnation } = state();
-      const earlier = request.admission.earlier ?? { commit: last, segment: "" };
-      const token = writeToken(ports.scope, { incarnation, commit: earlier.commit }, ports.digest);
-      return resultOf(request, earlier, token, ports);
-    });
+    const { last, incarnation } = state();
+    const results = admitted.map((request) => resultOf(request, { commit: last, segment: "" }, incarnation, ports));
     ports.tables.transaction(() => this.#record(results));
     for (const { waiting, result } of results) waiting.answer(ok(answerOf(result, waiting.command.prepared)));
   }
@@ -346,7 +342,7 @@ export class EntityLog {
 function resultOf(
   { waiting, admission, kept }: Admitted,
   at: { readonly commit: number; readonly segment: string },
-  token: string,
+  incarnation: number,
   ports: EntityPorts,
 ): Answered {
   const place = kept.lines.length === 0 && admission.earlier !== null ? admission.earlier : at;
@@ -358,7 +354,7 @@ function resultOf(
       accepted: kept.lines.length,
       duplicates: admission.dropped.length,
       conflicts: admission.conflicts,
-      token,
+      token: writeToken(ports.scope, { incarnation, commit: place.commit }, ports.digest),
     },
   };
 }

@@ -128,7 +128,7 @@ export class EntityReader {
     const view = viewOf(layout.value.parts, snapshotAt(log, at?.commit ?? log.last));
     const page = listRows(view, this.#liveRows(view), query, at);
     if (!page.ok) return page;
-    const lines = await wholeLines(this.#host, page.value.rows);
+    const lines = this.#unlessErased(view.snapshot, await wholeLines(this.#host, page.value.rows));
     if (!lines.ok) return lines;
     return ok({ events: lines.value.map(parseWholeLine), nextCursor: page.value.cursorAfter(lines.value.length) });
   }
@@ -142,7 +142,7 @@ export class EntityReader {
     if (!view.ok) return view;
     const found = findRow(view.value, this.#liveRows(view.value), id);
     if (found === null) return fail({ reason: "not_found", what: "The event" });
-    const lines = await wholeLines(this.#host, [found]);
+    const lines = this.#unlessErased(view.value.snapshot, await wholeLines(this.#host, [found]));
     if (!lines.ok) return lines;
     const [line = ""] = lines.value;
     const { store } = this.#host.ports;
@@ -150,6 +150,12 @@ export class EntityReader {
       event: parseWholeLine(line),
       citation: citationOf(found.part, found.row, (key) => store.fullKey(key)),
     });
+  }
+
+  /** What is gone because the entity was erased while it was read is not damaged. */
+  #unlessErased<T>({ incarnation }: View["snapshot"], read: Result<T>): Result<T> {
+    if (read.ok || this.#host.state().incarnation === incarnation) return read;
+    return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
   }
 
   async document(id: string): Promise<Result<DocumentVersion>> {

@@ -22,6 +22,8 @@ export async function sweepErased(ports: EntityPorts, erasing: Erasing): Promise
   const deleted = await deleteAll(ports);
   const nowMs = ports.clock.now();
   if (deleted > 0 || erasing.emptySinceMs === null) return { ...erasing, emptySinceMs: nowMs };
+  // Counted anew from a clock that was set back: the two listings are never less than the deadline apart.
+  if (erasing.emptySinceMs > nowMs) return { ...erasing, emptySinceMs: nowMs };
   return nowMs - erasing.emptySinceMs >= ports.settings.putDeadlineMs ? null : erasing;
 }
 

@@ -1,22 +1,37 @@
 /** The objects' SQLite over Node's own: the same dialect, without a runtime. */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Sql, SqlRow, SqlValue } from "../../durable-objects/sql.ts";
 
-export function embeddedSql(): Sql {
+export interface EmbeddedDatabase extends Pick<Sql, "run"> {
+  /** Statements without values and without rows. */
+  exec(statements: string): void;
+  close(): void;
+}
+
+export function embeddedDatabase(): EmbeddedDatabase {
   const database = new DatabaseSync(":memory:");
+  const prepared = new Map<string, StatementSync>();
+  return {
+    run(text, ...bindings) {
+      const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
+      const statement = prepared.get(text) ?? database.prepare(text);
+      prepared.set(text, statement);
+      return statement.all(...values).map((row): SqlRow => {
+        const plain: SqlRow = {};
+        for (const [name, value] of Object.entries(row)) plain[name] = sqlValue(value);
+        return plain;
+      });
+    },
+    exec: (statements) => database.exec(statements),
+    close: () => database.close(),
+  };
+}
+
+export function embeddedSql(): Sql {
+  const database = embeddedDatabase();
   let depth = 0;
   return {
-    run(statement, ...bindings) {
-      const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
-      return database
-        .prepare(statement)
-        .all(...values)
-        .map((row): SqlRow => {
-          const plain: SqlRow = {};
-          for (const [name, value] of Object.entries(row)) plain[name] = sqlValue(value);
-          return plain;
-        });
-    },
+    run: (statement, ...bindings) => database.run(statement, ...bindings),
     transaction<T>(body: () => T): T {
       if (depth > 0) throw new Error("transactions do not nest");
       depth += 1;

@@ -29,6 +29,21 @@ describe("group commit", () => {
     expect((await fixture.ids()).toSorted()).toEqual(Array.from({ length: 20 }, (_, n) => `e${n}`).toSorted());
   });
 
+  test("names with token and commit the last of what it answers, also where all of it is elsewhere", async () => {
+    const fixture = new EntityFixture();
+    const old = accepted(await fixture.append([{ id: "old" }]));
+    const put = fixture.calls.hold("create", "/segments/", "before");
+    const waiting = [fixture.append([{ id: "first" }])];
+    await put.reached;
+    waiting.push(fixture.append([{ id: "new" }]), fixture.append([{ id: "old" }]));
+    waiting.push(fixture.append([{ id: "old" }, { id: "new" }]));
+    put.release();
+    const [, added, again, both] = (await Promise.all(waiting)).map(accepted);
+    expect(added).toMatchObject({ commit: 3, accepted: 1 });
+    expect(again).toMatchObject({ commit: old.commit, token: old.token, accepted: 0 });
+    expect(both).toMatchObject({ commit: 3, token: added?.token, segment: added?.segment, accepted: 0 });
+  });
+
   test("answers 503 when the store refuses, and takes the retry once", async () => {
     const fixture = new EntityFixture();
     fixture.fault = "refused";

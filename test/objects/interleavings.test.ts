@@ -98,6 +98,20 @@ describe("a rebuild", () => {
   });
 });
 
+test("a timeline that an erasure overtakes says so, and names no damage", async () => {
+  const fixture = new EntityFixture();
+  await fixture.accept({ id: "a", vector: [1, 2] });
+  fixture.nowMs += 1_000;
+  await fixture.index();
+  const read = fixture.calls.hold("get", "/segments/", "before");
+  const listing = fixture.ids();
+  await read.reached;
+  await fixture.entity.erase();
+  await fixture.sweep();
+  read.release();
+  await expect(listing).rejects.toThrow("erased meanwhile");
+});
+
 describe("index work", () => {
   test("under way is not handed out again, and a second nudge is no attempt", async () => {
     const fixture = new EntityFixture();

@@ -138,3 +138,15 @@ test("an erasure of a shipped entity is done when everything of it is swept", as
   expect((await fixture.keys()).filter((key) => !key.endsWith("erased.json"))).toEqual([]);
   expect(await tenant.registry.entities("", 10, null)).toMatchObject({ ok: true, value: { entities: [] } });
 });
+
+test("an erasure that nobody looked at until it was over leaves what was written since", async () => {
+  const tenant = new TenantFixture();
+  const fixture = tenant.add("account:a");
+  await fixture.accept({ id: "old" });
+  const job = await start(tenant, "erase", "account:a");
+  await fixture.sweep();
+  await fixture.accept({ id: "new" });
+  await wake(tenant, 2);
+  expect(tenant.registry.job(job)).toMatchObject({ ok: true, value: { status: "done" } });
+  expect(await fixture.ids()).toEqual(["new"]);
+});

@@ -1,0 +1,67 @@
+/** Requests that were refused: each for a reason that the callers gave. */
+
+import type { Call } from "./history.ts";
+import { DIMENSIONS } from "./plan.ts";
+import { callsOf, erasuresBetween, type Told } from "./told.ts";
+import type { Violation } from "./violation.ts";
+
+export function checkFailures(told: Told): readonly Violation[] {
+  return told.calls.flatMap((call): Violation[] => {
+    const { reply } = call;
+    const isSilent = reply.kind === "unknown" || (reply.kind === "failed" && reply.failure.reason === "unavailable");
+    if (isSilent && call.isFinal)
+      return [
+        {
+          invariant: "what failed comes back",
+          what: `call ${call.id} of ${told.scope} (${call.request.type}) is not answered though nothing fails any more`,
+        },
+      ];
+    if (reply.kind !== "failed" || mayFail(told, call, reply.failure.reason)) return [];
+    const invariant =
+      call.request.type === "search" && reply.failure.reason.startsWith("snapshot")
+        ? "snapshots reproduce"
+        : "refusals have a reason";
+    return [
+      { invariant, what: `call ${call.id} of ${told.scope} (${call.request.type}): ${JSON.stringify(reply.failure)}` },
+    ];
+  });
+}
+
+function mayFail(told: Told, call: Call, reason: string): boolean {
+  const { request } = call;
+  const isErased = erasuresBetween(told, 0, call.replied) > 0;
+  switch (reason) {
+    case "unavailable":
+    case "rate_limited":
+      return true;
+    case "unprocessable":
+      return request.type === "withdraw" || sentVectors(told, call.replied);
+    case "invalid":
+      return request.type === "timeline" && isErased;
+    case "conflict":
+      if (request.type === "append") return isReused(told, request.key);
+      return request.type === "search" && (request.foreign || (request.body.at_least !== undefined && isErased));
+    case "snapshot_erased":
+      return request.type === "search" && request.body.snapshot !== undefined && isErased;
+    case "not_found":
+      // Whether nothing was there is judged with the order of calls (linear.ts).
+      return request.type !== "search" && request.type !== "append";
+    default:
+      return false;
+  }
+}
+
+/** Vectors of another size than the usual were sent, or none: then one that is asked for may fit nowhere. */
+function sentVectors(told: Told, before: number): boolean {
+  const sizes = callsOf(told, "append")
+    .filter(({ invoked }) => invoked < before)
+    .flatMap(({ request }) => request.events.map(({ vector }) => vector?.length ?? 0));
+  return !sizes.includes(DIMENSIONS) || sizes.some((size) => size > 0 && size !== DIMENSIONS);
+}
+
+function isReused(told: Told, key: string | null): boolean {
+  return (
+    key !== null &&
+    new Set(callsOf(told, "append").flatMap(({ request }) => (request.key === key ? [request.body] : []))).size > 1
+  );
+}

@@ -1,0 +1,224 @@
+/**
+ * What is asked of a plane and done to it, step by step, drawn from the seed before anything runs. A step depends on no
+ * other, so any of them can be left out; what a step needs to know of earlier replies is looked up when it is its turn.
+ */
+import type { EntityScope } from "../../core/rpc.ts";
+import { Chance } from "./chance.ts";
+import type { SearchBody, SentEvent } from "./history.ts";
+import { ENTITIES, EPOCH_MS, TENANTS } from "./plane.ts";
+
+export type Action =
+  | { readonly type: "append"; readonly events: readonly SentEvent[]; readonly key: string | null }
+  /** The same request again, `back` appends ago; `changed`: with another body under the same key. */
+  | { readonly type: "again"; readonly back: number; readonly changed: boolean }
+  | { readonly type: "search"; readonly body: SearchBody; readonly sees: Sees; readonly back: number }
+  | { readonly type: "withdraw"; readonly back: number }
+  | { readonly type: "event"; readonly back: number }
+  | { readonly type: "timeline"; readonly kind: "tombstone" | null }
+  | { readonly type: "status" }
+  | { readonly type: "export" }
+  | { readonly type: "job"; readonly job: "erase" | "rebuild" | "compact" | "reconcile"; readonly whole: boolean }
+  | { readonly type: "entities" }
+  | { readonly type: "tenant_status" }
+  | { readonly type: "sweep" }
+  | { readonly type: "replay" }
+  /** What goes wrong, besides the weather. */
+  | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" }
+  | { readonly type: "supersede"; readonly lose: boolean }
+  | { readonly type: "skew"; readonly skewMs: number };
+
+/** What a search asks to see. `foreign`: by a token of the same entity of the other tenant. */
+export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign";
+
+export interface Step {
+  readonly index: number;
+  readonly atMs: number;
+  readonly scope: EntityScope;
+  readonly action: Action;
+}
+
+const DAY_MS = 86_400_000;
+const WORDS = ["renewal", "risk", "invoice", "call", "promise", "north", "harbour", "contract", "the"] as const;
+/** Of most vectors; a few have one more, and are refused or make the others so. */
+export const DIMENSIONS = 3;
+/** How often a burst begins, and how long it is at the most. */
+const BURST = 0.04;
+const BURST_STEPS_MAX = 9;
+/** Ids that many requests send, each with content of its own. */
+const SHARED_IDS = 6;
+
+export function planOf(seed: number, steps: number): readonly Step[] {
+  const chance = new Chance(seed);
+  const plan: Step[] = [];
+  let atMs = 0;
+  /** Steps that are left of a burst, on one entity and with little time between them. */
+  let burst: readonly Draw[] = [];
+  let scope: EntityScope = { tenant: TENANTS[0], entity: ENTITIES[0] };
+  for (let index = 0; index < steps; index += 1) {
+    const isWithin = burst.length > 0;
+    if (!isWithin) {
+      atMs += pauseMs(chance);
+      scope = { tenant: chance.pick("tenant", TENANTS), entity: chance.pick("entity", ENTITIES) };
+      if (chance.happens("burst", BURST)) burst = burstOf(chance);
+    } else atMs += chance.draw("burst pause") * chance.pick("burst pause", [2, 20, 300, 1_200]);
+    const [draw = drawAny(chance, ACTIONS), ...rest] = burst;
+    burst = rest;
+    plan.push({ index, atMs, scope, action: draw(chance, index, scope) });
+  }
+  return plan;
+}
+
+function pauseMs(chance: Chance): number {
+  const kind = chance.draw("pause");
+  if (kind < 0.45) return chance.draw("pause") * 3;
+  if (kind < 0.85) return chance.draw("pause") * 60;
+  if (kind < 0.975) return chance.draw("pause") * 500;
+  return 800 + chance.draw("pause") * 2_500;
+}
+
+type Draw = (chance: Chance, index: number, scope: EntityScope) => Action;
+
+interface WeightedDraw {
+  readonly weight: number;
+  readonly draw: Draw;
+}
+
+const ACTIONS: readonly WeightedDraw[] = [
+  { weight: 30, draw: drawAppend },
+  {
+    weight: 8,
+    draw: (chance) => ({ type: "again", back: chance.below("back", 3), changed: chance.happens("changed", 0.2) }),
+  },
+  { weight: 26, draw: drawSearch },
+  { weight: 6, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 12) }) },
+  { weight: 5, draw: (chance) => ({ type: "event", back: chance.below("back", 12) }) },
+  { weight: 3, draw: (chance) => ({ type: "timeline", kind: chance.happens("kind", 0.2) ? "tombstone" : null }) },
+  { weight: 3, draw: () => ({ type: "status" }) },
+  { weight: 2, draw: () => ({ type: "export" }) },
+  { weight: 1, draw: () => ({ type: "entities" }) },
+  { weight: 1, draw: () => ({ type: "tenant_status" }) },
+  { weight: 1, draw: () => ({ type: "sweep" }) },
+  { weight: 1, draw: () => ({ type: "replay" }) },
+  { weight: 3, draw: drawJob },
+  { weight: 0.7, draw: () => ({ type: "job", job: "erase", whole: false }) },
+  { weight: 2.5, draw: drawEnd },
+  { weight: 1.5, draw: (chance) => ({ type: "supersede", lose: chance.happens("lose", 0.3) }) },
+  { weight: 1, draw: drawSkew },
+];
+
+/** What hits an entity while it writes. */
+const BURST_ACTIONS: readonly WeightedDraw[] = [
+  { weight: 8, draw: drawAppend },
+  { weight: 3, draw: drawSearch },
+  { weight: 2, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 4) }) },
+  { weight: 1, draw: () => ({ type: "job", job: "erase", whole: false }) },
+  { weight: 2, draw: () => ({ type: "crash" }) },
+  { weight: 2, draw: () => ({ type: "lose" }) },
+  { weight: 2, draw: (chance) => ({ type: "supersede", lose: chance.happens("lose", 0.5) }) },
+  { weight: 2, draw: drawSkew },
+];
+
+/** A day passes and is taken back, while puts are under way and state is lost: the day of arrival is part of keys. */
+const DAYS_FORKED: readonly (readonly Draw[])[] = [
+  [skewOf(DAY_MS), drawAppend, () => ({ type: "lose" }), skewOf(0), drawAppend, drawAppend],
+  [skewOf(DAY_MS), drawAppend, skewOf(0), drawAppend, drawAppend, () => ({ type: "lose" })],
+];
+
+function skewOf(skewMs: number): Draw {
+  return () => ({ type: "skew", skewMs });
+}
+
+function burstOf(chance: Chance): readonly Draw[] {
+  if (chance.happens("fork", 0.35)) return chance.pick("fork", [DAYS_FORKED[0] ?? [], DAYS_FORKED[1] ?? []]);
+  const steps = 3 + chance.below("burst", BURST_STEPS_MAX - 2);
+  return Array.from({ length: steps }, () => drawAny(chance, BURST_ACTIONS));
+}
+
+function drawAny(chance: Chance, from: readonly WeightedDraw[]): Draw {
+  let left = chance.draw("action") * from.reduce((sum, { weight }) => sum + weight, 0);
+  for (const { weight, draw } of from) {
+    left -= weight;
+    if (left < 0) return draw;
+  }
+  return drawAppend;
+}
+
+function drawAppend(chance: Chance, index: number, { tenant }: EntityScope): Action {
+  const count = 1 + chance.below("count", 3);
+  const events = Array.from({ length: count }, (_, at) => drawEvent(chance, `${tenant}.${index}.${at}`));
+  return { type: "append", events, key: chance.happens("key", 0.4) ? `key-${tenant}-${index}` : null };
+}
+
+function drawEvent(chance: Chance, by: string): SentEvent {
+  const naming = chance.draw("naming");
+  const id = naming < 0.55 ? `n-${by}` : naming < 0.85 ? `s-${chance.below("id", SHARED_IDS)}` : undefined;
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(chance.happens("ts", 0.7) ? { ts: EPOCH_MS + chance.below("ts", 5) } : {}),
+    ...(chance.happens("kind", 0.3) ? { kind: "message" } : {}),
+    text: drawWords(chance, 1 + chance.below("words", 6)),
+    ...(chance.happens("vector", 0.5)
+      ? { vector: drawVector(chance, DIMENSIONS + Number(chance.happens("dimensions", 0.02))) }
+      : {}),
+    attributes: { by },
+  };
+}
+
+function drawWords(chance: Chance, count: number): string {
+  return Array.from({ length: count }, () => chance.pick("word", WORDS)).join(" ");
+}
+
+/** Few directions, so that scores are often equal. */
+function drawVector(chance: Chance, dimensions: number): number[] {
+  const vector = Array.from({ length: dimensions }, () => chance.below("component", 4) - 1);
+  return vector.some((component) => component !== 0) ? vector : vector.map(() => 1);
+}
+
+function drawSearch(chance: Chance): Action {
+  const mode = chance.pick("mode", ["text", "text", "vector", "hybrid"]);
+  const body: SearchBody = {
+    ...(mode === "vector" ? {} : { text: drawWords(chance, 1 + chance.below("words", 3)) }),
+    ...(mode === "text" ? {} : { vector: drawVector(chance, DIMENSIONS) }),
+    mode,
+    ...(mode === "hybrid" ? { fusion: { k: 60, weights: { text: 1, vector: 0.5 } } } : {}),
+    top_k: chance.pick("top_k", [2, 10, 1_000]),
+    ...(chance.happens("window", 0.15) ? { from: EPOCH_MS + 1, to: EPOCH_MS + 3 } : {}),
+    ...(chance.happens("filter", 0.15) ? { filter: { kind: "message" } } : {}),
+  };
+  const sees = chance.pick<Sees>("sees", [
+    "strong",
+    "strong",
+    "strong",
+    "eventual",
+    "pinned",
+    "pinned",
+    "at_least",
+    "foreign",
+  ]);
+  return { type: "search", body, sees, back: chance.below("back", 10) };
+}
+
+function drawJob(chance: Chance): Action {
+  const job = chance.pick<"rebuild" | "compact" | "reconcile">("job", ["rebuild", "compact", "reconcile"]);
+  return { type: "job", job, whole: chance.happens("whole", 0.2) };
+}
+
+function drawEnd(chance: Chance): Action {
+  return {
+    type: chance.pick("end", [
+      "crash",
+      "crash",
+      "crash",
+      "lose",
+      "crash_tenant",
+      "lose_tenant",
+      "restart",
+      "end_indexers",
+    ]),
+  };
+}
+
+function drawSkew(chance: Chance): Action {
+  const days = chance.happens("days", 0.5) ? chance.pick("days", [-1, 1]) : 0;
+  return { type: "skew", skewMs: days * DAY_MS + Math.floor((chance.draw("skew") - 0.5) * 4_000) };
+}

@@ -1,0 +1,307 @@
+/**
+ * Faults that a simulation has to find. Each is an edit of a shipped source; `invariants` are those that catch it.
+ */
+export interface PlantedFault {
+  readonly name: string;
+  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+  readonly invariants: readonly string[];
+  /** The first of the seeds to look at. */
+  readonly from: number;
+}
+
+const ENTITY = "durable-objects/entity";
+
+export const PLANTED_FAULTS: readonly PlantedFault[] = [
+  {
+    name: "acknowledge_before_put",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "      ports.store.create(intent.segment, bytes, metadata),\n",
+        to: "      (ports.store.create(intent.segment, bytes, metadata).catch(() => true), Promise.resolve(true)),\n",
+      },
+    ],
+    invariants: ["durable before acknowledged"],
+    from: 1,
+  },
+  {
+    name: "acknowledge_before_transaction",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);\n",
+        to: "    void ports.timer.sleep(30).then(() => this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results)).catch(() => null);\n",
+      },
+    ],
+    invariants: ["read your writes"],
+    from: 1,
+  },
+  {
+    name: "adopt_whatever_exists",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "    if (metadata.sha256 === intent.sha256) return",
+        to: "    if (metadata.sha256 !== null) return",
+      },
+    ],
+    invariants: ["durable before acknowledged"],
+    from: 1,
+  },
+  {
+    name: "stale_proposal_accepted",
+    edits: [
+      { file: `${ENTITY}/entity_index.ts`, from: " || state.head.version !== headVersion;", to: ";" },
+      {
+        file: "core/index/head.ts",
+        from: "  if (proposal.baseVersion !== version)\n",
+        to: "  if (proposal.baseVersion < 0)\n",
+      },
+      {
+        file: "core/index/head.ts",
+        from: "  if (proposal.shards.length === 0 || !tiles(next, covered))\n",
+        to: "  if (proposal.shards.length === 0)\n",
+      },
+    ],
+    invariants: ["nothing is lost silently"],
+    from: 1,
+  },
+  {
+    name: "union_on_lost_race",
+    edits: [
+      { file: `${ENTITY}/entity_index.ts`, from: " || state.head.version !== headVersion;", to: ";" },
+      {
+        file: "core/index/head.ts",
+        from: "  if (proposal.baseVersion !== version)\n",
+        to: "  if (proposal.baseVersion < 0)\n",
+      },
+      { file: "core/index/head.ts", from: "  if (covered < (current?.covered ?? 0))", to: "  if (covered < 0)" },
+      {
+        file: "core/index/head.ts",
+        from: "  const next = [...kept, ...proposal.shards];\n  if (proposal.shards.length === 0 || !tiles(next, covered))\n",
+        to: "  const next = proposal.baseVersion === version ? [...kept, ...proposal.shards] : [...shards, ...proposal.shards];\n  if (proposal.shards.length === 0)\n",
+      },
+    ],
+    invariants: ["nothing is lost silently"],
+    from: 1,
+  },
+  {
+    name: "tail_dropped_before_adoption",
+    edits: [
+      {
+        file: `${ENTITY}/entity_index.ts`,
+        from: "    const head = await this.#putHead(",
+        to: "    ports.tables.transaction(() => ports.tables.dropTail(part.value.to));\n    const head = await this.#putHead(",
+      },
+    ],
+    invariants: ["read your writes"],
+    from: 1,
+  },
+  {
+    name: "key_without_incarnation",
+    edits: [
+      {
+        file: "core/log/keys.ts",
+        from: "export function segmentKey(entity: string, dayMs: number, incarnation: number, commit: number): string {\n",
+        to: "export function segmentKey(entity: string, dayMs: number, incarnation: number, commit: number): string {\n  incarnation = 1;\n",
+      },
+    ],
+    invariants: ["one log"],
+    from: 1,
+  },
+  {
+    name: "day_path_fork",
+    edits: [
+      { file: `${ENTITY}/entity_log.ts`, from: "pending?.segment ?? segmentKey(", to: "segmentKey(" },
+      { file: "core/log/commit_plan.ts", from: "today : Math.max(previousDayMs, today)", to: "today : today" },
+    ],
+    invariants: ["refusals have a reason"],
+    from: 36,
+  },
+  {
+    name: "statistics_of_withdrawn",
+    edits: [
+      {
+        file: "core/retrieval/legs.ts",
+        from: "documentsOf(opened.value, liveRows(access, opened.value, live))",
+        to: "documentsOf(opened.value, access.slab.rowsBefore(opened.value, live.rowEnd))",
+      },
+    ],
+    invariants: ["answers are those of the log"],
+    from: 1,
+  },
+  {
+    name: "token_off_by_one",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "{ incarnation, commit: place.commit }, ports.digest),",
+        to: "{ incarnation, commit: place.commit + 1 }, ports.digest),",
+      },
+    ],
+    invariants: ["tokens name what they say"],
+    from: 1,
+  },
+  {
+    name: "duplicate_filter_off",
+    edits: [
+      { file: `${ENTITY}/entity_log.ts`, from: "    return this.#host.inShards(id);\n", to: "    return null;\n" },
+    ],
+    invariants: ["once", "duplicates"],
+    from: 1,
+  },
+  {
+    name: "eventual_without_bound",
+    edits: [
+      {
+        file: `${ENTITY}/entity_reader.ts`,
+        from: "behind && oldestUnindexedMs !== null ?",
+        to: "!behind && oldestUnindexedMs !== null ?",
+      },
+    ],
+    invariants: ["staleness is said"],
+    from: 1,
+  },
+  {
+    name: "idempotency_apart",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "      this.#record(results);\n      this.#host.write(next);\n",
+        to: "      void ports.timer.sleep(100).then(() => ports.tables.transaction(() => this.#record(results))).catch(() => null);\n      this.#host.write(next);\n",
+      },
+    ],
+    invariants: ["idempotency"],
+    from: 1,
+  },
+  {
+    name: "erased_incarnation_readable",
+    edits: [
+      {
+        file: "core/retrieval/snapshots.ts",
+        from: "  if (snapshot.incarnation < log.incarnation) {",
+        to: "  if (snapshot.incarnation < 0) {",
+      },
+    ],
+    invariants: ["answers are those of the log"],
+    from: 1,
+  },
+  {
+    name: "second_page_ignored",
+    edits: [
+      {
+        file: `${ENTITY}/segment_listing.ts`,
+        from: "      cursor = page.cursor;\n    } while (cursor !== null);\n  }\n}\n\n/** Commits of one look",
+        to: "      cursor = page === null ? cursor : null;\n    } while (cursor !== null);\n  }\n}\n\n/** Commits of one look",
+      },
+    ],
+    invariants: ["durable before acknowledged"],
+    from: 1,
+  },
+  {
+    name: "later_commits_seen",
+    edits: [
+      {
+        file: "core/log/live.ts",
+        from: "liveness.parts.map(({ part }) => rowsThrough(part, commit));",
+        to: "liveness.parts.map(({ part }) => rowsThrough(part, commit + 1));",
+      },
+    ],
+    invariants: ["answers are those of the log"],
+    from: 1,
+  },
+  {
+    name: "alarm_not_rearmed",
+    edits: [
+      { file: `${ENTITY}/entity.ts`, from: "    else if (this.#left()) this.#arm(this.#nextDueMs());\n", to: "" },
+    ],
+    invariants: ["it comes to rest"],
+    from: 1,
+  },
+  {
+    name: "withdrawn_listed",
+    edits: [
+      { file: "core/retrieval/timeline.ts", from: "  for (const row of live.deadRows) hidden[row] = 1;\n", to: "" },
+    ],
+    invariants: ["read your writes"],
+    from: 1,
+  },
+  {
+    name: "wrong_waiter_answered",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);\n    for (const { waiting, result } of results)",
+        to: "    this.#advance(facts, joinFrames(frames.frames).bytes, lines.value, results);\n    for (const [at, { waiting }] of results.entries()) for (const { result } of results.slice(results.length - 1 - at, results.length - at))",
+      },
+    ],
+    invariants: ["duplicates"],
+    from: 1,
+  },
+  {
+    name: "idempotency_outlives_erasure",
+    edits: [
+      {
+        file: `${ENTITY}/state.ts`,
+        from: '"copy_pages", "idempotency"])\n',
+        to: '"copy_pages"])\n',
+      },
+    ],
+    invariants: ["erased stays erased"],
+    from: 1,
+  },
+  {
+    name: "ties_reversed",
+    edits: [
+      {
+        file: "core/retrieval/legs.ts",
+        from: "b.score - a.score || a.ordinal - b.ordinal",
+        to: "b.score - a.score || b.ordinal - a.ordinal",
+      },
+    ],
+    invariants: ["answers are those of the log"],
+    from: 1,
+  },
+  {
+    name: "tombstones_not_counted",
+    edits: [{ file: `${ENTITY}/entity_log.ts`, from: "        events -= 1;\n", to: "" }],
+    invariants: ["counts are right"],
+    from: 1,
+  },
+  {
+    name: "not_registered_before_put",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "    if (dirtySinceMs !== null || registered > last) return ok(null);\n",
+        to: "    if (dirtySinceMs !== null || registered >= last) return ok(null);\n",
+      },
+    ],
+    invariants: ["counts are right"],
+    from: 1,
+  },
+  {
+    name: "always_clean",
+    edits: [
+      {
+        file: "durable-objects/tenant/registry_tables.ts",
+        from: "CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END",
+        to: "CASE WHEN ?5 >= 0 AND ?4 >= 0 THEN NULL ELSE dirty_since_ms END",
+      },
+    ],
+    invariants: ["nothing is lost silently"],
+    from: 1,
+  },
+  {
+    name: "erased_twice",
+    edits: [
+      {
+        file: "durable-objects/tenant/entity_batches.ts",
+        from: '        return ok(null);\n      case "warm"',
+        to: '        return control.erase(scope);\n      case "warm"',
+      },
+    ],
+    invariants: ["durable before acknowledged"],
+    from: 1,
+  },
+];
