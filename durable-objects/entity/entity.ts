@@ -70,6 +70,7 @@ export class Entity {
   #alarmAtMs: number | null = null;
   #reported = "";
   #failures = 0;
+  #waking: Promise<void> | null = null;
 
   constructor(ports: EntityPorts, revision: Revision, cache: PartCache, residency: SlabResidency) {
     this.#ports = ports;
@@ -499,9 +500,16 @@ export class Entity {
 
   // --- alarm ---
 
-  /** Never throws, and arms the next alarm while anything is left to do. */
+  /** Never throws, and arms the next alarm while anything is left to do. One that is at it already arms for both. */
   async wake(): Promise<void> {
     this.#alarmAtMs = null;
+    this.#waking ??= this.#wake().finally(() => {
+      this.#waking = null;
+    });
+    await this.#waking;
+  }
+
+  async #wake(): Promise<void> {
     let failed = false;
     try {
       const ready = await this.ready();
