@@ -224,6 +224,49 @@ export const RESIDUALS_BATCH_BYTES = 64 * KIB;
 /** Room in a slab for the excerpts of text, and scratch, of a part whose scope is larger than a slab. */
 export const PAGED_TEXT_BYTES = 4 * MIB;
 
+// --- Tenant-wide scope ----------------------------------------------------------------------
+
+/** Entities that one strong search asks, each by its own object. */
+export const STRONG_ENTITIES_MAX = 32;
+/** Calls of entities' objects that one search over several keeps in flight. */
+export const FAN_OUT_CONCURRENCY_MAX = 8;
+/** Commits of entities that one shard of a tenant's index newly takes: each is a segment to read. */
+export const SCOPE_BUILD_COMMITS_MAX = 1_000;
+/** Commits that one entity hands over in one message when they are taken in. */
+export const SCOPE_TAKEN_COMMITS_MAX = 2_000;
+/** Entities that are asked for their commits at one look of a tenant's index. */
+export const SCOPE_TAKEN_ENTITIES_MAX = 200;
+/** Entities in one page of what the registry says was indexed. */
+export const INDEXED_PAGE_MAX = 1_000;
+/** What was indexed is taken in together, at most this often; a head of a tenant's index follows each time. */
+export const SCOPE_COMMIT_INTERVAL_MS = 2_000;
+/** The registry tells of news at most this often: less than SCOPE_COMMIT_INTERVAL_MS, so that none comes too late. */
+export const SCOPE_NOTICE_INTERVAL_MS = 500;
+/** How long a registry's count of its entities may be old when a tenant's index asks: it looks at every one. */
+export const REGISTRY_COUNT_MS = 5_000;
+/** A search looks for news when the last look is older than this. */
+export const SCOPE_LOOK_MS = 1_000;
+/** Work on a tenant's index that nobody reports back on is handed out again after this long. */
+export const SCOPE_WORK_LEASE_MS = 60_000;
+/** An unanswered nudge of a tenant's index is repeated after this long. */
+export const SCOPE_NUDGE_RETRY_MS = 10_000;
+/** Text that comes to an entity before its summaries are made anew; sessions and documents with less have none. */
+export const SUMMARY_REFRESH_BYTES = 16 * KIB;
+/** Entities that a search of summaries hands on to the search of their events. */
+export const PREFILTER_ENTITIES_MAX = 64;
+/** Text of an entity, newest first, that its summaries are made of. */
+export const SUMMARY_SOURCE_BYTES_MAX = 1 * MIB;
+/** Characters of one summary. */
+export const SUMMARY_CHARACTERS_MAX = 1_200;
+/** Sessions and documents of one entity that have a summary of their own: those with the most text. */
+export const SUMMARIES_PER_ENTITY_MAX = 64;
+/** A build ends by then, one way or the other: what a consumer of a queue may take. */
+export const SCOPE_BUILD_DEADLINE_MS = 15 * 60 * 1000;
+/** Shards that one nudge of a tenant's index may lead to; what is left is nudged again. */
+export const SCOPE_BUILDS_PER_NUDGE_MAX = 32;
+/** Segments that could not be read which a status names. */
+export const SCOPE_UNREADABLE_MAX = 100;
+
 // --- Memory ---------------------------------------------------------------------------------
 
 /** Kernel instances of one isolate: bytes of each class and how many. Their sum, with headroom, fits in 128 MB. */

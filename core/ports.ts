@@ -127,6 +127,20 @@ export interface RemoteEmbedder {
 
 export type Embedder = LocalEmbedder | RemoteEmbedder;
 
+/** A short text that stands for longer ones. */
+export interface Summary {
+  /** Empty when there is nothing to say. */
+  readonly text: string;
+  /** Indexes of the texts that it is drawn from, those that say most of it first. */
+  readonly sources: readonly number[];
+}
+
+export interface Summarizer {
+  readonly id: string;
+  /** At most `charactersMax` characters. */
+  summarize(texts: readonly string[], charactersMax: number): Promise<Result<Summary>>;
+}
+
 // --- Search kernel --------------------------------------------------------------------------
 
 export type Metric = "cosine" | "dot" | "l2";

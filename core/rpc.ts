@@ -196,6 +196,9 @@ export interface IndexNudge {
 
 export interface EntityCounters {
   readonly entity: string;
+  readonly incarnation: number;
+  /** The commit of the last redaction; 0: none. */
+  readonly redacted: number;
   readonly events: number;
   readonly lastTs: number | null;
   readonly lastCommit: number;
@@ -255,6 +258,28 @@ export interface HeadProposal {
 
 export type HeadOutcome = "committed" | "stale";
 
+/** An event's text, as summaries of its entity are made of it. */
+export interface SummarySource {
+  readonly text: string;
+  readonly ts: number;
+  readonly session: string | null;
+  /** Of a document's event: the document's id. */
+  readonly document: string | null;
+  /** `segment` is relative to the tenant. */
+  readonly citation: Citation;
+}
+
+/** A commit of an entity, as its tenant's index takes it in. */
+export interface LogCommit {
+  readonly commit: number;
+  readonly segment: string;
+  readonly arrivalMs: number;
+  /** UTF-8 bytes of its events' text. */
+  readonly textBytes: number;
+  /** It withdraws something. */
+  readonly withdraws: boolean;
+}
+
 /** EntityObject's calls for the indexer and for its tenant's jobs. */
 export interface EntityIndexApi {
   /** null: nothing is due. */
@@ -280,6 +305,10 @@ export interface EntityIndexApi {
   lastFailure(scope: EntityScope): Promise<Result<string | null>>;
   unseal(scope: EntityScope): Promise<Result<null>>;
   counters(scope: EntityScope): Promise<Result<EntityCounters>>;
+  /** Commits `from` to `to` of this incarnation: at most SCOPE_TAKEN_COMMITS_MAX; none when it is another one now. */
+  commits(scope: EntityScope, incarnation: number, from: number, to: number): Promise<Result<readonly LogCommit[]>>;
+  /** The newest text of its live events, of SUMMARY_SOURCE_BYTES_MAX; null when it is another incarnation now. */
+  summarySources(scope: EntityScope, incarnation: number): Promise<Result<readonly SummarySource[] | null>>;
   rebuild(scope: EntityScope): Promise<Result<null>>;
   compact(scope: EntityScope): Promise<Result<null>>;
   erase(scope: EntityScope): Promise<Result<null>>;
@@ -468,7 +497,12 @@ export interface TenantIndexApi {
   knows(tenant: string, entity: string): Promise<Result<{ readonly known: boolean }>>;
   markDirty(tenant: string, entity: string, commit: number): Promise<Result<{ readonly known: boolean }>>;
   report(tenant: string, counters: EntityCounters): Promise<Result<null>>;
-  forget(tenant: string, entity: string): Promise<Result<null>>;
+  /** `incarnation` was erased, and swept. */
+  forget(tenant: string, entity: string, incarnation: number): Promise<Result<null>>;
+  /** What was indexed since `after` of that `epoch`; from the beginning when the epoch is another one now. */
+  indexed(tenant: string, epoch: number, after: number): Promise<Result<IndexedPage>>;
+  /** Whether ScopeObject wants to be told when something was indexed. */
+  follow(tenant: string, on: boolean): Promise<Result<null>>;
   sweep(tenant: string): Promise<Result<TenantSweep>>;
   recordDeadLetter(tenant: string, letter: DeadLetter): Promise<Result<null>>;
   replay(tenant: string, id: string): Promise<Result<{ readonly replayed: string }>>;
@@ -487,6 +521,26 @@ export interface TenantIndexApi {
   failJob(tenant: string, id: string, error: string): Promise<Result<null>>;
   /** The generation that drives from now on; null when this one does not drive any more. */
   handOverJob(tenant: string, id: string, generation: number): Promise<Result<number | null>>;
+}
+
+/** What entities have indexed, in the order in which their tenant heard of it. */
+export interface IndexedPage {
+  /** Of the numbering of `next`. */
+  readonly epoch: number;
+  readonly entities: readonly {
+    readonly entity: string;
+    readonly incarnation: number;
+    readonly indexedCommit: number;
+    readonly redacted: number;
+  }[];
+  /** Pass back as `after`. */
+  readonly next: number;
+  readonly more: boolean;
+  /** Entities with events, and of those that have something that is not indexed: how many, what, since when. */
+  readonly known: number;
+  readonly waiting: number;
+  readonly unindexedEvents: number;
+  readonly waitingSinceMs: number | null;
 }
 
 export type JobType = "rebuild" | "compact" | "reconcile" | "erase" | "warm" | "import";

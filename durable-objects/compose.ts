@@ -7,9 +7,10 @@ import { nodeCompression, nodeDigest } from "../adapters/platform/node_compat.ts
 import { systemClock, systemTimer } from "../adapters/platform/system_clock.ts";
 import { CHUNKER } from "../core/index/chunker.ts";
 import { LineCache } from "../core/index/line_cache.ts";
+import type { Revision } from "../core/index/part.ts";
 import type { Checksum, Embedder, KernelBuilder, SlabPool } from "../core/ports.ts";
 import { SlabResidency } from "../core/retrieval/residency.ts";
-import type { EntityScope } from "../core/rpc.ts";
+import { type EntityScope, entityObjectName } from "../core/rpc.ts";
 import kernelModule from "../wasm/build/kernel.wasm";
 import { createKernelBuilder } from "../wasm/kernel.ts";
 import { createKernelChecksum } from "../wasm/kernel_checksum.ts";
@@ -20,6 +21,8 @@ import { EntityTables } from "./entity/state.ts";
 import type { Env } from "./env.ts";
 import { embedderOf } from "./models.ts";
 import { PartCache } from "./part_cache.ts";
+import { ScopeTables } from "./scope/scope_tables.ts";
+import { TenantScope } from "./scope/tenant_scope.ts";
 import { entitySettings } from "./settings.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
 import { storeOf } from "./store.ts";
@@ -73,13 +76,35 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     settings: entitySettings(env),
     logFault,
   };
-  const revision = {
-    analyzer: builder.analyzer,
-    chunker: CHUNKER,
-    embedder: embedder?.id ?? "none",
-    metric: "cosine" as const,
-  };
-  return new Entity(ports, revision, cache, residency);
+  return new Entity(ports, revisionOf(builder, embedder), cache, residency);
+}
+
+export function composeScope(context: DurableObjectState, env: Env, tenant: string): TenantScope {
+  const { builder, checksum, slabs, residency, cache, embedder } = sharedOf(env);
+  return new TenantScope({
+    tenant,
+    tables: new ScopeTables(durableSql(context.storage)),
+    alarm: durableAlarm(context.storage),
+    store: storeOf(env).forTenant(tenant),
+    clock: systemClock,
+    compression: nodeCompression,
+    digest: nodeDigest,
+    checksum,
+    builder,
+    slabs,
+    residency,
+    cache,
+    embedder,
+    revision: revisionOf(builder, embedder),
+    registry: env.TENANT.get(env.TENANT.idFromName(tenant)),
+    queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
+    entityOf: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
+    logFault,
+  });
+}
+
+function revisionOf(builder: KernelBuilder, embedder: Embedder | null): Revision {
+  return { analyzer: builder.analyzer, chunker: CHUNKER, embedder: embedder?.id ?? "none", metric: "cosine" };
 }
 
 function registryOf(env: Env, tenant: string): Registry {
@@ -88,6 +113,6 @@ function registryOf(env: Env, tenant: string): Registry {
     knows: (entity) => object().knows(tenant, entity),
     markDirty: (entity, commit) => object().markDirty(tenant, entity, commit),
     report: (counters) => object().report(tenant, counters),
-    forget: (entity) => object().forget(tenant, entity),
+    forget: (entity, incarnation) => object().forget(tenant, entity, incarnation),
   };
 }

@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { logFault } from "../adapters/platform/fault_log.ts";
 import { type Failure, fail, ok, type Result, UnfitStore } from "../core/errors.ts";
+import type { Placed } from "../core/retrieval/search.ts";
 import {
   type AppendCommand,
   type EntityApi,
@@ -18,6 +19,7 @@ import {
   type TimelineQuery,
   type WorkPurpose,
 } from "../core/rpc.ts";
+import type { EntityStepsApi, SearchStep } from "../core/scope/scope_rpc.ts";
 import { composeEntity } from "./compose.ts";
 import type { Entity } from "./entity/entity.ts";
 import type { Env } from "./env.ts";
@@ -26,7 +28,7 @@ import { Misconfiguration } from "./settings.ts";
 /** The next try of an alarm that could not even be composed: a variable is wrong until the next deployment. */
 const ALARM_RETRY_MS = 60_000;
 
-export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi {
+export class EntityObject extends DurableObject<Env> implements EntityApi, EntityIndexApi, EntityStepsApi {
   #entity: Entity | null = null;
 
   append(command: AppendCommand) {
@@ -43,6 +45,18 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
 
   search({ scope, request, bm25 }: SearchCommand) {
     return this.#serve(scope, (entity) => entity.reader.search(request, bm25));
+  }
+
+  surveySearch(command: SearchCommand) {
+    return this.#serve(command.scope, (entity) => entity.reader.surveySearch(command));
+  }
+
+  rankSearch(step: SearchStep) {
+    return this.#serve(step.scope, (entity) => entity.reader.rankSearch(step));
+  }
+
+  hydrateSearch(step: SearchStep, placed: readonly Placed[]) {
+    return this.#serve(step.scope, (entity) => entity.reader.hydrateSearch(step, placed));
   }
 
   timeline(query: TimelineQuery) {
@@ -98,6 +112,14 @@ export class EntityObject extends DurableObject<Env> implements EntityApi, Entit
 
   counters(scope: EntityScope) {
     return this.#serve(scope, (entity) => entity.counters());
+  }
+
+  commits(scope: EntityScope, incarnation: number, from: number, to: number) {
+    return this.#serve(scope, (entity) => entity.reader.commits(incarnation, from, to));
+  }
+
+  summarySources(scope: EntityScope, incarnation: number) {
+    return this.#serve(scope, (entity) => entity.reader.summarySources(incarnation));
   }
 
   rebuild(scope: EntityScope) {

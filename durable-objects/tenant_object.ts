@@ -44,6 +44,7 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
       clock: systemClock,
       random: systemRandom,
       entityOf: (entity) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName({ tenant, entity }))),
+      scope: env.SCOPE.get(env.SCOPE.idFromName(tenant)),
       logFault,
       queue: { send: async (nudge) => void (await env.INDEX_QUEUE.send(nudge)) },
     });
@@ -89,8 +90,16 @@ export class TenantObject extends DurableObject<Env> implements TenantApi, Tenan
     return this.#own(tenant) ?? this.#registry.report(counters);
   }
 
-  async forget(tenant: string, entity: string) {
-    return this.#own(tenant) ?? this.#registry.forget(entity);
+  async forget(tenant: string, entity: string, incarnation: number) {
+    return this.#own(tenant) ?? this.#registry.forget(entity, incarnation);
+  }
+
+  async indexed(tenant: string, epoch: number, after: number) {
+    return this.#own(tenant) ?? this.#registry.indexed(epoch, after);
+  }
+
+  async follow(tenant: string, on: boolean) {
+    return this.#own(tenant) ?? this.#registry.follow(on);
   }
 
   async sweep(tenant: string) {

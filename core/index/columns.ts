@@ -23,7 +23,7 @@ import {
 import { bytesOf, uint32View, within } from "./typed_section.ts";
 
 const ATTRIBUTE_COLUMN_PREFIX = "attributes.";
-const FIELD_COLUMNS = ["actor", "agent", "kind", "session", "source"] as const;
+const FIELD_COLUMNS = ["actor", "agent", "entity", "kind", "session", "source"] as const;
 
 /** Numbers of a column in `columnEntries`. */
 const COLUMN_ENTRY = { offset: 0, pairs: 1, values: 2 } as const;

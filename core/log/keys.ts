@@ -234,6 +234,18 @@ export function entitySettingsKey(entity: string): string {
 
 export const SETTINGS_KEY = "settings.json";
 
+/** Everything of the tenant's index. */
+export const SCOPE_INDEX_PREFIX = "indexes/";
+export const SCOPE_HEADS_PREFIX = `${SCOPE_INDEX_PREFIX}heads/`;
+
+export function scopeShardKey(dayMs: number, sha256: string): string {
+  return `${SCOPE_INDEX_PREFIX}${dayPath(dayMs)}/${digestName(sha256)}.shard`;
+}
+
+export function scopeHeadKey(version: number): string {
+  return `${SCOPE_HEADS_PREFIX}${versionDigits(version)}.json`;
+}
+
 // --- System: relative to `system/` ------------------------------------------------------------
 
 export const SYSTEM_TENANTS_PREFIX = "tenants/";
@@ -265,6 +277,11 @@ export function parseTenantKeyMarkerKey(tenant: string, key: string): string | n
 }
 
 // --- Leaves ---------------------------------------------------------------------------------
+
+/** Midnight UTC before `ms`. */
+export function dayOf(ms: number): number {
+  return ms - (ms % DAY_MS);
+}
 
 function dayPath(dayMs: number): string {
   if (dayMs % DAY_MS !== 0) throw new RangeError("a day that does not begin at midnight UTC");

@@ -1,7 +1,8 @@
 /**
  * Tokens that callers hold and hand back: opaque, safe in URLs and headers.
  *
- *   a letter (w: write, s: snapshot), then base64url of: check (8 bytes) ‖ canonical JSON of the fields
+ *   a letter (w: write, s: snapshot, t: snapshot over several entities), then base64url of
+ *   check (8 bytes) ‖ canonical JSON of the fields
  *
  * The check is derived from tenant, entity and fields, so a token of another entity, or one that was altered, is told
  * from one that was issued. It is no secret: whoever acts on a token still compares its commit with the log's last.
@@ -16,6 +17,8 @@ import { base64url, fromBase64url, hex } from "./text_encoding.ts";
 const CHECK_BYTES = 8;
 /** Longer texts are none of ours; they are refused before they are decoded. */
 const TOKEN_CHARACTERS_MAX = 1_024;
+/** Of a token that holds one of each entity of a list. */
+const SCOPE_TOKEN_CHARACTERS_MAX = 8_192;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -59,6 +62,25 @@ export function parseSnapshotToken(scope: EntityScope, text: string, digest: Dig
   return read("s", scope, text, digest, snapshotTokenOf);
 }
 
+// --- Tokens of searches over several entities -----------------------------------------------
+
+/** What a scope is called in its tokens: no entity has this name. */
+const TENANT_SCOPE = "";
+
+/** Names what a search over a tenant saw. `fields` are those of core/scope. */
+export function scopeToken(tenant: string, fields: readonly Json[], digest: Digest): string {
+  return issue("t", { tenant, entity: TENANT_SCOPE }, fields, digest);
+}
+
+export function parseScopeToken<T>(
+  tenant: string,
+  text: string,
+  digest: Digest,
+  tokenOf: (fields: readonly Json[]) => T | null,
+): TokenReading<T> {
+  return read("t", { tenant, entity: TENANT_SCOPE }, text, digest, tokenOf);
+}
+
 /** Names σ alone, however it is laid out: what digests and cache keys carry. */
 export function snapshotDigest(scope: EntityScope, snapshot: Snapshot, digest: Digest): string {
   const { incarnation, commit, vectorCommit, revision } = snapshot;
@@ -66,7 +88,7 @@ export function snapshotDigest(scope: EntityScope, snapshot: Snapshot, digest: D
   return hex(digest.sha256(encoder.encode(`snapshot\n${canonicalJson(fields)}`)));
 }
 
-type Letter = "w" | "s";
+type Letter = "w" | "s" | "t";
 
 function issue(letter: Letter, scope: EntityScope, fields: readonly Json[], digest: Digest): string {
   const body = encoder.encode(canonicalJson(fields));
@@ -97,7 +119,8 @@ function read<T>(
 
 /** The fields of a text of the right form whose JSON is the canonical one. */
 function fieldsOf(letter: Letter, text: string): readonly Json[] | null {
-  if (!text.startsWith(letter) || text.length > TOKEN_CHARACTERS_MAX) return null;
+  const charactersMax = letter === "t" ? SCOPE_TOKEN_CHARACTERS_MAX : TOKEN_CHARACTERS_MAX;
+  if (!text.startsWith(letter) || text.length > charactersMax) return null;
   const bytes = fromBase64url(text.slice(letter.length));
   if (bytes === null || bytes.length <= CHECK_BYTES) return null;
   try {

@@ -5,14 +5,15 @@
  *   resolveForView → (nothing asynchronous from here on) → answerView
  */
 import { fail, ok, type Result } from "../errors.ts";
-import { ANSWER_CHARACTERS_MAX } from "../limits.ts";
 import { snapshotToken, writeToken } from "../log/token.ts";
 import type { Digest, Embedder, KernelBuilder, Metric } from "../ports.ts";
-import { type EntityScope, entityObjectName, type SearchAnswer, type SearchCommand, type SearchHit } from "../rpc.ts";
+import { type EntityScope, entityObjectName, type SearchAnswer, type SearchCommand } from "../rpc.ts";
 import type { SearchRequest } from "../schema/search.ts";
+import { oversizedAnswer } from "./answer_size.ts";
+import { embedQuery } from "./embed_query.ts";
 import type { SegmentKey } from "./hit.ts";
 import type { SlabResidency } from "./residency.ts";
-import { describeResolved, type ResolvedSearch, resolveSearch, withQueryVector } from "./resolve.ts";
+import { describeResolved, type ResolvedSearch, resolveSearch } from "./resolve.ts";
 import { searchView } from "./search.ts";
 import { type LiveRows, spaceOfView, type View } from "./view.ts";
 
@@ -41,12 +42,7 @@ export async function resolveForView(
     analyze: (text) => builder.analyze(text),
     ...(bm25 === null ? {} : { bm25 }),
   });
-  if (!resolved.ok || resolved.value.embedText === null || embedder === null) return resolved;
-  if (embedder.kind === "local") {
-    return withQueryVector(resolved.value, ok(embedder.embed([resolved.value.embedText])[0] ?? null));
-  }
-  const embedded = await embedder.embed([resolved.value.embedText], "query");
-  return withQueryVector(resolved.value, embedded.ok ? ok(embedded.value[0] ?? null) : embedded);
+  return resolved.ok ? embedQuery(resolved.value, embedder) : resolved;
 }
 
 /** An answer but for what only its reader knows: how stale it is, what waits, and where the parts came from. */
@@ -79,11 +75,8 @@ export function answerView(
       : searchView(view, search, live, context);
   if (!outcome.ok) return outcome;
   const { hits, plan, planReason, candidates } = outcome.value;
-  const size = hits.reduce((characters, hit) => characters + charactersOf(hit), 0);
-  if (size > ANSWER_CHARACTERS_MAX) {
-    const what = "The answer; ask for fewer hits, or leave text or attributes out with `include`";
-    return fail({ reason: "too_large", what, size, max: ANSWER_CHARACTERS_MAX, unit: "characters" });
-  }
+  const oversized = oversizedAnswer(hits);
+  if (oversized !== null) return fail(oversized);
   return ok({
     hits,
     snapshot: snapshotToken(scope, { snapshot, version, redacted }, digest),
@@ -94,9 +87,4 @@ export function answerView(
     resolved: describeResolved(resolved),
     degraded: resolved.degraded,
   });
-}
-
-/** Of what can be long in a hit. */
-function charactersOf({ text, attributes }: SearchHit): number {
-  return (text?.length ?? 0) + (attributes === undefined ? 0 : JSON.stringify(attributes).length);
 }

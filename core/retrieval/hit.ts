@@ -11,8 +11,23 @@ import { commitOfRow } from "./view.ts";
 /** The full key of a segment, for citations. */
 export type SegmentKey = (relative: string) => string;
 
+/** What the rows of a view are called: by the entity that they are of, and by their event's id there. */
+export interface RowNames {
+  entityOf(part: Part, row: number): string;
+  idOf(part: Part, row: number): string;
+  /** Where what a row says stands, when that is not where the row stands: relative to the tenant. */
+  sourceOf?(event: KeptEvent): Citation | null;
+}
+
+/** Every row is of one entity. */
+export function namesOf(entity: string): RowNames {
+  return { entityOf: () => entity, idOf: (part, row) => part.idOfRow(row) };
+}
+
 export interface HitSource {
   readonly entity: string;
+  /** Absent: every row is `entity`'s. */
+  readonly names?: RowNames;
   readonly segmentKey: SegmentKey;
   readonly include: { readonly text: boolean; readonly attributes: boolean };
 }
@@ -31,14 +46,16 @@ export function hydrate(findings: readonly Finding[], source: HitSource): readon
   return findings.map((finding) => hitOf(finding, source, events));
 }
 
-function hitOf(finding: Finding, { entity, segmentKey, include }: HitSource, events: EventReader): SearchHit {
+function hitOf(finding: Finding, source: HitSource, events: EventReader): SearchHit {
+  const { segmentKey, include, names = namesOf(source.entity) } = source;
   const { part, document, score, scores, explain } = finding;
   const row = at(part.rowOfDocument, document);
   const text = include.text ? events.text(part, row, at(part.chunkFrom, document), at(part.chunkTo, document)) : null;
   const attributes = include.attributes ? (events.event(part, row).attributes ?? {}) : undefined;
+  const elsewhere = names.sourceOf?.(events.event(part, row)) ?? null;
   return {
-    entity,
-    id: part.idOfRow(row),
+    entity: names.entityOf(part, row),
+    id: names.idOf(part, row),
     chunk: at(part.chunkOfDocument, document),
     ts: formatTime(at(part.rowTimes, row)),
     kind: kindOfRow(part, row),
@@ -46,9 +63,13 @@ function hitOf(finding: Finding, { entity, segmentKey, include }: HitSource, eve
     scores,
     ...(text === null ? {} : { text }),
     ...(attributes === undefined ? {} : { attributes }),
-    citation: citationOf(part, row, segmentKey),
+    citation: elsewhere === null ? citationOf(part, row, segmentKey) : absolute(elsewhere, segmentKey),
     ...(explain === null ? {} : { explain }),
   };
+}
+
+function absolute({ segment, line }: Citation, segmentKey: SegmentKey): Citation {
+  return { segment: segmentKey(segment), line };
 }
 
 export function citationOf(part: Part, row: number, segmentKey: SegmentKey): Citation {

@@ -8,7 +8,7 @@ import { ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
 import type { Bits, LoadedPart, Ranked, TextParameters, TextStatistics } from "../ports.ts";
 import { addStatistics, NO_STATISTICS } from "./bm25.ts";
-import { columnOrderOf, filterRows } from "./matches.ts";
+import { columnOrderOf, filterRows, type NamedRows } from "./matches.ts";
 import type { OpenedPart } from "./paged_parts.ts";
 import { PagedVectorLeg, type ScoredOrdinal } from "./paged_vectors.ts";
 import { planVectors, type VectorPlan, type VectorShape, withoutGraph } from "./plan.ts";
@@ -81,7 +81,7 @@ export function runLegs(
   access: PartAccess,
   search: ResolvedSearch,
   parameters: TextParameters | null,
-  entity: string,
+  names: NamedRows,
   limit: number,
 ): Result<Legs> {
   const bounds = intersect(search.window, timeBounds(search.filter));
@@ -95,7 +95,7 @@ export function runLegs(
     const opened = access.open(part.part);
     if (!opened.ok) return opened;
     const { loaded } = opened.value;
-    const rows = matchingRows(access, loaded, part, search, entity);
+    const rows = matchingRows(access, loaded, part, search, names);
     const documents = access.slab.documentsOf(loaded, rows);
     candidates += access.slab.countDocuments(loaded, documents);
     if (parameters !== null) {
@@ -126,7 +126,7 @@ function matchingRows(
   loaded: LoadedPart,
   seen: SeenPart,
   search: ResolvedSearch,
-  entity: string,
+  names: NamedRows,
 ): Bits {
   const { slab } = access;
   let rows = liveRows(access, loaded, seen.live);
@@ -135,7 +135,7 @@ function matchingRows(
   }
   if (search.filter.type === "and" && search.filter.filters.length === 0) return rows;
   const { part } = seen;
-  const matches = filterRows(search.filter, { part, columnOrder: columnOrderOf(part), slab, loaded, entity });
+  const matches = filterRows(search.filter, { part, columnOrder: columnOrderOf(part), slab, loaded, ...names });
   return slab.and(loaded, rows, matches);
 }
 

@@ -13,6 +13,7 @@ import type { Bits, KernelSlab, LoadedPart } from "../ports.ts";
 import type { AttributeValue, KeptEvent } from "../schema/event.ts";
 import { parseRfc3339 } from "../schema/scalar.ts";
 import { ATTRIBUTE_FIELD, type Filter, type Test } from "./filter.ts";
+import type { RowNames } from "./hit.ts";
 
 // --- Meaning --------------------------------------------------------------------------------
 
@@ -127,14 +128,20 @@ function codePointRank(unit: number): number {
 
 // --- Over a part ----------------------------------------------------------------------------
 
+/** Whose rows a filter is asked of. */
+export interface NamedRows {
+  /** The entity whose events these are, unless the part says so row by row: then it has a column of that name. */
+  readonly entity: string;
+  /** Of parts over many entities, whose own ids tell these apart. */
+  readonly names?: RowNames;
+}
+
 /** A part in a slab, and which column of it is which index there. */
-export interface FilterTarget {
+export interface FilterTarget extends NamedRows {
   readonly part: Part;
   readonly columnOrder: readonly string[];
   readonly slab: KernelSlab;
   readonly loaded: LoadedPart;
-  /** The entity whose events these are. */
-  readonly entity: string;
 }
 
 /** The columns of a part that are loaded into a slab, in that order. */
@@ -142,7 +149,7 @@ export function columnOrderOf(part: Part): readonly string[] {
   return LOADED_COLUMNS.filter((name) => part.columns.has(name));
 }
 
-const LOADED_COLUMNS: readonly string[] = ["actor", "agent", "kind", "session", "source"];
+const LOADED_COLUMNS: readonly string[] = ["actor", "agent", "entity", "kind", "session", "source"];
 
 /** Rows of the part that match, dead ones included. */
 export function filterRows(filter: Filter, target: FilterTarget): Bits {
@@ -196,8 +203,8 @@ function constantRows(target: FilterTarget, all: boolean): Bits {
 }
 
 function rowsByCode(filter: Filter, field: string, target: FilterTarget): Bits {
-  if (field === "entity") return constantRows(target, matchesValue(filter, target.entity));
   const column = target.part.columns.get(field);
+  if (field === "entity" && column === undefined) return constantRows(target, matchesValue(filter, target.entity));
   if (column === undefined) return constantRows(target, matchesValue(filter, undefined));
   const accepted = new Uint8Array(column.values.length + 1);
   accepted[0] = Number(matchesValue(filter, undefined));
@@ -252,7 +259,9 @@ function rowsByTime(test: Test, target: FilterTarget): Bits {
  * with the same id is void, so no live row is missed.
  */
 function rowsById(test: Test, target: FilterTarget): Bits {
-  const { slab, loaded, part } = target;
+  const { slab, loaded, part, names } = target;
+  if (names !== undefined && test.op !== "exists")
+    return rowsWhere(target, (row) => testValue(test, names.idOf(part, row)));
   switch (test.op) {
     case "exists":
       return constantRows(target, test.value);

@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { entitySchema, tenantSchema, timeSchema } from "./scalar.ts";
+import { coverageSchema } from "./search_answer.ts";
 import { scopeSchema, tierSchema } from "./stored.ts";
 
 export const tenantBodySchema = z.strictObject({ tenant: tenantSchema });
@@ -84,6 +85,17 @@ export const tenantStatusSchema = z.object({
     .readonly()
     .describe("jobs that wait for the maintenance window, and when it opens for them"),
   last_runs: z.object({ sweep: lastRunSchema, reconcile: lastRunSchema }).readonly(),
+  tenant_index: z
+    .object({
+      mode: z.enum(["off", "summaries", "full"]),
+      coverage: coverageSchema.nullable(),
+      shards: z.object({ events: z.number().int(), summaries: z.number().int() }),
+      pending_commits: z.number().int().describe("taken in, and in no shard yet"),
+      last_committed_at: z.string().nullable(),
+      error: z.string().nullable().describe("why its work failed last, unless it has succeeded since"),
+      unreadable_segments: z.array(z.string()).readonly().describe("left out: what they hold is not found by it"),
+    })
+    .describe("what searches over the whole tenant run on"),
 });
 
 export const healthSchema = z.object({ status: z.literal("ok") });

@@ -115,5 +115,8 @@ export interface KeptVector {
   readonly sha256: string;
 }
 
-/** A line of a segment or of a part. */
-export type KeptEvent = Omit<StoredEvent, "vector"> & { readonly vector?: readonly number[] | KeptVector };
+/** A line of a segment or of a part. `entity` is there in parts over many entities only. */
+export type KeptEvent = Omit<StoredEvent, "vector"> & {
+  readonly entity?: string;
+  readonly vector?: readonly number[] | KeptVector;
+};

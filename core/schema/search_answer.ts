@@ -88,6 +88,25 @@ export const searchAnswerSchema = z.object({
   degraded: z.array(z.string()).readonly().optional().describe("legs that could not run, and why"),
 });
 
+export const coverageSchema = z.object({
+  kind: z
+    .enum(["entities", "summaries", "full"])
+    .describe("what was searched: the entities' own logs, one summary an entity, or all events"),
+  statistics: z
+    .enum(["entities", "tenant"])
+    .describe(
+      "whose live documents scores are worked out from: those of the listed entities, or all of the tenant's that the credential may see",
+    ),
+  entities: z.number().int().describe("entities that the answer was searched for in"),
+  known_entities: z.number().int().describe("entities that have events"),
+  waiting_entities: z.number().int().describe("entities with commits that this answer does not see yet"),
+  unindexed_events: z.number().int().describe("of the tenant; 0 for a credential that is confined to a prefix"),
+  as_of: z.string().nullable().describe("everything acknowledged before was seen; null when nobody can tell"),
+});
+
+/** `snapshot` pins a later search of the same kind. */
+export const tenantSearchAnswerSchema = searchAnswerSchema.extend({ coverage: coverageSchema });
+
 export const recallBodySchema = z.strictObject({
   samples: z.number().int().min(1).max(RECALL_SAMPLES_MAX).default(RECALL_SAMPLES_DEFAULT),
   top_k: z.number().int().min(1).max(TOP_K_MAX).default(TOP_K_DEFAULT),

@@ -14,6 +14,11 @@ export function unavailableSetting(settings: Settings): Failure | null {
     if (settings[field] !== undefined)
       return unprocessable(field, "is the deployment's and cannot be set per tenant or entity");
   }
-  if (settings.tenant_index === undefined || settings.tenant_index === "off") return null;
-  return unprocessable("tenant_index", "only off is available");
+  return null;
+}
+
+/** What an entity cannot have of its own besides. */
+export function unavailableEntitySetting(settings: Settings): Failure | null {
+  if (settings.tenant_index === undefined) return unavailableSetting(settings);
+  return unprocessable("tenant_index", "is the tenant's and cannot be set per entity");
 }

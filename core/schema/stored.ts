@@ -7,6 +7,7 @@ import { z } from "zod";
 import { fail, ok, type Result } from "../errors.ts";
 import { MODEL_ID_BYTES_MAX } from "../limits.ts";
 import { canonicalJson } from "../log/canonical.ts";
+import type { ScopeHead, ScopeShard } from "../scope/scope_head.ts";
 import { boundedText, entitySchema, formatTime, type Json, nameSchema, tenantSchema, timeSchema } from "./scalar.ts";
 
 const FORMAT = 1;
@@ -269,6 +270,67 @@ export function storedHeadHint(hint: HeadHint): Json {
   return { format: FORMAT, v: hint.version, i: hint.incarnation, confirmed_at: formatTime(hint.confirmedAt) };
 }
 
+// --- Head of a tenant's index ---------------------------------------------------------------
+
+const scopeShardSchema = z
+  .strictObject({
+    from: ordinalSchema,
+    to: ordinalSchema,
+    sha256: sha256Schema,
+    bytes: ordinalSchema,
+    hot_bytes: ordinalSchema,
+    vector_bytes: countSchema,
+    events: countSchema,
+    chunks: countSchema,
+    day: timeSchema,
+    stale: z.boolean(),
+  })
+  .transform(
+    ({ hot_bytes, vector_bytes, day, ...shard }): ScopeShard => ({
+      ...shard,
+      hotBytes: hot_bytes,
+      vectorBytes: vector_bytes,
+      dayMs: day,
+    }),
+  );
+
+const scopeShardsSchema = z
+  .array(scopeShardSchema)
+  .refine((shards) => tiles(shards, shards.at(-1)?.to ?? 0), "its shards do not tile commits from 1 on");
+
+export const scopeHeadSchema = z
+  .strictObject({
+    format: formatSchema,
+    v: ordinalSchema,
+    i: ordinalSchema,
+    r: nameSchema,
+    erasures: countSchema,
+    summaries_from: countSchema,
+    erased: z.array(z.strictObject({ entity: entitySchema, below: ordinalSchema })),
+    layers: z.strictObject({ events: scopeShardsSchema, summaries: scopeShardsSchema }),
+  })
+  .transform(({ format: _, v, i, r, summaries_from, ...head }): ScopeHead => {
+    return { ...head, version: v, incarnation: i, revision: r, summariesFrom: summaries_from };
+  });
+
+export function storedScopeHead({ layers, summariesFrom, ...head }: ScopeHead): Json {
+  const { events, summaries } = layers;
+  return {
+    format: FORMAT,
+    v: head.version,
+    i: head.incarnation,
+    r: head.revision,
+    erasures: head.erasures,
+    summaries_from: summariesFrom,
+    erased: head.erased.map(({ entity, below }) => ({ entity, below })),
+    layers: { events: events.map(storedScopeShard), summaries: summaries.map(storedScopeShard) },
+  };
+}
+
+function storedScopeShard({ hotBytes, vectorBytes, dayMs, ...shard }: ScopeShard): Json {
+  return { ...shard, hot_bytes: hotBytes, vector_bytes: vectorBytes, day: formatTime(dayMs) };
+}
+
 // --- Erasure --------------------------------------------------------------------------------
 
 /** `erased.json`: incarnations up to this one are refused everywhere. */
@@ -437,6 +499,9 @@ export function storedSettings(settings: Settings): Json {
 
 /** The body of a queue message: an entity that has something to index. */
 export const indexNudgeSchema = z.strictObject({ tenant: tenantSchema, entity: entitySchema });
+
+/** The tenant's index has. */
+export const scopeNudgeSchema = z.strictObject({ tenant: tenantSchema, scope: z.literal("tenant") });
 
 function timeOrNull(ms: number | null): string | null {
   return ms === null ? null : formatTime(ms);

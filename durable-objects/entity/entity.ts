@@ -415,6 +415,8 @@ export class Entity {
     const { state, tail } = this.#now();
     return ok({
       entity: this.#ports.scope.entity,
+      incarnation: state.incarnation,
+      redacted: state.redacted,
       ...counts.value,
       lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
       indexedCommit: state.head.covered,
@@ -491,7 +493,7 @@ export class Entity {
     if (erasing === null) return;
     const left = await sweepErased(this.#ports, erasing);
     if (left === null && this.#now().state.erasing === erasing) {
-      const forgotten = await this.#ports.registry.forget(this.#ports.scope.entity);
+      const forgotten = await this.#ports.registry.forget(this.#ports.scope.entity, erasing.incarnation);
       if (!forgotten.ok) return;
     }
     // Another erasure may have begun meanwhile: its sweep is another one, and marks anew.

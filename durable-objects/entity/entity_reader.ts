@@ -5,18 +5,21 @@
  */
 import { fail, invalid, ok, type Result } from "../../core/errors.ts";
 import type { Part } from "../../core/index/part.ts";
+import { SCOPE_TAKEN_COMMITS_MAX, SUMMARY_SOURCE_BYTES_MAX } from "../../core/limits.ts";
 import { parseWholeLine } from "../../core/log/line.ts";
 import { type Liveness, livenessOf, liveRowsAt } from "../../core/log/live.ts";
 import { snapshotToken } from "../../core/log/token.ts";
-import type { Metric } from "../../core/ports.ts";
+import type { Metric, TextStatistics } from "../../core/ports.ts";
 import { type Answering, answerView, resolveForView } from "../../core/retrieval/answer.ts";
+import { NO_STATISTICS } from "../../core/retrieval/bm25.ts";
 import { citationOf } from "../../core/retrieval/hit.ts";
 import type { SlabResidency } from "../../core/retrieval/residency.ts";
-import type { ResolvedSearch } from "../../core/retrieval/resolve.ts";
+import { type ResolvedSearch, resolveSearch } from "../../core/retrieval/resolve.ts";
+import { hydrateView, type Placed, rankView, type SearchContext, surveyView } from "../../core/retrieval/search.ts";
 import { chooseSnapshot, commitAsOf, type LogPosition, snapshotAt, viewOf } from "../../core/retrieval/snapshots.ts";
 import { countLive } from "../../core/retrieval/statistics.ts";
 import { findRow, listRows, parseTimelineCursor } from "../../core/retrieval/timeline.ts";
-import { type LiveRows, spaceOfView, type View } from "../../core/retrieval/view.ts";
+import { commitOfRow, type LiveRows, spaceOfView, type View } from "../../core/retrieval/view.ts";
 import {
   type CacheTier,
   type CitedEvent,
@@ -24,11 +27,16 @@ import {
   type EntityStatus,
   type EventPage,
   entityObjectName,
+  type LogCommit,
   type SearchAnswer,
   type SearchCommand,
+  type SearchHit,
+  type SummarySource,
   type TimelineQuery,
 } from "../../core/rpc.ts";
 import type { SearchRequest } from "../../core/schema/search.ts";
+import type { EntityRanking, SearchStep, SearchSurvey } from "../../core/scope/scope_rpc.ts";
+import { newestTexts } from "../../core/scope/summary_sources.ts";
 import type { AttemptedWork } from "./attempts.ts";
 import { newestDocument } from "./documents.ts";
 import type { EntityParts } from "./entity_parts.ts";
@@ -51,6 +59,17 @@ export interface ReaderHost {
 
 /** What is said of work that died each time before it could say anything. */
 const NO_ERROR = "The indexer did not report back.";
+
+/** Of a log without events. */
+const NOTHING_RANKED: EntityRanking = {
+  text: null,
+  vector: null,
+  verbatim: { text: null, vector: null },
+  candidates: 0,
+  documents: 0,
+  plan: "exact",
+  planReason: "the snapshot holds no events",
+};
 
 /** The parts of the log at one moment. */
 interface Layout {
@@ -87,6 +106,82 @@ export class EntityReader {
     const resolved = await resolveForView(request, view, bm25, this.#answering());
     if (!resolved.ok) return resolved;
     return this.#answer(layout.value, view, resolved.value, pinnedVersion);
+  }
+
+  // --- a search over several entities, this one among them ---
+
+  surveySearch({ request }: SearchCommand): Promise<Result<SearchSurvey>> {
+    return this.#host.parts.whileReading(() => this.#surveySearch(request));
+  }
+
+  async #surveySearch(request: SearchRequest): Promise<Result<SearchSurvey>> {
+    const layout = await this.#layout();
+    if (!layout.ok) return layout;
+    const { ports } = this.#host;
+    const { log, parts, headVersion, unindexedEvents, cache } = layout.value;
+    const snapshot = chooseSnapshot(request, log, ports.scope, ports.digest, (ms) => commitAsOf(parts, ms));
+    if (!snapshot.ok) return snapshot;
+    const view = viewOf(layout.value.parts, snapshot.value.snapshot);
+    const statistics = this.#statisticsOf(view, request);
+    if (!statistics.ok) return statistics;
+    const token = { snapshot: view.snapshot, version: headVersion, redacted: log.redacted };
+    return ok({
+      snapshot: snapshotToken(ports.scope, token, ports.digest),
+      statistics: statistics.value,
+      space: spaceOfView(view),
+      unindexedEvents,
+      cache,
+    });
+  }
+
+  #statisticsOf(view: View, request: SearchRequest): Result<TextStatistics> {
+    const text = request.text?.trim() ?? "";
+    if (view.parts.length === 0 || text === "" || request.mode === "vector") return ok(NO_STATISTICS);
+    const { ports, metric } = this.#host;
+    const analyze = (words: string) => ports.builder.analyze(words);
+    const asked = { ...request, mode: "text" as const, vector: null };
+    const resolved = resolveSearch(asked, { vectorSpace: null, metric, embedder: null, analyze });
+    return resolved.ok ? surveyView(view, resolved.value, this.#liveRows(view), this.#searchContext()) : resolved;
+  }
+
+  rankSearch(step: SearchStep): Promise<Result<EntityRanking>> {
+    return this.#step(step, (view) => {
+      if (view.parts.length === 0) return ok(NOTHING_RANKED);
+      const live = this.#liveRows(view);
+      const ranked = rankView(view, step.search, step.statistics, live, this.#searchContext());
+      if (!ranked.ok) return ranked;
+      const { legs, ...rest } = ranked.value;
+      return ok({ ...rest, text: legs.text, vector: legs.vector, candidates: legs.candidates });
+    });
+  }
+
+  hydrateSearch(step: SearchStep, placed: readonly Placed[]): Promise<Result<readonly SearchHit[]>> {
+    return this.#step(step, (view) => {
+      const live = this.#liveRows(view);
+      return hydrateView(view, step.search, step.statistics, placed, live, this.#searchContext());
+    });
+  }
+
+  /** A later step of a search: at the snapshot of its first. */
+  #step<T>({ snapshot }: SearchStep, answer: (view: View) => Result<T>): Promise<Result<T>> {
+    return this.#host.parts.whileReading(async () => {
+      const layout = await this.#layout();
+      if (!layout.ok) return layout;
+      const { ports } = this.#host;
+      const pinned = { snapshot, atLeast: null, asOf: null, consistency: "strong" as const };
+      const chosen = chooseSnapshot(pinned, layout.value.log, ports.scope, ports.digest, () => 0);
+      return chosen.ok ? answer(viewOf(layout.value.parts, chosen.value.snapshot)) : chosen;
+    });
+  }
+
+  #searchContext(): SearchContext {
+    const { ports, residency } = this.#host;
+    return {
+      entity: ports.scope.entity,
+      scope: entityObjectName(ports.scope),
+      residency,
+      segmentKey: (key) => ports.store.fullKey(key),
+    };
   }
 
   #answer(layout: Layout, view: View, search: ResolvedSearch, pinnedVersion: number | null): Result<SearchAnswer> {
@@ -209,6 +304,27 @@ export class EntityReader {
     return ok(view.value.parts.flatMap((part) => part.commits.map(({ commit, segment }) => ({ commit, segment }))));
   }
 
+  /** Commits as the tenant's index takes them in: the first SCOPE_TAKEN_COMMITS_MAX of the range. */
+  async commits(incarnation: number, from: number, to: number): Promise<Result<readonly LogCommit[]>> {
+    const view = await this.#strongView();
+    if (!view.ok) return view;
+    if (view.value.snapshot.incarnation !== incarnation) return ok([]);
+    const last = Math.min(to, from + SCOPE_TAKEN_COMMITS_MAX - 1);
+    return ok(
+      view.value.parts.flatMap((part) => (part.to < from || part.from > last ? [] : commitsIn(part, from, last))),
+    );
+  }
+
+  /** What the entity's summaries are made of, in order of position; null when it is another incarnation now. */
+  async summarySources(incarnation: number): Promise<Result<readonly SummarySource[] | null>> {
+    return this.#host.parts.whileReading(async () => {
+      const view = await this.#strongView();
+      if (!view.ok) return view;
+      if (view.value.snapshot.incarnation !== incarnation) return ok(null);
+      return ok(newestTexts(view.value, this.#liveRows(view.value), SUMMARY_SOURCE_BYTES_MAX));
+    });
+  }
+
   async counts(): Promise<Result<{ readonly events: number; readonly lastTs: number | null }>> {
     const view = await this.#strongView();
     if (!view.ok) return view;
@@ -292,6 +408,20 @@ export class EntityReader {
     this.#live = { liveness, commit: view.snapshot.commit, rows };
     return rows;
   }
+}
+
+function commitsIn(part: Part, from: number, to: number): readonly LogCommit[] {
+  const wanted = part.commits.filter(({ commit }) => commit >= from && commit <= to);
+  const textBytes = new Map<number, number>();
+  part.rowOfDocument.forEach((row, document) => {
+    const { commit } = commitOfRow(part, row);
+    const bytes = (part.chunkTo[document] ?? 0) - (part.chunkFrom[document] ?? 0);
+    textBytes.set(commit, (textBytes.get(commit) ?? 0) + bytes);
+  });
+  const withdrawing = new Set(part.withdrawals.map(({ row }) => commitOfRow(part, row).commit));
+  return wanted.map(({ commit, segment, arrivalMs }) => {
+    return { commit, segment, arrivalMs, textBytes: textBytes.get(commit) ?? 0, withdraws: withdrawing.has(commit) };
+  });
 }
 
 function sealedOf(attempted: AttemptedWork | null): EntityStatus["sealed"] {

@@ -28,8 +28,8 @@ export interface Registry {
   markDirty(entity: string, commit: number): Promise<Result<{ readonly known: boolean }>>;
   /** Takes the entity's counters, and it out of the dirty set when all of its commits are indexed. */
   report(counters: EntityCounters): Promise<Result<null>>;
-  /** The entity was erased. */
-  forget(entity: string): Promise<Result<null>>;
+  /** The incarnation was erased. */
+  forget(entity: string, incarnation: number): Promise<Result<null>>;
 }
 
 export interface NudgeQueue {

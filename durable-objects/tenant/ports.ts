@@ -20,6 +20,13 @@ export interface EntityControl {
   warm(scope: EntityScope): Promise<Result<{ readonly bytes: number }>>;
 }
 
+/** The object that keeps the tenant's index, as the registry sees it. */
+export interface ScopeControl {
+  noticed(tenant: string): Promise<Result<null>>;
+  eraseEntity(tenant: string, entity: string, below: number): Promise<Result<null>>;
+  rebuildScope(tenant: string): Promise<Result<null>>;
+}
+
 export interface TenantPorts {
   readonly tenant: string;
   readonly sql: Sql;
@@ -27,6 +34,7 @@ export interface TenantPorts {
   readonly store: TenantStore;
   readonly clock: Clock;
   readonly random: Random;
+  readonly scope: ScopeControl;
   /** When heavy work may run; null: always. */
   readonly maintenanceWindow: MaintenanceWindow | null;
   readonly entityOf: (entity: string) => EntityControl;

@@ -15,6 +15,8 @@ const SCHEMA = [
   "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
   "CREATE INDEX IF NOT EXISTS dirty_names ON entities (entity) WHERE dirty_since_ms IS NOT NULL",
   "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS indexed (entity TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, commit_no INTEGER NOT NULL, redacted INTEGER NOT NULL, changed INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE INDEX IF NOT EXISTS indexed_changed ON indexed (changed)",
   "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 ];
@@ -23,6 +25,14 @@ export interface EntityRow {
   readonly entity: string;
   readonly events: number;
   readonly lastTs: number | null;
+}
+
+export interface Indexed {
+  readonly entity: string;
+  readonly incarnation: number;
+  readonly indexedCommit: number;
+  /** The commit of its last redaction; 0: none. */
+  readonly redacted: number;
 }
 
 export interface WaitingRow {
@@ -37,7 +47,7 @@ const LATER_COLUMNS: Readonly<Record<string, string>> = {
   is_full: "INTEGER NOT NULL DEFAULT 0",
 };
 
-type Fact = "recovered" | "last_sweep_ms" | "last_reconcile_ms";
+type Fact = "recovered" | "last_sweep_ms" | "last_reconcile_ms" | "feed_epoch" | "followed";
 
 export class RegistryTables {
   readonly #sql: Sql;
@@ -61,6 +71,65 @@ export class RegistryTables {
 
   setFact(name: Fact, value: number): void {
     this.#sql.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value);
+  }
+
+  // --- what was indexed ---
+
+  /** True when that is news. */
+  putIndexed({ entity, incarnation, indexedCommit, redacted }: Indexed): boolean {
+    const known = this.#sql.run("SELECT incarnation, commit_no, redacted FROM indexed WHERE entity = ?", entity)[0];
+    const isKnown = known?.incarnation === incarnation && known.commit_no === indexedCommit;
+    if (isKnown && known.redacted === redacted) return false;
+    this.#sql.run(
+      `INSERT OR REPLACE INTO indexed (entity, incarnation, commit_no, redacted, changed)
+       VALUES (?, ?, ?, ?, (SELECT COALESCE(MAX(changed), 0) + 1 FROM indexed))`,
+      entity,
+      incarnation,
+      indexedCommit,
+      redacted,
+    );
+    return true;
+  }
+
+  incarnationOf(entity: string): number {
+    const row = this.#sql.run("SELECT incarnation FROM indexed WHERE entity = ?", entity)[0];
+    return row === undefined ? 0 : numberOf(row.incarnation);
+  }
+
+  /** In the order in which it became known, after `after`. */
+  indexedAfter(after: number, limit: number): readonly (Indexed & { readonly changed: number })[] {
+    return this.#sql
+      .run(
+        "SELECT entity, incarnation, commit_no, redacted, changed FROM indexed WHERE changed > ? ORDER BY changed LIMIT ?",
+        after,
+        limit,
+      )
+      .map((row) => ({
+        entity: textOf(row.entity),
+        incarnation: numberOf(row.incarnation),
+        indexedCommit: numberOf(row.commit_no),
+        redacted: numberOf(row.redacted),
+        changed: numberOf(row.changed),
+      }));
+  }
+
+  /** Entities with events that never said what they have indexed: they were registered before that was kept. */
+  unheard(limit: number): string[] {
+    return this.#sql
+      .run("SELECT entity FROM entities WHERE events > 0 AND entity NOT IN (SELECT entity FROM indexed) LIMIT ?", limit)
+      .map((row) => textOf(row.entity));
+  }
+
+  waitingSums(): { readonly count: number; readonly unindexedEvents: number; readonly sinceMs: number | null } {
+    const row = this.#sql.run(
+      "SELECT COUNT(*) AS count, COALESCE(SUM(unindexed), 0) AS events, MIN(dirty_since_ms) AS since FROM entities WHERE dirty_since_ms IS NOT NULL",
+    )[0];
+    const since = row?.since ?? null;
+    return {
+      count: numberOf(row?.count),
+      unindexedEvents: numberOf(row?.events),
+      sinceMs: since === null ? null : numberOf(since),
+    };
   }
 
   /** The last entity that the last sweep nudged; empty when it came to the end. */

@@ -7,8 +7,15 @@
  *   - Lost state is found again: entities are listed from the store and asked for their counters.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { BULK_CONCURRENCY_MAX, STATUS_ENTITIES_MAX, SWEEP_ENTITIES_MAX } from "../../core/limits.ts";
-import { decodeName, ENTITIES_PREFIX } from "../../core/log/keys.ts";
+import {
+  BULK_CONCURRENCY_MAX,
+  INDEXED_PAGE_MAX,
+  REGISTRY_COUNT_MS,
+  SCOPE_NOTICE_INTERVAL_MS,
+  STATUS_ENTITIES_MAX,
+  SWEEP_ENTITIES_MAX,
+} from "../../core/limits.ts";
+import { decodeName, ENTITIES_PREFIX, SETTINGS_KEY } from "../../core/log/keys.ts";
 import type {
   CancelledJob,
   DeadLetter,
@@ -16,6 +23,7 @@ import type {
   EntityScope,
   ImportedStretch,
   ImportStretch,
+  IndexedPage,
   Job,
   JobLook,
   JobOptions,
@@ -23,16 +31,26 @@ import type {
   TenantStatus,
   TenantSweep,
 } from "../../core/rpc.ts";
+import { readStored, storedSettingsSchema } from "../../core/schema/stored.ts";
 import { JobRunner } from "./job_runner.ts";
 import { JobTables } from "./job_tables.ts";
 import type { TenantPorts } from "./ports.ts";
 import { RegistryTables } from "./registry_tables.ts";
+
+/** Enough that the feed of a registry that lost its state is not taken for the one before. */
+const EPOCH_BYTES = 6;
+
+function epochOf(bytes: Uint8Array): number {
+  return bytes.reduce((epoch, byte) => epoch * 256 + byte, 1);
+}
 
 export class TenantRegistry {
   readonly #ports: TenantPorts;
   readonly #tables: RegistryTables;
   readonly #jobs: JobRunner;
   #recovering: Promise<void> | null = null;
+  #toldMs = 0;
+  #counted = { count: 0, atMs: Number.NEGATIVE_INFINITY };
 
   constructor(ports: TenantPorts) {
     this.#ports = ports;
@@ -56,17 +74,69 @@ export class TenantRegistry {
 
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
-    this.#tables.transaction(() => {
+    const isNews = this.#tables.transaction(() => {
       this.#tables.report(counters);
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
+      return this.#tables.putIndexed(counters);
     });
+    if (isNews) await this.#tellScope();
     return ok(null);
   }
 
-  async forget(entity: string): Promise<Result<null>> {
-    this.#tables.transaction(() => this.#tables.forget(entity));
+  async forget(entity: string, incarnation: number): Promise<Result<null>> {
+    this.#tables.transaction(() => {
+      this.#tables.forget(entity);
+      if (this.#tables.incarnationOf(entity) <= incarnation)
+        this.#tables.putIndexed({ entity, incarnation: incarnation + 1, indexedCommit: 0, redacted: 0 });
+    });
+    await this.#tellScope();
     return ok(null);
+  }
+
+  // --- the tenant's index ---
+
+  async follow(on: boolean): Promise<Result<null>> {
+    await this.#recovered();
+    this.#tables.transaction(() => this.#tables.setFact("followed", Number(on)));
+    if (on)
+      for (const entity of this.#tables.unheard(SWEEP_ENTITIES_MAX)) await this.#ports.queue.send(this.#scope(entity));
+    return ok(null);
+  }
+
+  async indexed(epoch: number, after: number): Promise<Result<IndexedPage>> {
+    await this.#recovered();
+    const own = this.#tables.fact("feed_epoch") ?? 0;
+    const rows = this.#tables.indexedAfter(epoch === own ? after : 0, INDEXED_PAGE_MAX);
+    const { count, unindexedEvents, sinceMs } = this.#tables.waitingSums();
+    return ok({
+      epoch: own,
+      entities: rows.map(({ changed: _, ...row }) => row),
+      next: rows.at(-1)?.changed ?? (epoch === own ? after : 0),
+      more: rows.length === INDEXED_PAGE_MAX,
+      known: this.#known(),
+      waiting: count,
+      unindexedEvents,
+      waitingSinceMs: sinceMs,
+    });
+  }
+
+  #known(): number {
+    const nowMs = this.#ports.clock.now();
+    if (nowMs - this.#counted.atMs >= REGISTRY_COUNT_MS) this.#counted = { count: this.#tables.count(), atMs: nowMs };
+    return this.#counted.count;
+  }
+
+  /** News that does not get through is found by the next sweep, or by whoever looks. */
+  async #tellScope(): Promise<void> {
+    const { tenant, clock, scope, logFault } = this.#ports;
+    if (this.#tables.fact("followed") !== 1 || clock.now() - this.#toldMs < SCOPE_NOTICE_INTERVAL_MS) return;
+    this.#toldMs = clock.now();
+    try {
+      await scope.noticed(tenant);
+    } catch (cause) {
+      logFault("scope_not_told", cause);
+    }
   }
 
   // --- reads ---
@@ -117,6 +187,10 @@ export class TenantRegistry {
       this.#tables.setFact("last_sweep_ms", clock.now());
       this.#tables.setSweepCursor(names.length < SWEEP_ENTITIES_MAX ? "" : (names.at(-1) ?? ""));
     });
+    if (this.#tables.fact("followed") === 1) {
+      for (const entity of this.#tables.unheard(SWEEP_ENTITIES_MAX)) await queue.send({ tenant, entity });
+      await this.#tellScope();
+    }
     const undriven = this.#jobs.undriven();
     await this.#jobs.wake();
     return ok({ nudged: names.length, undriven });
@@ -168,8 +242,23 @@ export class TenantRegistry {
       // An erasure holds from the answer on: only the sweep is left to the job.
       const begun = await this.#ports.entityOf(entity).erase(this.#scope(entity));
       if (!begun.ok) return begun;
+      const hidden = await this.#hideErased(entity);
+      if (!hidden.ok) return hidden;
+    }
+    if (entity === null && type === "rebuild" && this.#tables.fact("followed") === 1) {
+      const rebuilt = await this.#ports.scope.rebuildScope(this.#ports.tenant);
+      if (!rebuilt.ok) return rebuilt;
     }
     return this.#jobs.start(type, entity, options);
+  }
+
+  /** What the tenant's index holds of the entity is searched no more from here on. */
+  async #hideErased(entity: string): Promise<Result<null>> {
+    const counters = await this.#ports.entityOf(entity).counters(this.#scope(entity));
+    if (!counters.ok) return counters;
+    this.#tables.transaction(() => this.#tables.putIndexed(counters.value));
+    if (this.#tables.fact("followed") !== 1) return ok(null);
+    return this.#ports.scope.eraseEntity(this.#ports.tenant, entity, counters.value.incarnation);
   }
 
   jobs(
@@ -220,7 +309,7 @@ export class TenantRegistry {
 
   /** Registers every entity the store has a folder of, as dirty: their objects report counters when they are nudged. */
   async #recover(): Promise<void> {
-    const { store, clock } = this.#ports;
+    const { store, clock, random } = this.#ports;
     let cursor: string | null = null;
     do {
       const page: { readonly names: readonly string[]; readonly cursor: string | null } = await store.folders(
@@ -235,7 +324,22 @@ export class TenantRegistry {
       });
       cursor = page.cursor;
     } while (cursor !== null);
-    this.#tables.transaction(() => this.#tables.setFact("recovered", clock.now()));
+    const followed = await this.#isIndexOn();
+    const epoch = epochOf(random.bytes(EPOCH_BYTES));
+    this.#tables.transaction(() => {
+      this.#tables.setFact("followed", Number(followed));
+      this.#tables.setFact("feed_epoch", epoch);
+      this.#tables.setFact("recovered", clock.now());
+    });
+  }
+
+  /** As the tenant's settings say: whether it was told is lost with the rest. */
+  async #isIndexOn(): Promise<boolean> {
+    const { store } = this.#ports;
+    const stored = await store.get(SETTINGS_KEY);
+    if (stored === null) return false;
+    const settings = readStored(storedSettingsSchema, stored.bytes, store.fullKey(SETTINGS_KEY));
+    return settings.ok && (settings.value.tenant_index ?? "off") !== "off";
   }
 
   #scope(entity: string): EntityScope {

@@ -87,6 +87,7 @@ describe("every documented operation", () => {
     "GET /v1/entities/{entity}/export",
     "POST /v1/entities/{entity}/import",
     "POST /v1/entities/{entity}/search",
+    "POST /v1/search",
     "POST /v1/entities/{entity}/recall",
     "GET /v1/jobs",
     "GET /v1/jobs/{id}",

@@ -117,10 +117,11 @@ describe("settings that are refused", () => {
       await put(path, { bm26: PLAIN }, undefined, 400);
       await put(path, { bm25: { ...PLAIN, k2: 1 } }, undefined, 400);
       await put(path, { bm25: { k1: 0.9, b: 1.5 } }, undefined, 400);
-      for (const later of [{ analyzer: "x" }, { metric: "dot" }, { embedder: "none" }, { tenant_index: "full" }]) {
+      for (const later of [{ analyzer: "x" }, { metric: "dot" }, { embedder: "none" }]) {
         await put(path, { bm25: PLAIN, ...later }, undefined, 422);
       }
     }
+    await put(pathOf(entity, "/settings"), { bm25: PLAIN, tenant_index: "full" }, undefined, 422);
     expect(await json(plane.call("GET", pathOf(entity, "/settings")))).toEqual({ bm25: STEEP });
     expect(await json(plane.call("GET", "/v1/settings"))).toEqual({ tenant_index: "off" });
   });

@@ -8,6 +8,7 @@ import {
   DOCUMENT_BYTES_MAX,
   ENTITY_BYTES_MAX,
   EVENT_ID_BYTES_MAX,
+  FILTER_IN_VALUES_MAX,
   IDEMPOTENCY_KEY_BYTES_MAX,
   JSON_BODY_BYTES_MAX,
   JSON_TEXT_DEPTH_MAX,
@@ -16,6 +17,7 @@ import {
   RECALL_SAMPLES_MAX,
   REQUEST_BYTES_MAX,
   REQUEST_COMPRESSED_BYTES_MAX,
+  STRONG_ENTITIES_MAX,
   TOP_K_MAX,
 } from "../../core/limits.ts";
 import { DEVELOPMENT_ADMIN_TOKEN, DEVELOPMENT_KEY } from "./credentials.ts";
@@ -70,6 +72,8 @@ function behind(row: BadInput): BadInput {
 }
 
 const SEARCH = "POST /v1/entities/account%3Aa/search";
+const TENANT_SEARCH = "POST /v1/search";
+const named = (count: number) => Array.from({ length: count }, (_, index) => `account:${index}`);
 const EVENTS = "POST /v1/entities/account%3Aa/events";
 const LIST = "GET /v1/entities/account%3Aa/events";
 const long = (bytes: number) => "x".repeat(bytes);
@@ -220,6 +224,34 @@ const bodies: readonly BadInput[] = [
     body: '{"events":[{"text":"x"}]}',
   }),
   posted("a body where none is taken", "POST /v1/entities/a/warm", { now: true }, invalid),
+];
+
+const tenantSearches: readonly BadInput[] = [
+  posted("a search of a tenant for nothing", TENANT_SEARCH, {}, invalid),
+  posted("a search of a tenant that is misspelled", TENANT_SEARCH, { text: "x", entity: "a" }, invalid),
+  posted("a search of no entities", TENANT_SEARCH, { text: "x", entities: [] }, invalid),
+  posted("a search of an entity without a name", TENANT_SEARCH, { text: "x", entities: [""] }, invalid),
+  posted(
+    "a search of too many entities",
+    TENANT_SEARCH,
+    { text: "x", entities: named(FILTER_IN_VALUES_MAX + 1) },
+    invalid,
+  ),
+  posted("a strong search of a tenant", TENANT_SEARCH, { text: "x", consistency: "strong" }, invalid),
+  posted(
+    "a strong search of too many entities",
+    TENANT_SEARCH,
+    { text: "x", consistency: "strong", entities: named(STRONG_ENTITIES_MAX + 1) },
+    invalid,
+  ),
+  posted(
+    "a strong search of summaries",
+    TENANT_SEARCH,
+    { text: "x", consistency: "strong", entities: ["a"], prefilter: "l0" },
+    invalid,
+  ),
+  posted("a search grouped by what is no group", TENANT_SEARCH, { text: "x", group_by: "kind" }, invalid),
+  posted("a search filtered first by what is no layer", TENANT_SEARCH, { text: "x", prefilter: "l2" }, invalid),
 ];
 
 const searches: readonly BadInput[] = [
@@ -376,6 +408,7 @@ export const badInputCases: readonly BadInput[] = [
   ...parameters,
   ...bodies,
   ...searches,
+  ...tenantSearches,
   ...operations,
   ...decidedBehind,
 ];

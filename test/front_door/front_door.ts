@@ -48,6 +48,7 @@ async function frontDoorScript(variables: Readonly<Record<string, string>>, limi
         INDEXER: { type: "worker" as const, worker: "stubs" },
         ENTITY: { type: "durable-object" as const, worker: "stubs", exportName: "EntityObject" },
         TENANT: { type: "durable-object" as const, worker: "stubs", exportName: "TenantObject" },
+        SCOPE: { type: "durable-object" as const, worker: "stubs", exportName: "ScopeObject" },
         RATE_LIMITER: { type: "rate-limit" as const, namespace: "1001", simple: { limit, period: 10 as const } },
       },
     },
@@ -64,6 +65,7 @@ async function stubScript() {
       exports: {
         EntityObject: { type: "durable-object" as const, storage: "sqlite" as const },
         TenantObject: { type: "durable-object" as const, storage: "sqlite" as const },
+        ScopeObject: { type: "durable-object" as const, storage: "sqlite" as const },
       },
     },
   };

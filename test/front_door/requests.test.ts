@@ -299,6 +299,15 @@ describe("operation", () => {
     expect((await call(jobSchema, "GET", "/v1/jobs/j1")).body).toEqual(job);
     expect((await call(jobSchema, "DELETE", "/v1/jobs/j1")).body).toEqual(job);
     expect((await call(tenantStatusSchema, "GET", "/v1/status")).body).toEqual({
+      tenant_index: {
+        mode: "off",
+        coverage: null,
+        shards: { events: 0, summaries: 0 },
+        pending_commits: 0,
+        last_committed_at: null,
+        error: null,
+        unreadable_segments: [],
+      },
       entities: 2,
       waiting: [{ entity: "account:a", unindexed_events: 4, since: "1970-01-01T00:00:01.000Z" }],
       waiting_entities: 1_234,

@@ -50,6 +50,7 @@ describe("what a route asks of a credential", () => {
     ["GET /v1/entities/{entity}/events", "read T1"],
     ["DELETE /v1/entities/{entity}/events/{id}", "write T1"],
     ["POST /v1/entities/{entity}/search", "read T1"],
+    ["POST /v1/search", "read T1"],
     ["DELETE /v1/entities/{entity}", "admin T3"],
     ["POST /v1/entities/{entity}/redact", "admin T3"],
     ["GET /v1/entities/{entity}/export", "read T1"],
@@ -80,6 +81,7 @@ describe("what a route asks of a credential", () => {
       "POST /v1/admin/compact",
       "POST /v1/admin/rebuild",
       "POST /v1/events",
+      "POST /v1/search",
       "POST /v1/warm",
     ]);
     for (const { path, access } of operations) {

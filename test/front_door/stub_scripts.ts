@@ -14,6 +14,7 @@ import type {
   RawBody,
   TenantApi,
 } from "../../core/rpc.ts";
+import type { ScopeApi } from "../../core/scope/scope_rpc.ts";
 
 const notFound: Failure = { reason: "not_found", what: "The entity" };
 
@@ -167,6 +168,53 @@ export class EntityObject extends DurableObject implements Omit<EntityApi, "appe
 
   async warm(scope: EntityScope) {
     return answering(scope.entity, { bytes: 5 });
+  }
+}
+
+export class ScopeObject extends DurableObject implements ScopeApi {
+  async searchScope(command: Parameters<ScopeApi["searchScope"]>[0]): ReturnType<ScopeApi["searchScope"]> {
+    return answering(command.search.entities?.[0] ?? "", {
+      hits: [],
+      snapshot: JSON.stringify({ command, object: this.ctx.id.name }),
+      token: "t",
+      staleMs: 0,
+      unindexedEvents: 0,
+      cache: "memory",
+      plan: "exact",
+      planReason: "the stub has one plan",
+      candidates: 0,
+      resolved: { mode: "text" },
+      degraded: [],
+      coverage: {
+        kind: "full",
+        statistics: "tenant",
+        entities: 1,
+        knownEntities: 2,
+        waitingEntities: 1,
+        unindexedEvents: 0,
+        asOf: 1_000,
+      },
+    });
+  }
+
+  async scopeStatus(): ReturnType<ScopeApi["scopeStatus"]> {
+    return answering("", {
+      mode: "off" as const,
+      coverage: null,
+      shards: { events: 0, summaries: 0 },
+      pending: 0,
+      lastCommittedAt: null,
+      error: null,
+      unreadable: [],
+    });
+  }
+
+  async redactEntity(tenant: string): ReturnType<ScopeApi["redactEntity"]> {
+    return answering(tenant, null);
+  }
+
+  async configure(tenant: string): ReturnType<ScopeApi["configure"]> {
+    return answering(tenant, null);
   }
 }
 

@@ -244,7 +244,7 @@ export class EntityFixture {
         knows: (entity) => this.registry.knows(entity),
         markDirty: (entity, commit) => this.registry.markDirty(entity, commit),
         report: (counters) => this.registry.report(counters),
-        forget: (entity) => this.registry.forget(entity),
+        forget: (entity, incarnation) => this.registry.forget(entity, incarnation),
       },
       queue: { send: async (nudge) => void this.nudges.push(nudge) },
       builder,

@@ -6,7 +6,7 @@ import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { ok } from "../../core/errors.ts";
 import type { MaintenanceWindow } from "../../core/lifecycle/maintenance_window.ts";
 import type { EntityScope } from "../../core/rpc.ts";
-import type { EntityControl } from "../../durable-objects/tenant/ports.ts";
+import type { EntityControl, ScopeControl } from "../../durable-objects/tenant/ports.ts";
 import { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import { embeddedSql } from "./embedded_sql.ts";
 import { EntityFixture } from "./entity_fixture.ts";
@@ -14,6 +14,8 @@ import { MemoryAlarm } from "./memory_alarm.ts";
 
 /** Of an entity with one commit, which is indexed. */
 export const COUNTERS = {
+  incarnation: 1,
+  redacted: 0,
   events: 1,
   lastTs: null,
   lastCommit: 1,
@@ -34,6 +36,14 @@ export class TenantFixture {
   maintenanceWindow: MaintenanceWindow | null = null;
   readonly alarm = new MemoryAlarm();
   sql = embeddedSql();
+  /** What is drawn at random differs from one loss of state to the next. */
+  #losses = 0;
+  /** The object of the tenant's index; tests of it bring the shipped one. */
+  scope: ScopeControl = {
+    noticed: async () => ok(null),
+    eraseEntity: async () => ok(null),
+    rebuildScope: async () => ok(null),
+  };
   registry = this.#compose();
 
   /** A shipped entity that tells this tenant about itself. */
@@ -43,7 +53,7 @@ export class TenantFixture {
       knows: (name) => this.registry.knows(name),
       markDirty: (name, commit) => this.registry.markDirty(name, commit),
       report: (counters) => this.registry.report(counters),
-      forget: (name) => this.registry.forget(name),
+      forget: (name, incarnation) => this.registry.forget(name, incarnation),
     };
     this.controls.set(entity, controlOf(fixture));
     return fixture;
@@ -66,6 +76,7 @@ export class TenantFixture {
 
   /** The tenant's object forgets everything; its entities' objects do not. */
   loseState(): void {
+    this.#losses += 1;
     this.sql = embeddedSql();
     this.registry = this.#compose();
   }
@@ -92,8 +103,13 @@ export class TenantFixture {
       store: this.objects.forTenant(this.tenant),
       clock: { now: () => this.nowMs },
       maintenanceWindow: this.maintenanceWindow,
-      random: { bytes: (count) => new Uint8Array(count) },
+      random: { bytes: (count) => new Uint8Array(count).fill(this.#losses) },
       entityOf: (entity) => this.#controlOf(entity),
+      scope: {
+        noticed: (tenant) => this.scope.noticed(tenant),
+        eraseEntity: (tenant, entity, below) => this.scope.eraseEntity(tenant, entity, below),
+        rebuildScope: (tenant) => this.scope.rebuildScope(tenant),
+      },
       queue: { send: async (nudge) => void this.nudges.push(nudge) },
       logFault: () => undefined,
     });

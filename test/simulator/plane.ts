@@ -2,6 +2,7 @@
  * A whole plane, simulated: the shipped classes over simulated objects, store and queue. Calls between the scripts are
  * messages; an object answers them as durable-objects/entity_object.ts and tenant_object.ts do.
  */
+import { extractiveSummarizer } from "../../adapters/models/extractive_summarizer.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { fail, ok, type Result } from "../../core/errors.ts";
@@ -124,6 +125,9 @@ export class Plane {
           entity.unseal();
           return ok(null);
         }),
+      commits: (_, incarnation, first, last) =>
+        call("commits", (entity) => entity.reader.commits(incarnation, first, last)),
+      summarySources: (_, incarnation) => call("summarySources", (entity) => entity.reader.summarySources(incarnation)),
       counters: () => call("counters", (entity) => entity.counters()),
       rebuild: () => call("rebuild", (entity) => entity.rebuild()),
       compact: () =>
@@ -263,7 +267,8 @@ export class Plane {
         this.callTenant(process, tenant, `markDirty ${entity}`, (registry) => registry.markDirty(entity, commit)),
       report: (counters) =>
         this.callTenant(process, tenant, `report ${counters.entity}`, (registry) => registry.report(counters)),
-      forget: (entity) => this.callTenant(process, tenant, `forget ${entity}`, (registry) => registry.forget(entity)),
+      forget: (entity, incarnation) =>
+        this.callTenant(process, tenant, `forget ${entity}`, (registry) => registry.forget(entity, incarnation)),
     };
   }
 
@@ -277,6 +282,11 @@ export class Plane {
       maintenanceWindow: null,
       random: {
         bytes: (count) => Uint8Array.from({ length: count }, () => this.chance.below(`${tenant} random`, 256)),
+      },
+      scope: {
+        noticed: async () => ok(null),
+        eraseEntity: async () => ok(null),
+        rebuildScope: async () => ok(null),
       },
       entityOf: (entity) => this.entityApi(process, { tenant, entity }),
       queue: { send: (nudge) => this.queue.send(process, nudge) },
@@ -313,6 +323,10 @@ export class Plane {
       embedder: null,
       entity: (scope) => this.entityApi(process, scope),
       tenant: (tenant) => this.#tenantApi(process, tenant),
+      summarizer: extractiveSummarizer((text) => builder.analyze(text)),
+      scope: () => {
+        throw new Error("no tenant of the simulation has an index");
+      },
       ingest: { importStretch: async () => fail({ reason: "not_found", what: "The archive" }) },
       drivers: { start: async (order) => this.drive(order), end: async () => undefined },
     };
@@ -324,7 +338,10 @@ export class Plane {
       knows: (_, entity) => registry.knows(entity),
       markDirty: (_, entity, commit) => registry.markDirty(entity, commit),
       report: (_, counters) => registry.report(counters),
-      forget: (_, entity) => registry.forget(entity),
+      forget: (_, entity, incarnation) => registry.forget(entity, incarnation),
+      indexed: (_, epoch, after) =>
+        this.callTenant(process, tenant, "indexed", (object) => object.indexed(epoch, after)),
+      follow: (_, on) => this.callTenant(process, tenant, "follow", (object) => object.follow(on)),
       sweep: () => this.callTenant(process, tenant, "sweep", (object) => object.sweep()),
       recordDeadLetter: (_, letter) =>
         this.callTenant(process, tenant, "recordDeadLetter", (object) => object.recordDeadLetter(letter)),

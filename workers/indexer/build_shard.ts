@@ -16,7 +16,7 @@ import type { IndexWork } from "../../core/rpc.ts";
 import { withGraphs } from "./graphs.ts";
 import type { BuildPorts } from "./ports.ts";
 import { recordedVectors } from "./recorded_vectors.ts";
-import { whileItStands } from "./while_it_stands.ts";
+import { standingOf, whileItStands } from "./while_it_stands.ts";
 
 /** The digest that names the shard. */
 export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Result<string>> {
@@ -38,7 +38,7 @@ export async function buildShard(ports: BuildPorts, work: IndexWork): Promise<Re
   }
   const sha256 = hex(ports.digest.sha256(bytes));
   // Named by its bytes, so a put over a copy that was damaged mends it.
-  const put = await whileItStands(ports, work, () => store.put(shardKey(work.scope.entity, sha256), bytes));
+  const put = await whileItStands(ports, standingOf(work), () => store.put(shardKey(work.scope.entity, sha256), bytes));
   if (!put.ok) return put;
   if (graphed.value.states.length > 0) await store.delete(graphed.value.states);
   return ok(sha256);
@@ -61,7 +61,7 @@ async function readSource(ports: BuildPorts, store: TenantStore, work: IndexWork
   if (!merged.ok) return merged;
   const commits = await readCommits(ports, store, work.segments);
   if (!commits.ok) return commits;
-  const recorded = await recordedVectors(ports, store, work, commits.value);
+  const recorded = await recordedVectors(ports, store, standingOf(work), commits.value);
   if (!recorded.ok) return recorded;
   return ok({ incarnation, revision, merged: merged.value, commits: commits.value, recorded: recorded.value });
 }

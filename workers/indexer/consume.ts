@@ -5,8 +5,9 @@
 import { problemOf, type Result } from "../../core/errors.ts";
 import { INDEX_CONCURRENCY_MAX, RETRY_DELAY_S } from "../../core/limits.ts";
 import type { IndexNudge } from "../../core/rpc.ts";
-import { indexNudgeSchema } from "../../core/schema/stored.ts";
+import { indexNudgeSchema, scopeNudgeSchema } from "../../core/schema/stored.ts";
 import { indexEntity } from "./index_entity.ts";
+import { indexScope } from "./index_scope.ts";
 import type { IndexerPorts } from "./ports.ts";
 
 interface NudgeMessage {
@@ -18,7 +19,13 @@ type QueueMessage = Pick<Message, "id" | "body" | "ack" | "retry">;
 
 export async function consumeNudges(ports: IndexerPorts, messages: readonly QueueMessage[]): Promise<void> {
   const byEntity = new Map<string, NudgeMessage[]>();
+  const tenants = new Map<string, QueueMessage[]>();
   for (const message of messages) {
+    const scope = scopeNudgeSchema.safeParse(message.body);
+    if (scope.success) {
+      tenants.set(scope.data.tenant, [...(tenants.get(scope.data.tenant) ?? []), message]);
+      continue;
+    }
     const nudge = parseNudge(message);
     if (nudge === null) continue;
     const name = JSON.stringify([nudge.tenant, nudge.entity]);
@@ -29,6 +36,14 @@ export async function consumeNudges(ports: IndexerPorts, messages: readonly Queu
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) await settleGroup(ports, group);
   };
   await Promise.all(Array.from({ length: INDEX_CONCURRENCY_MAX }, work));
+  for (const [tenant, group] of tenants) await settleScope(ports, tenant, group);
+}
+
+/** The tenant's index sends its nudge again by itself, for as long as there is work. */
+async function settleScope(ports: IndexerPorts, tenant: string, group: readonly QueueMessage[]): Promise<void> {
+  const outcome = await indexScope(ports, tenant);
+  if (!outcome.ok) console.error(JSON.stringify({ event: "index_failed", tenant, reason: outcome.failure.reason }));
+  for (const message of group) message.ack();
 }
 
 /** Messages of one entity share their fate. */

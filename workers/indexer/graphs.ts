@@ -18,7 +18,7 @@ import type { GraphStep, TenantStore, VectorSections } from "../../core/ports.ts
 import { isWorthGraph } from "../../core/retrieval/plan.ts";
 import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
-import { whileItStands } from "./while_it_stands.ts";
+import { standingOf, whileItStands } from "./while_it_stands.ts";
 
 interface Graphed {
   readonly vectors: VectorsByKind;
@@ -70,7 +70,7 @@ async function withGraph(
     if (!next.ok) return next;
     step = next.value;
     if (step.inserted === step.vectors) break;
-    const put = await whileItStands(ports, work, () => store.put(key, next.value.state));
+    const put = await whileItStands(ports, standingOf(work), () => store.put(key, next.value.state));
     if (!put.ok) return put;
   }
   const graphed = built(() => ports.builder.graphSections(sections, step.state));

@@ -1,6 +1,16 @@
 /** What the indexer is built from. */
-import type { Checksum, Clock, Compression, Digest, Embedder, KernelBuilder, ObjectStore } from "../../core/ports.ts";
+import type {
+  Checksum,
+  Clock,
+  Compression,
+  Digest,
+  Embedder,
+  KernelBuilder,
+  ObjectStore,
+  Summarizer,
+} from "../../core/ports.ts";
 import type { EntityIndexApi, EntityScope, IngestApi, JobOrder, TenantIndexApi } from "../../core/rpc.ts";
+import type { ScopeIndexApi } from "../../core/scope/scope_rpc.ts";
 
 /** What a build needs. */
 export interface BuildPorts {
@@ -13,9 +23,16 @@ export interface BuildPorts {
   readonly entity: (scope: EntityScope) => Pick<EntityIndexApi, "stands">;
 }
 
-export interface IndexerPorts extends BuildPorts {
+/** What a build of a tenant's index needs. */
+export interface ScopeBuildPorts extends BuildPorts {
+  readonly summarizer: Summarizer;
+  readonly entity: (scope: EntityScope) => Pick<EntityIndexApi, "stands" | "summarySources">;
+}
+
+export interface IndexerPorts extends ScopeBuildPorts {
   readonly clock: Clock;
   readonly entity: (scope: EntityScope) => EntityIndexApi;
+  readonly scope: (tenant: string) => ScopeIndexApi;
   readonly tenant: (tenant: string) => TenantIndexApi;
   readonly ingest: Pick<IngestApi, "importStretch">;
   readonly drivers: JobDrivers;

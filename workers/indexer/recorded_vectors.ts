@@ -9,9 +9,8 @@ import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts
 import { EMBED_BATCH_MAX, OUTPUT_LINES_MAX, OUTPUT_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { outputsKey, outputsPrefix, parseOutputsKey } from "../../core/log/keys.ts";
 import type { RemoteEmbedder, TenantStore } from "../../core/ports.ts";
-import type { IndexWork } from "../../core/rpc.ts";
 import type { BuildPorts } from "./ports.ts";
-import { whileItStands } from "./while_it_stands.ts";
+import { type Standing, whileItStands } from "./while_it_stands.ts";
 
 interface Piece {
   readonly from: number;
@@ -22,7 +21,7 @@ interface Piece {
 export async function recordedVectors(
   ports: BuildPorts,
   store: TenantStore,
-  work: IndexWork,
+  work: Standing,
   commits: readonly CommitLines[],
 ): Promise<Result<RecordedVectors | null>> {
   const { embedder } = ports;
@@ -39,7 +38,7 @@ export async function recordedVectors(
   return ok(vectors);
 }
 
-async function listPieces(store: TenantStore, work: IndexWork, embedder: RemoteEmbedder): Promise<readonly Piece[]> {
+async function listPieces(store: TenantStore, work: Standing, embedder: RemoteEmbedder): Promise<readonly Piece[]> {
   const pieces: Piece[] = [];
   let cursor: string | null = null;
   do {
@@ -76,7 +75,7 @@ function newPiece(rest: readonly CommitLines[], last: number): readonly CommitLi
 async function pieceVectors(
   ports: BuildPorts,
   store: TenantStore,
-  work: IndexWork,
+  work: Standing,
   embedder: RemoteEmbedder,
   { from, to }: Piece,
   commits: readonly CommitLines[],

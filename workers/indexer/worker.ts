@@ -4,6 +4,7 @@
 
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
 import { chooseEmbedder } from "../../adapters/models/choose_embedder.ts";
+import { extractiveSummarizer } from "../../adapters/models/extractive_summarizer.ts";
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import { systemClock } from "../../adapters/platform/system_clock.ts";
 import { chooseStore } from "../../adapters/storage/choose_store.ts";
@@ -45,6 +46,8 @@ function compose(env: Env): IndexerPorts {
     builder,
     embedder: embedder.value,
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
+    summarizer: extractiveSummarizer((text) => builder.analyze(text)),
+    scope: (tenant) => env.SCOPE.get(env.SCOPE.idFromName(tenant)),
     tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
     ingest: env.INGEST,
     drivers: jobDrivers(env.JOBS),

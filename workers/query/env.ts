@@ -6,12 +6,14 @@ import type { AiBinding } from "../../adapters/models/workers_ai.ts";
 import type { ObjectNamespace } from "../../adapters/platform/object_namespace.ts";
 import type { StoreSettings } from "../../adapters/storage/choose_store.ts";
 import type { EntityApi, IngestApi, TenantApi } from "../../core/rpc.ts";
+import type { ScopeApi } from "../../core/scope/scope_rpc.ts";
 
 export interface Env extends StoreSettings, EmbedderSettings {
   readonly INGEST: IngestApi;
   readonly INDEXER: Fetcher;
   readonly ENTITY: ObjectNamespace<EntityApi>;
   readonly TENANT: ObjectNamespace<TenantApi>;
+  readonly SCOPE: ObjectNamespace<ScopeApi>;
   /** Not needed when objects lie in another store. */
   readonly BUCKET?: R2Bucket;
   readonly RATE_LIMITER: RateLimit;

@@ -8,6 +8,7 @@ import type { Result } from "../../core/errors.ts";
 import type { Clock, Compression, Digest, ObjectStore, Random, Timer } from "../../core/ports.ts";
 import type { EntityApi, EntityScope, IngestApi, JobType, TenantApi } from "../../core/rpc.ts";
 import type { Json } from "../../core/schema/scalar.ts";
+import type { ScopeApi } from "../../core/scope/scope_rpc.ts";
 import type { EventualReader } from "./eventual/eventual_reader.ts";
 import type { RateLimit } from "./http/rate_limit.ts";
 import type { SettingsStore } from "./settings/settings_store.ts";
@@ -36,4 +37,5 @@ export interface Services {
   readonly digest: Digest;
   entity(scope: EntityScope): EntityApi;
   tenant(tenant: string): TenantApi;
+  scope(tenant: string): ScopeApi;
 }

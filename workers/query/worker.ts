@@ -75,6 +75,7 @@ function composeServices(env: Env, configuration: Configuration, store: ObjectSt
     digest: nodeDigest,
     entity: (scope) => env.ENTITY.get(env.ENTITY.idFromName(entityObjectName(scope))),
     tenant: (tenant) => env.TENANT.get(env.TENANT.idFromName(tenant)),
+    scope: (tenant) => env.SCOPE.get(env.SCOPE.idFromName(tenant)),
   };
 }
 

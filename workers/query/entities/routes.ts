@@ -147,7 +147,9 @@ const redactEvents = tenantRoute(
   },
   async ({ services, tenant, params: { entity }, body }) => {
     const redacted = await services.entity({ tenant, entity }).redact({ tenant, entity }, body.ids, body.dry_run);
-    return mapped(redacted, redactedWire);
+    if (!redacted.ok) return redacted;
+    const hidden = body.dry_run ? ok(null) : await services.scope(tenant).redactEntity(tenant, entity);
+    return hidden.ok ? mapped(redacted, redactedWire) : hidden;
   },
 );
 

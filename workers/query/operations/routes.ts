@@ -172,7 +172,13 @@ const getStatus = tenantRoute(
     body: noBody,
     answer: jsonAnswer(200, "the tenant's status", tenantStatusSchema),
   },
-  async ({ services, tenant }) => mapped(await services.tenant(tenant).tenantStatus(tenant), tenantStatusWire),
+  async ({ services, tenant }) => {
+    const index = await services.scope(tenant).scopeStatus(tenant);
+    if (!index.ok) return index;
+    return mapped(await services.tenant(tenant).tenantStatus(tenant), (status) =>
+      tenantStatusWire(status, index.value),
+    );
+  },
 );
 
 const getMetrics = tenantRoute(

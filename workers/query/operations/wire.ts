@@ -6,6 +6,8 @@ import type { DeadLetter, Job, TenantStatus } from "../../../core/rpc.ts";
 import type { deadLetterPageSchema, tenantStatusSchema } from "../../../core/schema/admin.ts";
 import type { jobPageSchema, jobSchema } from "../../../core/schema/job.ts";
 import { formatTime } from "../../../core/schema/scalar.ts";
+import type { ScopeStatus } from "../../../core/scope/scope_rpc.ts";
+import { coverageWire } from "../coverage_wire.ts";
 import { pageOf } from "../page.ts";
 
 export function jobWire(job: Job): z.infer<typeof jobSchema> {
@@ -37,7 +39,7 @@ export function deadLetterPageWire(
   return { dead_letters: items.map((letter) => ({ ...letter, at: formatTime(letter.at) })), next_cursor: nextCursor };
 }
 
-export function tenantStatusWire(status: TenantStatus): z.infer<typeof tenantStatusSchema> {
+export function tenantStatusWire(status: TenantStatus, index: ScopeStatus): z.infer<typeof tenantStatusSchema> {
   return {
     entities: status.entities,
     waiting: status.waiting.map(({ entity, unindexedEvents, since }) => {
@@ -53,6 +55,15 @@ export function tenantStatusWire(status: TenantStatus): z.infer<typeof tenantSta
     jobs: { ...status.jobs },
     maintenance: { waiting_jobs: status.jobsWaiting.count, opens_at: timeOrNull(status.jobsWaiting.until) },
     last_runs: { sweep: timeOrNull(status.lastSweepAt), reconcile: timeOrNull(status.lastReconcileAt) },
+    tenant_index: {
+      mode: index.mode,
+      coverage: index.coverage && coverageWire(index.coverage),
+      shards: { events: index.shards.events, summaries: index.shards.summaries },
+      pending_commits: index.pending,
+      last_committed_at: index.lastCommittedAt === null ? null : formatTime(index.lastCommittedAt),
+      error: index.error,
+      unreadable_segments: index.unreadable,
+    },
   };
 }
 

@@ -1,17 +1,24 @@
 /**
- * Searching one entity.
+ * Searching one entity, and searching a tenant.
  */
+import { authorizeEntity, type TenantPrincipal } from "../../../core/access/principal.ts";
+import { ok, type Result } from "../../../core/errors.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
 import { entitySchema } from "../../../core/schema/scalar.ts";
-import { searchBodySchema } from "../../../core/schema/search.ts";
-import { recallAnswerSchema, recallBodySchema, searchAnswerSchema } from "../../../core/schema/search_answer.ts";
-import { READ_ENTITY } from "../access_levels.ts";
+import { searchBodySchema, tenantSearchBodySchema } from "../../../core/schema/search.ts";
+import {
+  recallAnswerSchema,
+  recallBodySchema,
+  searchAnswerSchema,
+  tenantSearchAnswerSchema,
+} from "../../../core/schema/search_answer.ts";
+import { READ_ENTITY, READ_LISTED } from "../access_levels.ts";
 import { jsonBody } from "../http/body_spec.ts";
 import { mapped } from "../mapped.ts";
 import { jsonAnswer, type Route, tenantRoute } from "../route.ts";
 import { measureRecall } from "./recall.ts";
 import { searchEventually } from "./search_eventually.ts";
-import { searchWire } from "./wire.ts";
+import { searchWire, tenantSearchWire } from "./wire.ts";
 
 const searchEntity = tenantRoute(
   READ_ENTITY,
@@ -38,6 +45,40 @@ const searchEntity = tenantRoute(
   },
 );
 
+const searchTenant = tenantRoute(
+  READ_LISTED,
+  {
+    operation: "searchTenant",
+    summary: "Ranked, cited hits from all entities, or from those listed",
+    method: "POST",
+    path: "/v1/search",
+    params: {},
+    query: noParametersSchema,
+    body: jsonBody(tenantSearchBodySchema),
+    answer: jsonAnswer(
+      200,
+      "hits, what they were read from, and how much of the tenant that is",
+      tenantSearchAnswerSchema,
+    ),
+  },
+  async ({ services, tenant, principal, body, stages }) => {
+    const allowed = mayReadAll(principal, body.entities ?? []);
+    if (!allowed.ok) return allowed;
+    const bm25 = await stages.measure("settings", () => services.settings.bm25({ tenant, entity: null }));
+    if (!bm25.ok) return bm25;
+    const { entityPrefix } = principal;
+    const command = { tenant, search: body, entityPrefix, bm25: bm25.value };
+    const answer = await stages.measure("object", () => services.scope(tenant).searchScope(command));
+    return mapped(answer, (value) => {
+      return tenantSearchWire(value, { explain: body.request.explain, totalMs: stages.elapsedMs() });
+    });
+  },
+);
+
+function mayReadAll(principal: TenantPrincipal, entities: readonly string[]): Result<unknown> {
+  return entities.map((entity) => authorizeEntity(principal, entity)).find(({ ok: may }) => !may) ?? ok(null);
+}
+
 const recallEntity = tenantRoute(
   READ_ENTITY,
   {
@@ -62,4 +103,4 @@ const recallEntity = tenantRoute(
   },
 );
 
-export const searchRoutes: readonly Route[] = [searchEntity, recallEntity];
+export const searchRoutes: readonly Route[] = [searchEntity, searchTenant, recallEntity];

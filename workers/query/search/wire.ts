@@ -3,12 +3,20 @@
  */
 import type { z } from "zod";
 import type { SearchAnswer, SearchHit } from "../../../core/rpc.ts";
-import type { hitSchema, searchAnswerSchema } from "../../../core/schema/search_answer.ts";
+import type { hitSchema, searchAnswerSchema, tenantSearchAnswerSchema } from "../../../core/schema/search_answer.ts";
+import type { ScopeSearchAnswer } from "../../../core/scope/scope_rpc.ts";
+import { coverageWire } from "../coverage_wire.ts";
 
-export function searchWire(
-  answer: SearchAnswer,
-  shown: { readonly explain: boolean; readonly totalMs: number },
-): z.infer<typeof searchAnswerSchema> {
+interface Shown {
+  readonly explain: boolean;
+  readonly totalMs: number;
+}
+
+export function tenantSearchWire(answer: ScopeSearchAnswer, shown: Shown): z.infer<typeof tenantSearchAnswerSchema> {
+  return { ...searchWire(answer, shown), coverage: coverageWire(answer.coverage) };
+}
+
+export function searchWire(answer: SearchAnswer, shown: Shown): z.infer<typeof searchAnswerSchema> {
   return {
     hits: answer.hits.map(hitWire),
     snapshot: answer.snapshot,

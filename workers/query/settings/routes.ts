@@ -7,7 +7,7 @@
 import { fail, ok } from "../../../core/errors.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
 import { entitySchema } from "../../../core/schema/scalar.ts";
-import { settingsBodySchema, unavailableSetting } from "../../../core/schema/settings.ts";
+import { settingsBodySchema, unavailableEntitySetting, unavailableSetting } from "../../../core/schema/settings.ts";
 import { settingsSchema } from "../../../core/schema/stored.ts";
 import { ADMIN_ENTITY, ADMIN_TENANT, READ_ENTITY, READ_LISTED } from "../access_levels.ts";
 import { jsonBody, noBody } from "../http/body_spec.ts";
@@ -47,7 +47,7 @@ const putSettings = tenantRoute(
     const refused = unavailableSetting(body);
     if (refused !== null) return fail(refused);
     await services.settings.replace({ tenant, entity: null }, body);
-    return ok(body);
+    return mapped(await services.scope(tenant).configure(tenant), () => body);
   },
 );
 
@@ -84,7 +84,7 @@ const putEntitySettings = tenantRoute(
     answer: jsonAnswer(200, "what is set now", settingsSchema),
   },
   async ({ services, tenant, params: { entity }, body }) => {
-    const refused = unavailableSetting(body);
+    const refused = unavailableEntitySetting(body);
     if (refused !== null) return fail(refused);
     await services.settings.replace({ tenant, entity }, body);
     return ok(body);

@@ -10,7 +10,7 @@ import { ok, type Result } from "../../../core/errors.ts";
 import { SETTINGS_CACHE_ENTRIES_MAX, SETTINGS_CACHE_MS } from "../../../core/limits.ts";
 import { entitySettingsKey, SETTINGS_KEY } from "../../../core/log/keys.ts";
 import type { Clock, ObjectStore } from "../../../core/ports.ts";
-import type { EntityScope, SearchCommand } from "../../../core/rpc.ts";
+import type { SearchCommand } from "../../../core/rpc.ts";
 import {
   readStored,
   type Settings,
@@ -30,8 +30,8 @@ export interface SettingsStore {
   /** null: nothing was ever set. */
   read(scope: SettingsScope): Promise<Result<Settings | null>>;
   replace(scope: SettingsScope, settings: Settings): Promise<void>;
-  /** What searches of an entity are scored by; null: the deployment's default. */
-  bm25(scope: EntityScope): Promise<Result<SearchCommand["bm25"]>>;
+  /** What searches of an entity, or of its whole tenant, are scored by; null: the deployment's default. */
+  bm25(scope: SettingsScope): Promise<Result<SearchCommand["bm25"]>>;
 }
 
 export function createSettingsStore(store: ObjectStore, clock: Clock): SettingsStore {
@@ -64,7 +64,8 @@ export function createSettingsStore(store: ObjectStore, clock: Clock): SettingsS
     },
 
     async bm25({ tenant, entity }) {
-      const [own, tenants] = await Promise.all([cached({ tenant, entity }), cached({ tenant, entity: null })]);
+      const tenantsOwn = cached({ tenant, entity: null });
+      const [own, tenants] = await Promise.all([entity === null ? tenantsOwn : cached({ tenant, entity }), tenantsOwn]);
       if (!own.ok) return own;
       if (!tenants.ok) return tenants;
       return ok(own.value.bm25 ?? tenants.value.bm25 ?? null);
