@@ -27,8 +27,11 @@ const SETTINGS = {
   INDEX_EVENTS: { production: 512, development: 512, min: 1, max: 100_000 },
   /** Raw bytes in the tail that make it worth indexing. */
   INDEX_BYTES: { production: 1_048_576, development: 1_048_576, min: 1, max: 67_108_864 },
-  /** However little waits, it is indexed after this long. */
-  INDEX_AGE_MS: { production: 60_000, development: 1_000, min: 1, max: 86_400_000 },
+  /**
+   * However little waits, it is indexed after this long: so far an eventual read may be behind. What comes within it is
+   * indexed together, and indexing costs more than an append.
+   */
+  INDEX_AGE_MS: { production: 300_000, development: 1_000, min: 1, max: 86_400_000 },
   /** How long a nudge may go unanswered before it is sent again. */
   NUDGE_RETRY_MS: { production: 120_000, development: 10_000, min: 100, max: 86_400_000 },
   /** A put that has not answered by then counts as unknown; an object without state waits as long before it lists. */
