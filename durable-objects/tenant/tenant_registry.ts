@@ -254,10 +254,10 @@ export class TenantRegistry {
 
   /** What the tenant's index holds of the entity is searched no more from here on. */
   async #hideErased(entity: string): Promise<Result<null>> {
+    if (this.#tables.fact("followed") !== 1) return ok(null);
     const counters = await this.#ports.entityOf(entity).counters(this.#scope(entity));
     if (!counters.ok) return counters;
     this.#tables.transaction(() => this.#tables.putIndexed(counters.value));
-    if (this.#tables.fact("followed") !== 1) return ok(null);
     return this.#ports.scope.eraseEntity(this.#ports.tenant, entity, counters.value.incarnation);
   }
 
