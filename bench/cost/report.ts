@@ -26,11 +26,15 @@ export interface UnitCosts {
   readonly read: Bill;
   /** An entity with one event that nobody asks for, a month. */
   readonly idleMonth: Bill;
-  /** What an append adds to what is stored, a month. */
+  /** What an append adds to the store, a month. */
   readonly storedMonth: Bill;
+  /** What an append adds to its object, a month: copies go when nobody uses them (SSD_IDLE_DAYS). */
+  readonly heldMonth: Bill;
 }
 
 export function unitCosts(run: CostRun): UnitCosts {
+  const appends = run.entities * (1 + APPENDS_A_VISIT);
+  const stored = scaled(storageBill(run.storedByAppends), 1 / appends);
   const each = (use: Use, count: number): Bill => scaled(billOf(use), 1 / count);
   return {
     creation: each(run.creation, run.entities),
@@ -38,17 +42,19 @@ export function unitCosts(run: CostRun): UnitCosts {
     append: each(run.appends, run.entities * APPENDS_A_VISIT),
     read: each(run.reads, run.entities * READS_A_VISIT),
     idleMonth: scaled(storageBill(run.storedByCreation), 1 / run.entities),
-    storedMonth: scaled(storageBill(run.storedByAppends), 1 / (run.entities * (1 + APPENDS_A_VISIT))),
+    storedMonth: { ...stored, objects: 0 },
+    heldMonth: { ...stored, store: 0 },
   };
 }
 
-/** A month of `usage`, after a year of it: what twelve months of appends left is stored. */
+/** A month of `usage`, after a year of it: the store has twelve months of appends, objects hold the last of them. */
 export function monthOf(usage: Usage, units: UnitCosts): readonly CostLine[] {
   return [
     { what: `${counted(usage.appends)} appends`, bill: scaled(units.append, usage.appends) },
     { what: `${counted(usage.reads)} reads`, bill: scaled(units.read, usage.reads) },
     { what: `${counted(usage.entities)} entities, idle`, bill: scaled(units.idleMonth, usage.entities) },
     { what: "a year of appends, stored", bill: scaled(units.storedMonth, 12 * usage.appends) },
+    { what: "a month of them, in objects", bill: scaled(units.heldMonth, usage.appends) },
   ];
 }
 
@@ -62,6 +68,7 @@ export function formatUnits(units: UnitCosts): string {
       row("reads", scaled(units.read, MILLION)),
       row("idle entities, a month", scaled(units.idleMonth, MILLION)),
       row("appends stored, a month", scaled(units.storedMonth, MILLION)),
+      row("appends in objects, a month", scaled(units.heldMonth, MILLION)),
     ],
   );
 }

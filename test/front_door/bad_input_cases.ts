@@ -288,7 +288,7 @@ const operations: readonly BadInput[] = [
   posted("an unknown setting", "PUT /v1/settings", { bm26: {} }, invalid),
   posted("a setting out of range", "PUT /v1/settings", { bm25: { k1: 0.9, b: 2 } }, invalid),
   posted("a setting of the deployment", "PUT /v1/settings", { embedder: "none" }, unprocessable),
-  posted("an index that is not there", "PUT /v1/settings", { tenant_index: "full" }, unprocessable),
+  posted("an index of no kind", "PUT /v1/settings", { tenant_index: "some" }, invalid),
   posted("an entity's unknown setting", "PUT /v1/entities/account%3Aa/settings", { bm26: {} }, invalid),
   posted("half a setting", "PUT /v1/entities/account%3Aa/settings", { bm25: { k1: 1 } }, invalid),
   posted(
