@@ -34,6 +34,7 @@ import type {
   TenantSweep,
 } from "../../core/rpc.ts";
 import { EntityBatches } from "./entity_batches.ts";
+import { firstPage } from "./first_page.ts";
 import { type ImportMemo, type JobTables, NO_MEMO, type StoredJob } from "./job_tables.ts";
 import type { TenantPorts } from "./ports.ts";
 import type { RegistryTables } from "./registry_tables.ts";
@@ -106,9 +107,8 @@ export class JobRunner {
   }
 
   page(limit: number, cursor: string | null): { readonly jobs: readonly Job[]; readonly nextCursor: string | null } {
-    const jobs = this.#tables.page(cursor ?? "", limit);
-    const last = jobs.at(-1);
-    return { jobs: jobs.map(publicJob), nextCursor: jobs.length === limit && last !== undefined ? last.id : null };
+    const { items, after } = firstPage(this.#tables.page(cursor ?? "", limit + 1), limit);
+    return { jobs: items.map(publicJob), nextCursor: after?.id ?? null };
   }
 
   countByStatus(): Readonly<Record<JobStatus, number>> {

@@ -32,6 +32,7 @@ import type {
   TenantSweep,
 } from "../../core/rpc.ts";
 import { readStored, storedSettingsSchema } from "../../core/schema/stored.ts";
+import { firstPage } from "./first_page.ts";
 import { JobRunner } from "./job_runner.ts";
 import { JobTables } from "./job_tables.ts";
 import type { TenantPorts } from "./ports.ts";
@@ -143,9 +144,8 @@ export class TenantRegistry {
 
   async entities(prefix: string, limit: number, cursor: string | null) {
     await this.#recovered();
-    const entities = this.#tables.entities(prefix, cursor ?? "", limit);
-    const last = entities.at(-1);
-    return ok({ entities, nextCursor: entities.length === limit && last !== undefined ? last.entity : null });
+    const { items, after } = firstPage(this.#tables.entities(prefix, cursor ?? "", limit + 1), limit);
+    return ok({ entities: items, nextCursor: after?.entity ?? null });
   }
 
   /** Counters are pushed when something was indexed, so those of entities that wait are asked for first. */

@@ -56,6 +56,20 @@ describe("a registry that lost its state alone", () => {
     });
   });
 
+  test("ends the list with a page that is full, if nothing comes after it", async () => {
+    const tenant = new TenantFixture();
+    for (const entity of ["account:a", "account:b", "account:c", "account:d"]) {
+      const fixture = tenant.add(entity);
+      await fixture.accept({ id: "a" });
+    }
+    const first = valueIn(await tenant.registry.entities("", 2, null));
+    expect(first).toMatchObject({ entities: [{ entity: "account:a" }, { entity: "account:b" }] });
+    expect(valueIn(await tenant.registry.entities("", 2, first.nextCursor))).toMatchObject({
+      entities: [{ entity: "account:c" }, { entity: "account:d" }],
+      nextCursor: null,
+    });
+  });
+
   test("knows an erased entity, which is not listed", async () => {
     const tenant = new TenantFixture();
     const fixture = tenant.add("account:a");
