@@ -83,6 +83,7 @@ export class Entity {
         const local = await this.#ensureShards();
         return local.ok ? ok(null) : local;
       },
+      canLookUp: () => this.#parts.hasAll(this.#now().state.head),
       inShards: (id) => {
         const found = this.#parts.find(this.#now().state.head, id);
         if (!found.ok) throw new Error("a shard in SQLite does not open");

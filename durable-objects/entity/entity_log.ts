@@ -60,8 +60,10 @@ export interface LogHost {
   readonly ports: EntityPorts;
   state(): EntityState;
   tail(): Tail;
-  /** Makes look-ups by id possible: every shard of the head lies in SQLite. */
+  /** Makes look-ups by id possible: brings every shard of the head into SQLite. */
   prepareLookups(): Promise<Result<null>>;
+  /** Whether they are possible now: the head may be another one since. */
+  canLookUp(): boolean;
   /** Where an id stands in the shards. */
   inShards(id: string): Earlier | null;
   /** Dimensions of vectors supplied in commits that are in shards; 0 for none. */
@@ -125,8 +127,10 @@ export class EntityLog {
   }
 
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
-    const prepared = await this.#host.prepareLookups();
-    if (!prepared.ok) return answerAll(group, prepared.failure);
+    do {
+      const prepared = await this.#host.prepareLookups();
+      if (!prepared.ok) return answerAll(group, prepared.failure);
+    } while (!this.#host.canLookUp());
     if (this.#host.state().erasing !== null) return answerAll(group, unavailable("The entity is being erased."));
     const admitted = this.#admitGroup(group);
     const frames = joined(admitted);
@@ -290,7 +294,7 @@ export class EntityLog {
       intent: null,
       dirtySinceMs: state.dirtySinceMs ?? ports.clock.now(),
       dimensions: state.dimensions || facts.dimensions,
-      counts: state.counts === null ? null : this.#counted(state.counts, lines),
+      counts: this.#counted(state.counts, lines),
     };
     ports.tables.transaction(() => {
       ports.tables.putTail(facts, bytes);
@@ -301,8 +305,12 @@ export class EntityLog {
     this.#host.committed();
   }
 
-  /** A tombstone takes one event away, if what it names stands before it. */
-  #counted(before: LogCounts, lines: readonly string[]): LogCounts {
+  /**
+   * A tombstone takes one event away, if what it names stands before it. null, to be counted anew, when that cannot be
+   * told: a head may have been adopted during the put whose shards are not here yet.
+   */
+  #counted(before: LogCounts | null, lines: readonly string[]): LogCounts | null {
+    if (before === null || !this.#host.canLookUp()) return null;
     let { events, lastTs } = before;
     const here = new Set<string>();
     for (const line of lines) {

@@ -176,9 +176,16 @@ export class EntityParts {
     return ok(null);
   }
 
+  /** Whether ids can be looked up in the head: each of its shards, or what stands in for it, is here. */
+  hasAll(head: Head): boolean {
+    return head.shards.every(({ sha256 }) => this.standIns.has(sha256) || this.#ports.tables.hasShard(sha256));
+  }
+
   #idHashes(sha256: string): Uint32Array {
     const known = this.#ids.get(sha256);
     if (known !== undefined) return known;
+    // Of a shard that is not here nothing would be found, and what it has would be taken for new.
+    if (!this.#ports.tables.hasShard(sha256)) throw new Error("a shard that is not here");
     const bytes = this.#ports.tables.shardIds(sha256).slice();
     const hashes = new Uint32Array(bytes.buffer, 0, bytes.length / Uint32Array.BYTES_PER_ELEMENT);
     this.#ids.set(sha256, hashes);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ok, type Result } from "../../core/errors.ts";
 import type { HeadProposal, IndexWork } from "../../core/rpc.ts";
-import { EntityFixture } from "./entity_fixture.ts";
+import { EntityFixture, valueIn } from "./entity_fixture.ts";
 import { TenantFixture } from "./tenant_fixture.ts";
 
 async function proposalOf(fixture: EntityFixture): Promise<HeadProposal> {
@@ -59,6 +59,31 @@ describe("a rebuild", () => {
     expect(fixture.entity.erased()).toBe(true);
     await fixture.accept({ id: "new" });
     expect(await fixture.ids()).toEqual(["new"]);
+  });
+
+  test("that ends while a commit is put leaves every id taken, and the count right", async () => {
+    const fixture = new EntityFixture();
+    for (const id of ["a", "b"]) {
+      await fixture.accept({ id, text: "first" });
+      fixture.nowMs += 1_000;
+      const work = await fixture.entity.nextWork();
+      if (work === null) throw new Error("nothing to index");
+      // A shard for each, which the rebuild makes one of.
+      const sha256 = await fixture.build({ ...work, from: work.to, replaces: 0, shards: [] });
+      const { scope, incarnation, headVersion } = work;
+      valueIn(await fixture.entity.proposeHead({ scope, incarnation, headVersion, replaces: 0, sha256 }));
+    }
+    valueIn(await fixture.entity.rebuild());
+    const put = fixture.calls.hold("create", "/segments/", "after");
+    const withdrawal = fixture.entity.withdraw("a");
+    await put.reached;
+    await fixture.index();
+    put.release();
+    expect(await withdrawal).toMatchObject({ ok: true });
+    const again = await fixture.append([{ id: "b", text: "second" }]);
+    expect(again).toMatchObject({ ok: true, value: { accepted: 0, conflicts: ["b"] } });
+    expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { events: 1 } });
+    expect(valueIn(await fixture.entity.reader.status()).shards).toHaveLength(1);
   });
 
   test("goes as far as a head that was taken while it began", async () => {

@@ -48,7 +48,7 @@ export const SETTINGS: EntitySettings = {
   ssdIdleMs: 86_400_000,
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
-  buildDeadlineMs: 60_000,
+  buildDeadlineMs: 6_000,
 };
 
 const STEP_RETRY_MS = 500;

@@ -212,9 +212,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   },
   {
     name: "alarm_not_rearmed",
-    edits: [
-      { file: `${ENTITY}/entity.ts`, from: "    else if (this.#left()) this.#arm(this.#nextDueMs());\n", to: "" },
-    ],
+    edits: [{ file: `${ENTITY}/entity.ts`, from: "    else this.#armNext();\n", to: "" }],
     invariants: ["it comes to rest"],
     from: 1,
   },
@@ -243,11 +241,23 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: `${ENTITY}/state.ts`,
-        from: '"copy_pages", "idempotency"])\n',
-        to: '"copy_pages"])\n',
+        from: '"garbage", "idempotency"])\n',
+        to: '"garbage"])\n',
       },
     ],
     invariants: ["erased stays erased"],
+    from: 1,
+  },
+  {
+    name: "named_shards_collected",
+    edits: [
+      {
+        file: `${ENTITY}/collect.ts`,
+        from: "...head.shards.map(({ sha256 }) => shardKey(entity, sha256))];\n",
+        to: "...head.shards.slice(1).map(({ sha256 }) => shardKey(entity, sha256))];\n",
+      },
+    ],
+    invariants: ["what failed comes back"],
     from: 1,
   },
   {
