@@ -61,11 +61,13 @@ export class EntityCollector {
   /** When there is something to do next; null: there is nothing left behind. */
   dueMs(): number | null {
     const { clock, settings } = this.#host.ports;
-    const { erasing, collection } = this.#host.state();
+    const { erasing, collection, rebuilding } = this.#host.state();
     if (erasing !== null) return null;
     const { phase, sinceMs, litteredMs } = collection;
     if (phase === "marking" || phase === "deleting") return sinceMs;
     if (phase === "waiting") {
+      // Whoever asks for a sealed rebuild again rings for it.
+      if (rebuilding?.attempted?.sealed === true) return null;
       const dueMs = sinceMs + settings.buildDeadlineMs;
       return this.#isFree() ? dueMs : Math.max(dueMs, clock.now() + settings.nudgeRetryMs);
     }

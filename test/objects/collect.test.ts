@@ -82,6 +82,18 @@ describe("an entity that has become quiet", () => {
     expect(await fixture.ids()).toHaveLength(6);
   });
 
+  test("sets no alarm any more either when a rebuild of it was given up", async () => {
+    const fixture = await filled(3);
+    await fixture.store.delete([(await keysOf(fixture)).find(isSegment) ?? ""]);
+    valueIn(await fixture.serve((entity) => entity.rebuild()));
+    await fixture.index();
+    expect(stateOf(fixture)?.rebuilding?.attempted?.sealed).toBe(true);
+    await untilQuiet(fixture);
+    // Asked for again it is tried again, and what waits is collected once it has ended.
+    valueIn(await fixture.serve((entity) => entity.rebuild()));
+    expect(fixture.alarm.atMs).not.toBeNull();
+  });
+
   test("lists nothing when nothing was built since", async () => {
     const fixture = await filled(3);
     await untilQuiet(fixture);
