@@ -113,7 +113,7 @@ export class Entity {
         this.#now().tail = tail;
       },
       everyPart: () => this.reader.everyPart(),
-      append: (command) => this.append(command),
+      appendRecord: (command) => this.#log.append(command, Number.POSITIVE_INFINITY),
       beginRebuildingAnew: () => this.#rebuilding.beginAnew(),
     });
     const ensureLocal = () => this.ensureLocal();

@@ -86,7 +86,11 @@ export class EntityLog {
     this.#host = host;
   }
 
-  append(command: AppendCommand): Promise<Result<AppendResult>> {
+  /** `tailBytesMax`: with so much waiting to be indexed it is refused. */
+  append(
+    command: AppendCommand,
+    tailBytesMax: number = this.#host.ports.settings.tailBytes,
+  ): Promise<Result<AppendResult>> {
     const waiting = this.#waiting.reduce((bytes, { size }) => bytes + size.rawBytes, 0);
     if (this.#waiting.length >= APPEND_WAITING_MAX || waiting >= APPEND_WAITING_BYTES_MAX) {
       return Promise.resolve(fail(unavailable("Too many appends wait for this entity.")));
@@ -94,7 +98,7 @@ export class EntityLog {
     const lines = sizeOf(command.prepared);
     const size = { rawBytes: lines.rawBytes, load: this.#host.loadOf(lines) };
     if (!isBuildable(size.load)) return Promise.resolve(fail(unbuildable(size.load)));
-    if (this.#host.tail().rawBytes + waiting >= this.#host.ports.settings.tailBytes) {
+    if (this.#host.tail().rawBytes + waiting >= tailBytesMax) {
       const what = "What this entity was sent is not indexed yet";
       return Promise.resolve(fail({ reason: "rate_limited", retryAfterSeconds: TAIL_RETRY_SECONDS, what }));
     }

@@ -12,7 +12,7 @@
  *   - It is begun only where everything can be read, and what has begun is finished: by the caller, by the next, or by
  *     the alarm; without SQLite from `redacted.json`.
  */
-import { fail, ok, type Result, unprocessable } from "../../core/errors.ts";
+import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import { chunkTexts } from "../../core/index/build_part.ts";
 import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import type { Part } from "../../core/index/part.ts";
@@ -51,7 +51,8 @@ export interface RedactionHost {
   replaceTail(tail: Tail): void;
   /** All parts of the log at one moment. */
   everyPart(): Promise<Result<readonly Part[]>>;
-  append(command: AppendCommand): Promise<Result<AppendResult>>;
+  /** Also to a tail that is full: nothing of it is indexed before the redaction is over. */
+  appendRecord(command: AppendCommand): Promise<Result<AppendResult>>;
   /** What is under construction, and of what shards that were lost were read, is begun anew. */
   beginRebuildingAnew(): void;
 }
@@ -81,16 +82,32 @@ export class EntityRedaction {
     for (;;) {
       const finished = await this.resume();
       if (!finished.ok) return finished;
+      const before = this.#host.state().redaction;
       const parts = await this.#host.everyPart();
       if (!parts.ok) return parts;
       const found = this.#find(parts.value, ids);
       if (!found.ok) return found;
-      lines.push(...found.value.map(({ id, segment, line }) => ({ id, segment, line })));
-      if (dryRun) return ok({ redacted: ids, lines, token: null });
+      const toldOf = found.value.map(({ id, segment, line }) => ({ id, segment, line }));
+      if (dryRun) return ok({ redacted: ids, lines: toldOf, token: null });
       if (found.value.length === 0) return ok({ redacted: ids, lines, token: this.#token() });
+      const redaction = planned(ids, found.value, parts.value);
+      const rewritable = await this.#areRewritable(redaction.lines);
+      if (!rewritable.ok) return rewritable;
+      // Another call may have begun one meanwhile.
+      if (this.#host.state().redaction !== before) continue;
+      lines.push(...toldOf);
       // The last deletion of one before this is part of this one's.
-      this.#begin(ids, found.value, parts.value);
+      this.#save({ redaction, rolled: 0 });
     }
+  }
+
+  /** What has begun holds up everything else until it is finished, so a segment that is damaged is found before. */
+  async #areRewritable(lines: readonly RedactedLines[]): Promise<Result<null>> {
+    for (const { commit, segment } of lines) {
+      const read = await readSegmentOf(this.#host.ports, { commit, key: segment });
+      if (!read.ok) return read;
+    }
+    return ok(null);
   }
 
   #token(): string {
@@ -134,21 +151,6 @@ export class EntityRedaction {
     const { commit, segment, firstRow } = commitOfRow(part, row);
     const index = row - firstRow;
     return { id, segment: this.#host.ports.store.fullKey(segment), line: index + 1, commit, index, blob };
-  }
-
-  #begin(ids: readonly string[], found: readonly FoundLine[], parts: readonly Part[]): void {
-    const lines = new Map<number, number[]>();
-    for (const { commit, index } of found) lines.set(commit, [...(lines.get(commit) ?? []), index]);
-    const segments = new Map(parts.flatMap((part) => part.commits.map(({ commit, segment }) => [commit, segment])));
-    const redaction: Redaction = {
-      ids,
-      lines: [...lines].map(([commit, which]) => ({ commit, segment: segments.get(commit) ?? "", lines: which })),
-      blobs: orphanedBlobs(found, parts),
-      commit: null,
-      outputsDone: false,
-      sweepAtMs: null,
-    };
-    this.#save({ redaction, rolled: 0 });
   }
 
   #save(change: Partial<EntityState>): void {
@@ -208,7 +210,11 @@ export class EntityRedaction {
     const positions = redaction.lines.flatMap(({ commit, lines }) => lines.map((line) => [commit, line] as const));
     const { line, prepared } = redactionRecord(redaction.ids, positions, clock.now(), digest);
     const frames = frameLines([line], compression);
-    const appended = await this.#host.append({ scope, prepared: { frames, lines: [prepared] }, idempotency: null });
+    const appended = await this.#host.appendRecord({
+      scope,
+      prepared: { frames, lines: [prepared] },
+      idempotency: null,
+    });
     if (!appended.ok) return appended;
     const { commit } = appended.value;
     this.#advance({ commit }, { redacted: commit });
@@ -340,7 +346,7 @@ export class EntityRedaction {
     const stored = await ports.store.get(key);
     if (stored === null) return ok(null);
     const kept = await this.#keptDocuments(name, redacted);
-    if (!kept.ok) return kept;
+    if (!kept.ok) return this.#deleteOutput(key, kept.failure);
     const vectors = decodeVectors(stored.bytes, key, ports.compression);
     const left = kept.value.filter(Boolean).length;
     if (vectors.ok && vectors.value.length === left) return ok(null);
@@ -348,6 +354,13 @@ export class EntityRedaction {
       const those = vectors.value.filter((_, document) => kept.value[document]);
       await ports.store.put(key, encodeVectors(those, ports.compression));
     } else await ports.store.delete([key]);
+    return ok(null);
+  }
+
+  /** Which of it stays is not known where a segment of its range is damaged. */
+  async #deleteOutput(key: string, failure: Failure): Promise<Result<null>> {
+    if (failure.reason !== "corrupt") return fail(failure);
+    await this.#host.ports.store.delete([key]);
     return ok(null);
   }
 
@@ -379,6 +392,20 @@ const ERASED = {
 
 function holds({ from, to }: { readonly from: number; readonly to: number }, commit: number): boolean {
   return from <= commit && commit <= to;
+}
+
+function planned(ids: readonly string[], found: readonly FoundLine[], parts: readonly Part[]): Redaction {
+  const lines = new Map<number, number[]>();
+  for (const { commit, index } of found) lines.set(commit, [...(lines.get(commit) ?? []), index]);
+  const segments = new Map(parts.flatMap((part) => part.commits.map(({ commit, segment }) => [commit, segment])));
+  return {
+    ids,
+    lines: [...lines].map(([commit, which]) => ({ commit, segment: segments.get(commit) ?? "", lines: which })),
+    blobs: orphanedBlobs(found, parts),
+    commit: null,
+    outputsDone: false,
+    sweepAtMs: null,
+  };
 }
 
 /** The digest that an event of a document names. */

@@ -201,6 +201,9 @@ describe("what was not", () => {
 });
 
 describe("a redaction", () => {
+  /** Before and after each of the two segments is looked at, before anything is begun. */
+  const MOMENTS_BEFORE = 4;
+
   /** Stops answering after so many of the moments before and after calls of the store. */
   function stopAfter(fixture: EntityFixture, moments: number): void {
     let left = moments;
@@ -224,7 +227,7 @@ describe("a redaction", () => {
       await finish(fixture);
       const places = await placesOf(fixture, SECRET);
       if (done) expect(places).toEqual([]);
-      else if (how === "crash" && moments > 0) expect(places, `after ${moments}`).toEqual([]);
+      else if (how === "crash" && moments > MOMENTS_BEFORE) expect(places, `after ${moments}`).toEqual([]);
       else if (places.length > 0) expect(await idsFound(fixture)).toEqual(["a", "b", "c", "d", "s1", "s2"]);
       valueIn(await redact(fixture, ["s1", "s2"]));
       await finish(fixture);
@@ -281,6 +284,36 @@ describe("a redaction", () => {
     expect(await placesOf(fixture, SECRET)).toEqual([]);
     expect(await idsFound(fixture)).toEqual(["a", "b", "c", "d"]);
     expect(stateOf(fixture)).toMatchObject({ rebuilding: null, lost: [] });
+  });
+
+  test("is recorded, and finished, where so much waits to be indexed that appends are refused", async () => {
+    const fixture = new EntityFixture();
+    fixture.settings = { ...fixture.settings, tailBytes: 1 };
+    await fixture.accept(secret("s1"));
+    expect(await fixture.append([plain("a")])).toMatchObject({ ok: false, failure: { reason: "rate_limited" } });
+    valueIn(await redact(fixture, ["s1"]));
+    expect(await placesOf(fixture, SECRET)).toEqual([]);
+    await finish(fixture);
+    await indexed(fixture);
+    expect(await fixture.accept(plain("a"))).toMatchObject({ accepted: 1 });
+  });
+
+  test("does not begin where a segment is gone, and so holds nothing up", async () => {
+    const fixture = await withSecrets();
+    const [segment = ""] = (await fixture.keys()).filter((key) => key.includes("/segments/"));
+    await fixture.store.delete([segment]);
+    expect(await redact(fixture, ["s1"])).toMatchObject({ ok: false, failure: { reason: "corrupt" } });
+    expect(stateOf(fixture).redaction).toBeNull();
+    await indexed(fixture);
+    expect(stateOf(fixture)).toMatchObject({ last: 3, head: { covered: 3 } });
+  });
+
+  test("goes on beside another, and both are recorded", async () => {
+    const fixture = await withSecrets();
+    const both = await Promise.all([redact(fixture, ["s1"]), redact(fixture, ["s2"])]);
+    for (const one of both) expect(valueIn(one).lines).toHaveLength(1);
+    expect(stateOf(fixture).last).toBe(5);
+    expect(await placesOf(fixture, SECRET)).toEqual([]);
   });
 
   test("of an entity that is erased meanwhile ends with it", async () => {
