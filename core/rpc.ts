@@ -203,6 +203,8 @@ export interface EntityCounters {
   readonly lastTs: number | null;
   readonly lastCommit: number;
   readonly indexedCommit: number;
+  /** How far a rebuild has come that is under way; null: none is. */
+  readonly rebuiltCommit: number | null;
   readonly unindexedEvents: number;
   readonly unindexedBytes: number;
   /** So much waits to be indexed that appends answer 429. */

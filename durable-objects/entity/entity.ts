@@ -421,6 +421,7 @@ export class Entity {
       ...counts.value,
       lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
       indexedCommit: state.head.covered,
+      rebuiltCommit: this.#rebuilding.through(),
       unindexedEvents: tail.events,
       unindexedBytes: tail.rawBytes,
       full: tail.rawBytes >= this.#ports.settings.tailBytes,

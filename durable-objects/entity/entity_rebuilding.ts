@@ -50,6 +50,12 @@ export class EntityRebuilding {
     return rebuilding === null ? lost.length > 0 : rebuilding.attempted?.sealed !== true;
   }
 
+  /** The last commit that is built anew so far, of a rebuild that goes on or was sealed; null: there is none. */
+  through(): number | null {
+    const { rebuilding } = this.#host.state();
+    return rebuilding === null ? null : coveredBy(rebuilding);
+  }
+
   /**
    * Begins to build every shard anew. One that goes on already goes on; one that is sealed, and one of another revision,
    * begin again.

@@ -178,17 +178,18 @@ export class EntityBatches {
 }
 
 function markOf(dealt: readonly Dealt[]): number {
-  return dealt.reduce(
-    (mark, { outcome, counters }) => mark + Number(outcome === "done") + (counters?.indexedCommit ?? 0),
-    0,
-  );
+  return dealt.reduce((mark, { outcome, counters }) => {
+    const { indexedCommit = 0, rebuiltCommit = 0 } = counters ?? {};
+    return mark + Number(outcome === "done") + indexedCommit + (rebuiltCommit ?? 0);
+  }, 0);
 }
 
-/** Of a job about one entity, commits that are indexed; of others it moves with the batch. */
+/** Of a job about one entity, commits that are indexed, or are again; of others it moves with the batch. */
 function progressOf(job: StoredJob, dealt: readonly Dealt[]): StoredJob["progress"] {
   const counters = job.entity === null ? null : dealt[0]?.counters;
   if (counters === null || counters === undefined || counters.lastCommit === 0) return job.progress;
-  return { done: Math.min(counters.indexedCommit, counters.lastCommit), total: counters.lastCommit };
+  const through = counters.rebuiltCommit ?? counters.indexedCommit;
+  return { done: Math.min(through, counters.lastCommit), total: counters.lastCommit };
 }
 
 /** The job after a batch; ended when there was none, or it is about one entity. Failures do not stop it. */

@@ -291,6 +291,26 @@ describe("a job that comes no further", () => {
     expect(JSON.stringify(read)).toContain("account:a");
   });
 
+  test("but rebuilds, which no head shows before it is done, is not given up, and shows how far it is", async () => {
+    const tenant = new TenantFixture();
+    let rebuiltCommit: number | null = 0;
+    const counters = { entity: "account:a", ...COUNTERS, lastCommit: 9, indexedCommit: 9 };
+    await tenant.stand("account:a", {
+      counters: async () => ok({ ...counters, rebuiltCommit, pending: rebuiltCommit !== null }),
+    });
+    const job = await start(tenant, "rebuild", "account:a");
+    for (rebuiltCommit = 0; rebuiltCommit < 4; rebuiltCommit += 1) {
+      await tenant.wake();
+      expect(tenant.registry.job(job)).toMatchObject({
+        value: { status: "running", progress: { done: rebuiltCommit, total: 9 } },
+      });
+      tenant.nowMs += JOB_STALLED_MS_MAX / 2;
+    }
+    rebuiltCommit = null;
+    await tenant.wake();
+    expect(statusOf(tenant, job)).toBe("done");
+  });
+
   test("but erases is never given up", async () => {
     const tenant = new TenantFixture();
     let erased = false;

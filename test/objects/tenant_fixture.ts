@@ -20,6 +20,7 @@ export const COUNTERS = {
   lastTs: null,
   lastCommit: 1,
   indexedCommit: 1,
+  rebuiltCommit: null,
   unindexedEvents: 0,
   unindexedBytes: 0,
   full: false,
