@@ -2,7 +2,7 @@
  * What a job does to entities, a batch at a time: begins the work on each, and looks until each has finished it or come
  * no further for too long. Beginning twice is harmless, and so is looking twice.
  */
-import { fail, ok, problemOf, type Result } from "../../core/errors.ts";
+import { type Failure, fail, ok, problemOf, type Result } from "../../core/errors.ts";
 import { restMs } from "../../core/lifecycle/job_pace.ts";
 import {
   BULK_CONCURRENCY_MAX,
@@ -29,6 +29,11 @@ interface Finished {
   readonly finished: boolean;
   readonly counters: EntityCounters | null;
 }
+
+const GIVEN_UP: Failure = {
+  reason: "conflict",
+  detail: "Index work of the entity was given up; its status says why, and it can be asked for again.",
+};
 
 /** Of an erased entity. Decided by the platform and its operator, not by this project. */
 const RETAINED_AFTER_ERASURE: readonly string[] = [
@@ -160,11 +165,12 @@ export class EntityBatches {
     }
   }
 
-  /** Whether nothing of the entity waits. Work that was sealed does not: it stays visible in status. */
+  /** Whether nothing of the entity waits. Work that was sealed waits for nobody, and is not done either. */
   async #isIndexed(type: JobType, control: EntityControl, scope: EntityScope): Promise<Result<Finished>> {
     const counters = await control.counters(scope);
     if (!counters.ok) return counters;
     this.#registry.transaction(() => this.#registry.report(counters.value));
+    if (type !== "reconcile" && counters.value.sealed && !counters.value.pending) return fail(GIVEN_UP);
     return ok({ finished: type === "reconcile" || !counters.value.pending, counters: counters.value });
   }
 

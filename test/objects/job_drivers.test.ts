@@ -311,6 +311,17 @@ describe("a job that comes no further", () => {
     expect(statusOf(tenant, job)).toBe("done");
   });
 
+  test("and was given up by the entity itself has failed", async () => {
+    const tenant = new TenantFixture();
+    await tenant.stand("account:a", { counters: async () => ok({ entity: "account:a", ...COUNTERS, sealed: true }) });
+    await tenant.stand("account:b");
+    const job = await start(tenant, "rebuild", null);
+    while (await tenant.wake());
+    const read = tenant.registry.job(job);
+    expect(read).toMatchObject({ value: { status: "failed", result: { entities: 2, failed: 1 } } });
+    expect(JSON.stringify(read)).toContain("account:a");
+  });
+
   test("but erases is never given up", async () => {
     const tenant = new TenantFixture();
     let erased = false;
