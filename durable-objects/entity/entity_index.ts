@@ -249,9 +249,10 @@ export class EntityIndex {
     this.#host.parts.forgetAllBut(head);
   }
 
+  /** Not while shards are lost or redacted: what reads the store by itself may have them from elsewhere. */
   hintDue(): boolean {
-    const { hint, head } = this.#host.state();
-    return head.covered > 0 && hint.version < head.version;
+    const { hint, head, lost, redaction } = this.#host.state();
+    return head.covered > 0 && hint.version < head.version && redaction === null && lost.length === 0;
   }
 
   /** `head.json`, at most once in HEAD_HINT_INTERVAL_MS. It is a hint: until it is written, readers find an older head. */

@@ -22,6 +22,7 @@ import {
   allOutputsPrefix,
   blobKey,
   headHintKey,
+  headKey,
   indexesPrefix,
   parseOutputsKey,
   type RangeName,
@@ -35,12 +36,19 @@ import { frameLines } from "../../core/log/segment.ts";
 import { writeToken } from "../../core/log/token.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import type { AppendCommand, AppendResult, RedactedEvent, RedactResult } from "../../core/rpc.ts";
-import { type RedactedLines, storedBytes, storedRedaction, storedSegmentMetadata } from "../../core/schema/stored.ts";
+import {
+  type Head,
+  type RedactedLines,
+  storedBytes,
+  storedHead,
+  storedRedaction,
+  storedSegmentMetadata,
+} from "../../core/schema/stored.ts";
 import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
 import { readSegmentOf, segmentsOf } from "./segment_listing.ts";
-import { type EntityState, type Redaction, tailAfter, wholeHead } from "./state.ts";
+import { type EntityState, type Redaction, redactedOf, tailAfter, wholeHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
 export interface RedactionHost {
@@ -188,7 +196,7 @@ export class EntityRedaction {
       () => this.#mark(true),
       () => this.#rewriteOutputs(),
       () => this.#rewriteSegments(),
-      async () => this.#forgetDerived(),
+      () => this.#forgetDerived(),
       () => this.#deleteDerived(),
       () => this.#mark(false),
     ];
@@ -251,18 +259,18 @@ export class EntityRedaction {
   }
 
   /** One transaction: nothing that was derived of the old lines is used from here on. */
-  #forgetDerived(): Result<null> {
+  async #forgetDerived(): Promise<Result<null>> {
     const { ports, parts } = this.#host;
+    const version = await this.#nextVersion();
     const state = this.#host.state();
     const { redaction, head } = state;
     if (redaction === null) return ok(null);
     const tail = Tail.load(ports, tailAfter(state));
     if (!tail.ok) return tail;
-    const gone = head.shards.filter((shard) => redaction.lines.some(({ commit }) => holds(shard, commit)));
+    const gone = goneFrom(state);
     const known = state.lost.filter(({ sha256 }) => gone.every((shard) => shard.sha256 !== sha256));
     const lost = [...known, ...gone.map(({ from, to, sha256 }) => ({ from, to, sha256 }))];
-    // Another version, so that proposals on the head before are stale.
-    const next = { ...head, version: head.version + 1 };
+    const next = { ...head, version };
     this.#save({ head: next, lost: lost.sort((a, b) => a.from - b.from), counts: null, lastNudgeMs: 0 });
     this.#host.replaceTail(tail.value);
     this.#host.beginRebuildingAnew();
@@ -270,6 +278,23 @@ export class EntityRedaction {
     parts.forgetAllBut(wholeHead(this.#host.state()));
     parts.dropCopies(() => wholeHead(this.#host.state()));
     return ok(null);
+  }
+
+  /**
+   * Of the head from now on: another one, so that proposals on the head before are stale. A head that stays as it is
+   * goes into the store under it, for an object that loses its state; one with shards that go is followed by another.
+   */
+  async #nextVersion(): Promise<number> {
+    const { store, scope } = this.#host.ports;
+    const state = this.#host.state();
+    let version = state.head.version + 1;
+    if (state.head.covered === 0 || goneFrom(state).length > 0) return version;
+    const put = () => {
+      const head = { ...state.head, version, ...redactedOf(state) };
+      return store.create(headKey(scope.entity, version), storedBytes(storedHead(head)));
+    };
+    while (!(await put())) version += 1;
+    return version;
   }
 
   /** Whatever is not of the head as it is now was built of segments as they were. */
@@ -406,6 +431,12 @@ function planned(ids: readonly string[], found: readonly FoundLine[], parts: rea
     outputsDone: false,
     sweepAtMs: null,
   };
+}
+
+/** Shards of the head over lines that are redacted. */
+function goneFrom({ head, redaction }: EntityState): Head["shards"] {
+  const lines = redaction?.lines ?? [];
+  return head.shards.filter((shard) => lines.some(({ commit }) => holds(shard, commit)));
 }
 
 /** The digest that an event of a document names. */

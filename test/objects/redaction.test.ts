@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { nodeCompression } from "../../adapters/platform/node_compat.ts";
 import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
-import { blobKey, outputsKey } from "../../core/log/keys.ts";
+import { blobKey, headHintKey, headKey, outputsKey } from "../../core/log/keys.ts";
 import type { EntityState } from "../../durable-objects/entity/state.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 import { placesOf } from "./whats_left.ts";
@@ -306,6 +306,27 @@ describe("a redaction", () => {
     expect(stateOf(fixture).redaction).toBeNull();
     await indexed(fixture);
     expect(stateOf(fixture)).toMatchObject({ last: 3, head: { covered: 3 } });
+  });
+
+  test("of the tail alone leaves a head in the store that outlives a collection, and is told of again", async () => {
+    const fixture = await withSecrets();
+    await indexed(fixture);
+    await fixture.accept(secret("s3"));
+    valueIn(await redact(fixture, ["s3"]));
+    const { shards } = stateOf(fixture).head;
+    for (let wakes = 0; wakes < 10; wakes += 1) {
+      fixture.nowMs += fixture.settings.buildDeadlineMs;
+      await fixture.wake();
+    }
+    expect(stateOf(fixture).collection).toMatchObject({ phase: "idle", litteredMs: null });
+    const { head } = stateOf(fixture);
+    expect((await fixture.keys()).filter((key) => /\/head(s\/.*)?\.json$/.test(key))).toEqual([
+      headHintKey(fixture.scope.entity),
+      headKey(fixture.scope.entity, head.version),
+    ]);
+    fixture.loseState();
+    await fixture.entity.ready();
+    expect(stateOf(fixture).head).toMatchObject({ version: head.version, redacted: 5, shards });
   });
 
   test("goes on beside another, and both are recorded", async () => {
