@@ -66,6 +66,8 @@ interface Seen extends Pick<IndexedPage, "known" | "waiting" | "unindexedEvents"
 }
 
 const MS_PER_SECOND = 1_000;
+/** An entity that does not answer is asked less and less often, but never given up. */
+const RETRY_MS_MAX = 300_000;
 
 /** An entity's newest commit in the shards of a layer. */
 interface NewestLife extends EntityLife {
@@ -90,6 +92,8 @@ export class ScopeIndex {
   #last: Promise<unknown> = Promise.resolve();
   #seen: Seen | null = null;
   #alarmAtMs: number | null = null;
+  /** Alarms one after another that took nothing in of entities that have more. */
+  #idleAlarms = 0;
 
   constructor(ports: ScopePorts, parts: ScopeParts) {
     this.#ports = ports;
@@ -362,6 +366,7 @@ export class ScopeIndex {
     const dayMs = dayOf(clock.now());
     const last = commits.at(-1);
     if (last === undefined) return;
+    this.#idleAlarms = 0;
     if (this.state.mode === "full") {
       let number = this.#lastOf("events");
       for (const { segment, arrivalMs } of commits) {
@@ -571,9 +576,16 @@ export class ScopeIndex {
     } catch (cause) {
       this.#ports.logFault("scope_alarm_failed", cause);
     }
-    const soonMs = this.#ports.clock.now() + SCOPE_COMMIT_INTERVAL_MS;
+    const soonMs = this.#ports.clock.now() + this.#retryMs();
     if (this.#state === null || this.#isLeft()) this.#arm(soonMs);
     else if (this.state.sweepAtMs !== null) this.#arm(Math.max(soonMs, this.state.sweepAtMs));
+  }
+
+  /** Until the next alarm, when nothing is news before. */
+  #retryMs(): number {
+    const isWaiting = this.#state !== null && this.#plan() === null && this.#isBehind();
+    this.#idleAlarms = isWaiting ? this.#idleAlarms + 1 : 0;
+    return Math.min(RETRY_MS_MAX, SCOPE_COMMIT_INTERVAL_MS * 2 ** Math.max(0, this.#idleAlarms - 1));
   }
 
   async #work(): Promise<void> {

@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ok } from "../../core/errors.ts";
+import { fail, ok } from "../../core/errors.ts";
 import { SCOPE_BUILD_DEADLINE_MS, SUMMARY_REFRESH_BYTES } from "../../core/limits.ts";
 import type { SearchHit } from "../../core/rpc.ts";
 import { LAYERS } from "../../core/scope/scope_head.ts";
@@ -134,6 +134,33 @@ describe("the index of a tenant", () => {
     await fixture.settle();
     const days = (await fixture.keys()).filter((key) => key.endsWith(".shard")).map((key) => key.slice(0, 18));
     expect(new Set(days)).toEqual(new Set(["indexes/2026/01/01", "indexes/2026/01/02"]));
+  });
+
+  test("asks an entity that does not answer less and less often, and takes it in when it does", async () => {
+    const fixture = await filled();
+    const silent = fixture.entity("account:a");
+    await silent.accept({ id: "late", text: "renewal late" });
+    const { reader } = silent.entity;
+    const answers = reader.commits.bind(reader);
+    let asked = 0;
+    reader.commits = async () => {
+      asked += 1;
+      return fail({ reason: "corrupt", what: "its log" });
+    };
+    await fixture.settle();
+    const before = asked;
+    for (let tens = 0; tens < 360; tens += 1) {
+      fixture.pass(10_000);
+      if (fixture.alarm.atMs === null || fixture.alarm.atMs > fixture.tenant.nowMs) continue;
+      fixture.alarm.atMs = null;
+      await fixture.scope.index.wake();
+    }
+    expect(asked - before).toBeGreaterThan(5);
+    expect(asked - before).toBeLessThan(30);
+    reader.commits = answers;
+    fixture.pass(300_000);
+    await fixture.settle();
+    expect(placesOf((await fixture.search({ text: "renewal late" })).hits)).toContain("account:a late");
   });
 
   test("goes on around a segment that cannot be read, and names it", async () => {
