@@ -23,6 +23,7 @@ test("a thousand small commits lie in few shards at every moment, each the bytes
   let greatest = 0;
   let first: IndexWork | null = null;
   const segments: IndexWork["segments"][number][] = [];
+  let headNow = 0;
   for (let n = 1; n <= COMMITS; n += 1) {
     // One long word compresses as little as many do, and costs the analyzer less.
     const text = `report ${n} ${Array.from({ length: TEXT_BYTES / 6 }, word).join("")}`;
@@ -34,6 +35,7 @@ test("a thousand small commits lie in few shards at every moment, each the bytes
         segments.push(...work.segments);
         const { scope, incarnation, headVersion, replaces } = work;
         const sha256 = await fixture.build(work);
+        headNow = headVersion + 1;
         valueIn(await fixture.entity.proposeHead({ scope, incarnation, headVersion, replaces, sha256 }));
       }
     }
@@ -48,7 +50,7 @@ test("a thousand small commits lie in few shards at every moment, each the bytes
   expect(Math.max(...shards.map(({ bytes }) => bytes))).toBeGreaterThan(SHARD_SMALL_BYTES * SHARD_FANOUT);
   if (first === null) throw new Error("work was due");
   for (const { id, from, to } of shards) {
-    const fresh = { ...first, from, to, replaces: 0, shards: [] };
+    const fresh = { ...first, headVersion: headNow, from, to, replaces: 0, shards: [] };
     const range = segments.filter(({ commit }) => commit >= from && commit <= to);
     expect(await fixture.build({ ...fresh, segments: range })).toBe(id);
   }
