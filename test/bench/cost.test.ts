@@ -55,6 +55,6 @@ describe("a counted run", () => {
     const usage = { entities: 10_000, appends: MILLION, reads: MILLION };
     const sumOfLines = monthOf(usage, units).reduce((dollars, { bill }) => dollars + total(bill), 5);
     expect(formatMonth(usage, units)).toContain(`with the plan's 5: ${sumOfLines.toFixed(2)} a month`);
-    expect(formatUnits(units)).toMatch(/appends, one at a visit \| +\d+\.\d\d \|/);
+    expect(formatUnits(units)).toMatch(/appends, one at a visit +\| +\d+\.\d\d \|/);
   });
 });
