@@ -89,7 +89,8 @@ export function withRatios(rows: readonly PlainRow[], limits: ReadonlyMap<string
     // Without its filter ours answers another question: it is a measure for the others, not their rival.
     const value = row.system === OURS_UNFILTERED ? null : figureOf(row);
     const limit = limits.get(limitKey(row));
-    const isScan = row.ours && row.system === OURS && limit !== undefined;
+    // 0 where so few codes are read faster than the clock steps: nothing can be held against that.
+    const isScan = row.ours && row.system === OURS && limit !== undefined && limit > 0;
     return {
       ...row,
       ratio_to_best_peer: best === null || value === null ? null : value / (figureOf(best) ?? Number.NaN),

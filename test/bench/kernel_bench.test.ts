@@ -63,11 +63,12 @@ describe("a quick benchmark", () => {
   });
 
   it("holds our scans against what the machine can read", () => {
-    // So few vectors are read faster than workerd's clock steps: 0 is a figure too.
-    for (const { row, ratio_to_limit } of report.rows.filter(
-      ({ system, row: name }) => system === OURS && name.startsWith("vector-"),
-    ))
-      expect({ row, hasLimit: ratio_to_limit !== null }).toEqual({ row, hasLimit: true });
+    // In Node, whose clock can time one read; so few vectors are read faster than workerd's clock steps.
+    const scans = report.rows.filter(
+      ({ system, row, runtime }) => system === OURS && runtime === "node" && row.startsWith("vector-"),
+    );
+    expect(scans.length).toBeGreaterThanOrEqual(3);
+    expect(scans.filter(({ ratio_to_limit }) => ratio_to_limit === null).map(({ row }) => row)).toEqual([]);
   });
 
   it("works out what our searches of vectors cost a unit of work", () => {

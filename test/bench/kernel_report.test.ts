@@ -65,6 +65,12 @@ describe("ratios", () => {
     expect(of("vector-a")?.ratio_to_limit).toBe(1.25);
   });
 
+  it("are to no limit that the clock could not time", () => {
+    const limits = new Map([[limitKey({ row: "vector-a", runtime: "workerd" }), 0]]);
+    const [row] = withRatios([plain("vector-a", "context-plane", { p50_us: 20, runtime: "workerd" })], limits);
+    expect(row?.ratio_to_limit).toBeNull();
+  });
+
   it("of text are to the fastest peer, which ranks otherwise", () => {
     expect(of("text-a")?.ratio_to_best_peer).toBe(2);
     expect(of("text-a")?.ratio_to_limit).toBeNull();
