@@ -65,6 +65,11 @@ export const FRAME_RAW_BYTES_MAX = 32 * KIB;
 /** Raw bytes that one group commit gathers into a segment. */
 export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
 /**
+ * A segment may still go under the day before for so long after midnight. Longer than any put can be under way
+ * (PUT_DEADLINE_MS), and than the clocks of two machines are apart.
+ */
+export const SEGMENT_DAY_GRACE_MS = 10 * 60 * 1_000;
+/**
  * Raw bytes read from one segment: a bomb is stopped here. One request whose canonical form grew may pass the gathering
  * limit.
  */
@@ -93,6 +98,10 @@ export const APPEND_WAITING_BYTES_MAX = 32 * MIB;
 export const SQLITE_PAGE_BYTES = 1 * MIB;
 /** A copy of a shard is cut into smaller ones: a hit reads the few KiB that its line lies in. */
 export const SQLITE_SHARD_PAGE_BYTES = 64 * KIB;
+/** Commits that share one row of the tail, with their facts: each append writes the row anew, and pays for one. */
+export const TAIL_SHARED_BYTES_MAX = 32 * KIB;
+/** A larger one lies by itself: the others' appends would write its bytes again and again. */
+export const TAIL_SHARED_COMMIT_BYTES_MAX = 8 * KIB;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 export const IDEMPOTENCY_RECORDS_MAX = 10_000;
 /** Custom metadata of one object, names and values together. */

@@ -227,7 +227,7 @@ export class Entity {
 
   /** Copies that nobody has used for long go; state and tail stay. The next that needs them brings them again. */
   #dropIdleCopies(): void {
-    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.hasCopies()) this.#useCopies();
+    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.copies.hasAny()) this.#useCopies();
     if (!this.#areCopiesIdle()) return;
     const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : wholeHead(this.#now().state));
     this.#parts.dropCopies(wanted);
@@ -419,7 +419,7 @@ export class Entity {
       incarnation: state.incarnation,
       redacted: state.redacted,
       ...counts.value,
-      lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
+      lastCommit: Math.max(state.last, state.intent?.commit ?? 0, this.#log.putting),
       indexedCommit: state.head.covered,
       rebuiltCommit: this.#rebuilding.through(),
       unindexedEvents: tail.events,
@@ -571,7 +571,7 @@ export class Entity {
     const redactionMs = this.#redaction.dueMs();
     const hintMs = this.#index.hintDue() ? nowMs + RETRY_MS : null;
     const nudgeMs = this.#pending() ? this.#nextNudgeMs(nowMs) : null;
-    const copiesMs = this.#ports.tables.hasCopies() ? this.#copiesIdleMs() : null;
+    const copiesMs = this.#ports.tables.copies.hasAny() ? this.#copiesIdleMs() : null;
     const rollUpMs = !this.#pending() && this.#rollups.dueIndexed() ? nowMs : null;
     const due = [redactionMs, hintMs, nudgeMs, copiesMs, rollUpMs, this.#collector.dueMs()].filter(
       (atMs) => atMs !== null,

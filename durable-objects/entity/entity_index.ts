@@ -240,7 +240,7 @@ export class EntityIndex {
       ...change,
     };
     ports.tables.transaction(() => {
-      ports.tables.dropTail(head.covered);
+      ports.tables.tail.drop(head.covered);
       this.#host.collector.spareHead(head);
       this.#host.write(next);
     });

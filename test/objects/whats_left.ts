@@ -27,9 +27,9 @@ export async function placesOf(fixture: EntityFixture, word: string): Promise<st
 function tableSays({ sql }: EntityFixture, table: string, word: string): boolean {
   const blobs = new Map<string, Uint8Array[]>();
   for (const row of sql.run(`SELECT * FROM ${table} ORDER BY 1, 2`)) {
-    const { bytes, name: copy, commit_no: commit, ...rest } = row;
+    const { bytes, ids: _, name: copy, commit_no: commit, sha256, ...rest } = row;
     if (JSON.stringify([copy, rest]).includes(word)) return true;
-    const name = String(copy ?? commit);
+    const name = String(copy ?? commit ?? sha256);
     if (ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer)
       blobs.set(name, [...(blobs.get(name) ?? []), new Uint8Array(bytes as ArrayBuffer)]);
   }
