@@ -3,7 +3,7 @@
  * itself only composes it from the platform.
  *
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
- * both in one synchronous step, so they never differ when another call runs.
+ * both in one synchronous step, so they never differ when another call runs, but for when the queue was told last.
  */
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
@@ -149,7 +149,7 @@ export class Entity {
     // What was replaced before the state was lost is known to nobody.
     if (known === null && found.value.last > 0)
       this.#save({ collection: littered(found.value.collection, this.#ports.clock.now()) });
-    this.#armNext();
+    this.#armAgain();
     const renewed = await this.#renewIndex();
     if (!renewed.ok) this.#loaded = null;
     return renewed;
@@ -257,6 +257,11 @@ export class Entity {
     this.#ports.tables.transaction(() => this.#write({ ...this.#now().state, ...change }));
   }
 
+  /** In memory alone, until the next write takes it along: what a restart may forget is not worth a row. */
+  #remember(change: Pick<EntityState, "lastNudgeMs">): void {
+    this.#now().state = { ...this.#now().state, ...change };
+  }
+
   // --- writes ---
 
   async append(command: AppendCommand): Promise<Result<AppendResult>> {
@@ -325,10 +330,20 @@ export class Entity {
     const takes = proposal.purpose === "rebuild" ? this.#rebuilding : this.#index;
     const outcome = await takes.propose(proposal);
     if (outcome.ok && outcome.value === "committed") {
+      await this.#tellHint();
       await this.#report();
-      this.#armNext();
+      this.#armAnew();
     }
     return outcome;
+  }
+
+  /** Here rather than by an alarm of its own; one that fails, or comes too soon after the last, is left to the alarm. */
+  async #tellHint(): Promise<void> {
+    try {
+      await this.#index.refreshHint();
+    } catch (cause) {
+      this.#ports.logFault("hint_failed", cause);
+    }
   }
 
   /** True when less is asked for now. */
@@ -536,12 +551,14 @@ export class Entity {
     this.#dropIdleCopies();
     await this.#index.refreshHint();
     tables.transaction(() => tables.trimIdempotent(clock.now()));
-    await this.#report();
-    const { state } = this.#now();
-    if (this.#workIsDue() && passedMs(state.lastNudgeMs, clock.now()) >= settings.nudgeRetryMs) {
+    const { state, tail } = this.#now();
+    const isNudgeDue = this.#workIsDue() && passedMs(state.lastNudgeMs, clock.now()) >= settings.nudgeRetryMs;
+    // What is about to be indexed is told with its head, unless that is late or appends are refused.
+    if (!isNudgeDue || state.lastNudgeMs > 0 || tail.rawBytes >= settings.tailBytes) await this.#report();
+    if (isNudgeDue) {
       await this.#rollUpTail();
       await queue.send(scope);
-      this.#save({ lastNudgeMs: clock.now() });
+      this.#remember({ lastNudgeMs: clock.now() });
     }
     if (!this.#pending() && this.#rollups.dueIndexed()) await this.#rollups.run();
     await this.#collector.run();
@@ -579,6 +596,15 @@ export class Entity {
     if (due.length > 0) this.#arm(Math.min(...due));
   }
 
+  /**
+   * After a restart, which may have forgotten the alarm. One that rings soon was set for what is due, and what this
+   * instance takes for due may be under way.
+   */
+  #armAgain(): void {
+    const soonMs = this.#ports.clock.now() + this.#ports.settings.nudgeRetryMs;
+    if (this.#alarmAtMs === null || this.#alarmAtMs > soonMs) this.#armNext();
+  }
+
   /** A build that comes due, or a nudge to repeat. */
   #nextNudgeMs(nowMs: number): number {
     const { settings } = this.#ports;
@@ -591,6 +617,12 @@ export class Entity {
     const dueMs = onlyMerges ? mergeMs : Math.min(buildMs, mergeMs);
     if (lastNudgeMs === 0) return dueMs;
     return Math.max(dueMs, nowMs + settings.nudgeRetryMs - passedMs(lastNudgeMs, nowMs));
+  }
+
+  /** The nudge that the alarm would have repeated was answered: it need not ring for that. */
+  #armAnew(): void {
+    if (!this.#pending()) this.#alarmAtMs = null;
+    this.#armNext();
   }
 
   /** Sets the alarm unless it rings earlier anyway. */

@@ -24,6 +24,7 @@ import {
   counted,
   diedSilently,
   forgiven,
+  isFresh,
   isUnderWay,
   type Lease,
   NO_ATTEMPTS,
@@ -272,6 +273,7 @@ export class EntityIndex {
     const { attempted, collection } = this.#host.state();
     if (attempted?.from !== from || attempted.handedOutMs === null) return;
     const nowMs = this.#host.ports.clock.now();
+    if (isFresh(attempted, this.#lease()) && collection.litteredMs !== null) return;
     this.#save({ attempted: { ...attempted, handedOutMs: nowMs }, collection: littered(collection, nowMs) });
   }
 
