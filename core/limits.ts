@@ -170,8 +170,12 @@ export const WORK_SILENT_ATTEMPTS_MAX = 2;
 /** Attempts that a restart cut short and that do not count: a machine that is killed again and again seals nothing. */
 export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
-/** Objects that one pass of collection marks; the next pass takes the rest. Each is a row until it is deleted. */
+/** Objects that one pass of collection marks; the next pass takes the rest. */
 export const COLLECT_OBJECTS_MAX = 10_000;
+/** Keys of such objects in one row: those of entities with long names are below 1 MB. */
+export const GARBAGE_PAGE_KEYS_MAX = 1_000;
+/** Heads that are adopted between two passes of collection, unless COLLECT_AGE_MS is over sooner. */
+export const COLLECT_HEADS_MIN = 16;
 export const DEAD_LETTERS_MAX = 1_000;
 /** Dirty entities that one sweep nudges; the next one goes on where it ended. */
 export const SWEEP_ENTITIES_MAX = 1_000;

@@ -5,7 +5,7 @@
  *   tail         the commits before them that wait to be indexed (tail_table.ts)
  *   shard_copies copies of shards that the head names (copy_tables.ts)
  *   copy_pages   those that are too large for a row
- *   garbage      objects of the store that no head named when they were listed, and what became of them (collect.ts)
+ *   garbage_pages objects of the store that no head names (garbage_table.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  *
  * Every row that is written has its price (docs/decisions/0049): what changes together lies in one.
@@ -13,20 +13,18 @@
 import { IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_WINDOW_MS } from "../../core/limits.ts";
 import { addColumns, numberOf, type Sql, textOf } from "../sql.ts";
 import { COPY_SCHEMA, CopyTables } from "./copy_tables.ts";
+import { GARBAGE_SCHEMA, GarbageTable } from "./garbage_table.ts";
 import { type Collection, type EntityState, newState, type RecordedResult } from "./state.ts";
 import { TailTable } from "./tail_table.ts";
 
-/** Marked objects may turn out to be needed; condemned ones may be gone at any moment. */
-export type GarbageFate = "marked" | "condemned" | "deleted";
-
 /** Of an entity whose state was written when nothing was collected. */
-const NEVER_COLLECTED: Collection = { phase: "idle", sinceMs: 0, litteredMs: 0, collected: 0 };
+const NEVER_COLLECTED: Collection = { phase: "idle", sinceMs: 0, litteredMs: 0, markedVersion: 0, collected: 0 };
 
 const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL, facts TEXT, bytes BLOB)",
   "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
   ...COPY_SCHEMA,
-  "CREATE TABLE IF NOT EXISTS garbage (key TEXT PRIMARY KEY, fate TEXT NOT NULL) WITHOUT ROWID",
+  GARBAGE_SCHEMA,
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -37,15 +35,18 @@ export class EntityTables {
   readonly #sql: Sql;
   readonly tail: TailTable;
   readonly copies: CopyTables;
+  readonly garbage: GarbageTable;
 
   constructor(sql: Sql) {
     this.#sql = sql;
     this.tail = new TailTable(sql);
     this.copies = new CopyTables(sql);
+    this.garbage = new GarbageTable(sql);
     sql.transaction(() => {
       for (const statement of SCHEMA) sql.run(statement);
       addColumns(sql, "state", LATER_COLUMNS);
       this.copies.bringUpToDate();
+      this.garbage.bringUpToDate();
     });
   }
 
@@ -54,12 +55,14 @@ export class EntityTables {
       return this.#sql.transaction(() => {
         const result = body();
         this.#writeShared();
+        this.garbage.write();
         return result;
       });
     } catch (cause) {
       // What was read inside is undone with it.
       this.copies.forget();
       this.tail.forget();
+      this.garbage.reread();
       throw cause;
     }
   }
@@ -72,7 +75,7 @@ export class EntityTables {
     // Written by `writeState` alone, in this same version of the class or an earlier one: missing fields take defaults.
     if (row === undefined) return null;
     const written = JSON.parse(textOf(row.json)) as Partial<EntityState>;
-    return { ...newState(1), collection: NEVER_COLLECTED, ...written };
+    return { ...newState(1), ...written, collection: { ...NEVER_COLLECTED, ...written.collection } };
   }
 
   /** After what else the transaction changes in the tail, so that it is one row that is written once. */
@@ -105,44 +108,9 @@ export class EntityTables {
   clear(): void {
     this.copies.forget();
     this.tail.forget();
-    for (const table of ["state", "tail", "shard_copies", "copy_pages", "garbage", "idempotency"])
+    this.garbage.reread();
+    for (const table of ["state", "tail", "shard_copies", "copy_pages", "garbage_pages", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
-  }
-
-  // --- garbage ---
-
-  markGarbage(keys: readonly string[]): void {
-    for (const key of keys) this.#sql.run("INSERT OR IGNORE INTO garbage (key, fate) VALUES (?, 'marked')", key);
-  }
-
-  /** null: nobody has marked it. */
-  fateOf(key: string): GarbageFate | null {
-    const row = this.#sql.run("SELECT fate FROM garbage WHERE key = ?", key)[0];
-    return row === undefined ? null : (textOf(row.fate) as GarbageFate);
-  }
-
-  /** Takes keys off the list that are not condemned yet. */
-  spareGarbage(keys: Iterable<string>): void {
-    for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ? AND fate = 'marked'", key);
-  }
-
-  condemnGarbage(): void {
-    this.#sql.run("UPDATE garbage SET fate = 'condemned' WHERE fate = 'marked'");
-  }
-
-  condemnedGarbage(limit: number): string[] {
-    const rows = this.#sql.run("SELECT key FROM garbage WHERE fate = 'condemned' ORDER BY key LIMIT ?", limit);
-    return rows.map((row) => textOf(row.key));
-  }
-
-  deletedGarbage(keys: readonly string[]): void {
-    for (const key of keys) this.#sql.run("UPDATE garbage SET fate = 'deleted' WHERE key = ?", key);
-  }
-
-  /** All of it, or `keys`. */
-  forgetGarbage(keys?: readonly string[]): void {
-    if (keys === undefined) this.#sql.run("DELETE FROM garbage");
-    else for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ?", key);
   }
 
   // --- idempotency ---

@@ -48,6 +48,7 @@ export interface EntitySettings {
   /** When heavy work may run; null: always. */
   readonly maintenanceWindow: MaintenanceWindow | null;
   readonly buildDeadlineMs: number;
+  readonly collectAgeMs: number;
 }
 
 export interface EntityPorts {

@@ -62,6 +62,8 @@ export interface Collection {
   readonly sinceMs: number;
   /** Since when there may be something to collect that no marking has looked for; null: there is nothing. */
   readonly litteredMs: number | null;
+  /** Of the head when the last marking began: each one since has left something behind. */
+  readonly markedVersion: number;
   /** Objects that were deleted. */
   readonly collected: number;
 }
@@ -146,7 +148,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     redacted: 0,
     redaction: null,
     compact: false,
-    collection: { phase: "idle", sinceMs: 0, litteredMs: null, collected: 0 },
+    collection: { phase: "idle", sinceMs: 0, litteredMs: null, markedVersion: 0, collected: 0 },
     rolled: 0,
     erasing: null,
   };

@@ -95,6 +95,20 @@ describe("an object of the earlier version", () => {
     expect(await fixture.ids()).toEqual(["a", "b", "c", "d", "unknown", "e"]);
   });
 
+  test("takes over what it had marked, condemned and deleted", async () => {
+    const fixture = await written();
+    fixture.crash();
+    fixture.sql.run("DROP TABLE garbage_pages");
+    fixture.sql.run("CREATE TABLE garbage (key TEXT PRIMARY KEY, fate TEXT NOT NULL) WITHOUT ROWID");
+    for (const fate of ["marked", "condemned", "deleted"])
+      fixture.sql.run("INSERT INTO garbage (key, fate) VALUES (?, ?)", `it is ${fate}`, fate);
+    for (let opened = 0; opened < 2; opened += 1) {
+      const { garbage } = fixture.ports().tables;
+      for (const fate of ["marked", "condemned", "deleted"]) expect(garbage.fateOf(`it is ${fate}`)).toBe(fate);
+      expect(garbage.fateOf("it is not there")).toBeNull();
+    }
+  });
+
   test("keeps a copy that was laid in pages until its shard is replaced", async () => {
     const fixture = await written();
     layAsBefore(fixture);

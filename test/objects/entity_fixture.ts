@@ -59,6 +59,7 @@ const SETTINGS: EntitySettings = {
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
   buildDeadlineMs: 20_000,
+  collectAgeMs: 20_000,
 };
 
 /** Wakes after which an erasure without faults is over, and more. */

@@ -49,6 +49,7 @@ export const SETTINGS: EntitySettings = {
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
   buildDeadlineMs: 6_000,
+  collectAgeMs: 9_000,
 };
 
 const STEP_RETRY_MS = 500;

@@ -246,8 +246,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: `${ENTITY}/entity_tables.ts`,
-        from: '"garbage", "idempotency"])\n',
-        to: '"garbage"])\n',
+        from: '"garbage_pages", "idempotency"])\n',
+        to: '"garbage_pages"])\n',
       },
     ],
     invariants: ["erased stays erased"],
