@@ -3,7 +3,7 @@
  * itself only composes it from the platform.
  *
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
- * both in one synchronous step, so they never differ when another call runs, but for when the queue was told last.
+ * both in one synchronous step, so they never differ when another call runs, but for two notes of time (`#remember`).
  */
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
@@ -80,7 +80,7 @@ export class Entity {
     this.#log = new EntityLog({
       ...shared,
       prepareLookups: async () => {
-        const local = await this.#ensureShards();
+        const local = await this.#ensureShards("append");
         return local.ok ? ok(null) : local;
       },
       canLookUp: () => this.#parts.hasAll(this.#now().state.head),
@@ -191,7 +191,7 @@ export class Entity {
   async ensureLocal(): Promise<Result<{ readonly fetched: number }>> {
     const { state } = this.#now();
     if (isReadable(state, this.#revisionId)) {
-      const local = await this.#ensureShards();
+      const local = await this.#ensureShards("read");
       const searchable = this.#lost.searchable();
       return searchable.ok ? local : searchable;
     }
@@ -201,9 +201,9 @@ export class Entity {
   }
 
   /** Copies the head's shards that are not here. What is damaged or gone is derived: its segments stand in for it. */
-  async #ensureShards(): Promise<Result<{ readonly fetched: number }>> {
+  async #ensureShards(why: "read" | "append"): Promise<Result<{ readonly fetched: number }>> {
     const { head, incarnation } = this.#now().state;
-    if (head.shards.length > 0) this.#useCopies();
+    if (head.shards.length > 0) this.#useCopies(why);
     const wanted = () => this.#now().state.incarnation === incarnation;
     let local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     if (!local.ok && local.failure.reason === "corrupt") {
@@ -217,17 +217,19 @@ export class Entity {
     return stood.ok ? local : stood;
   }
 
-  #useCopies(): void {
+  /** The commit of an append writes it down with the rest. */
+  #useCopies(why: "read" | "append"): void {
     const nowMs = this.#ports.clock.now();
     const { copiesUsedMs } = this.#now().state;
     if (copiesUsedMs !== null && nowMs - copiesUsedMs < COPIES_USED_EXACT_MS) return;
-    this.#save({ copiesUsedMs: nowMs });
+    if (why === "append") this.#remember({ copiesUsedMs: nowMs });
+    else this.#save({ copiesUsedMs: nowMs });
     this.#arm(nowMs + this.#ports.settings.ssdIdleMs);
   }
 
   /** Copies that nobody has used for long go; state and tail stay. The next that needs them brings them again. */
   #dropIdleCopies(): void {
-    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.copies.hasAny()) this.#useCopies();
+    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.copies.hasAny()) this.#useCopies("read");
     if (!this.#areCopiesIdle()) return;
     const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : wholeHead(this.#now().state));
     this.#parts.dropCopies(wanted);
@@ -258,7 +260,7 @@ export class Entity {
   }
 
   /** In memory alone, until the next write takes it along: what a restart may forget is not worth a row. */
-  #remember(change: Pick<EntityState, "lastNudgeMs">): void {
+  #remember(change: Partial<Pick<EntityState, "lastNudgeMs" | "copiesUsedMs">>): void {
     this.#now().state = { ...this.#now().state, ...change };
   }
 
