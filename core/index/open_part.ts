@@ -29,7 +29,7 @@ import {
 import { keyOf, parseTemplate, type SegmentTemplate } from "./segment_templates.ts";
 import { corrupt, readShardFile, type ShardDirectory, type ShardIdentity } from "./shard_file.ts";
 import { type LineSource, readLines, type StoredLines } from "./stored_lines.ts";
-import { readStringTable } from "./string_table.ts";
+import { readStringTable, type StringTable } from "./string_table.ts";
 import { areIntegers, ascends, float64View, uint32View, within } from "./typed_section.ts";
 
 export interface OpenTools {
@@ -51,6 +51,7 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
       isRead: () => true,
       postings: null,
       heldBytes: bytes.length,
+      proven: false,
     },
     tools,
   );
@@ -80,6 +81,8 @@ export interface FileBytes {
   readonly postings: readonly PostingsPiece[] | null;
   /** How many are in memory for as long as the part is. */
   readonly heldBytes: number;
+  /** A part was made of all of them before: codes of columns and ids, which few ask for, are read when somebody does. */
+  readonly proven: boolean;
 }
 
 /** A part over the bytes that were read. Asking it for what was not read is a bug, and throws a RangeError. */
@@ -105,6 +108,10 @@ class SectionReader {
 
   isRead(name: SectionName): boolean {
     return this.#bytes.isRead(name);
+  }
+
+  get proven(): boolean {
+    return this.#bytes.proven;
   }
 
   length(name: SectionName): number {
@@ -180,8 +187,9 @@ export function assemblePart(
     bytes: fileBytes,
     hotBytes,
     get heldBytes() {
-      return bytes.heldBytes + hot.columns.keptBytes + (lines?.keptBytes ?? 0);
+      return bytes.heldBytes + hot.columns.keptBytes + (ids?.keptBytes ?? 0) + (lines?.keptBytes ?? 0);
     },
+    columnCodes: (name) => hot.columns.codesOf(name),
     text: readText(sections, bytes),
     get rowTimes() {
       return required(rowTimes, "rowTimes");
@@ -274,6 +282,7 @@ function columnSource(sections: SectionReader): ColumnSource {
     values: sections.isRead("columnValues") ? sections.of("columnValues") : null,
     codesBytes: sections.length("columnCodes"),
     codes: (offset, length) => sections.piece("columnCodes", offset, length),
+    proven: sections.proven,
   };
 }
 
@@ -411,26 +420,44 @@ function areChunks({ rowOfDocument, chunkOfDocument, chunkFrom, chunkTo }: Docum
   return true;
 }
 
-type Ids = Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId">;
+interface Ids extends Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId"> {
+  /** Of ids that were read when they were asked for. */
+  readonly keptBytes: number;
+}
 
 function readIds(sections: SectionReader, rows: number, digest: Digest): Ids | null {
   const idHashes = uint32View(sections.of("idHashes"));
   const idRows = uint32View(sections.of("idRows"));
-  const ids = readStringTable(sections.of("ids"));
-  if (idHashes === null || idRows === null || ids === null) return null;
-  if (ids.count !== rows || idHashes.length !== rows * HASH_WORDS || idRows.length !== rows) return null;
-  if (!within(idRows, rows)) return null;
+  if (idHashes === null || idRows === null) return null;
+  if (idHashes.length !== rows * HASH_WORDS || idRows.length !== rows) return null;
+  let read: StringTable | null = null;
+  const ids = (): StringTable => {
+    read ??= required(readStringTable(sections.of("ids")), "ids");
+    return read;
+  };
+  const keptBytes = sections.proven ? sections.length("ids") : 0;
+  const table: Ids = {
+    idHashes,
+    idRows,
+    idOfRow: (row) => ids().at(row),
+    rowOfId(id) {
+      const hash = idHash(id, digest);
+      for (let index = firstHashFrom(idHashes, hash); isHashAt(idHashes, index, hash); index++) {
+        const row = idRows[index] ?? 0;
+        if (ids().at(row) === id) return row;
+      }
+      return -1;
+    },
+    get keptBytes() {
+      return read === null ? 0 : keptBytes;
+    },
+  };
+  if (sections.proven) return table;
+  read = readStringTable(sections.of("ids"));
+  if (read?.count !== rows || !within(idRows, rows)) return null;
   for (let index = 1; index < rows; index++) {
     const order = compareHashes(idHashes, index - 1, idHashes, index);
     if (order > 0 || (order === 0 && (idRows[index - 1] ?? 0) >= (idRows[index] ?? 0))) return null;
   }
-  const rowOfId = (id: string): number => {
-    const hash = idHash(id, digest);
-    for (let index = firstHashFrom(idHashes, hash); isHashAt(idHashes, index, hash); index++) {
-      const row = idRows[index] ?? 0;
-      if (ids.at(row) === id) return row;
-    }
-    return -1;
-  };
-  return { idHashes, idRows, idOfRow: (row) => ids.at(row), rowOfId };
+  return table;
 }

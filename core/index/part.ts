@@ -107,6 +107,8 @@ export interface Part {
    * the listing, in ascending byte order of name, ends at PART_COLUMNS_MAX attributes.
    */
   readonly columns: ReadonlyMap<string, Column>;
+  /** The codes of a stored column, for who keeps them elsewhere; undefined when there is none of that name. */
+  columnCodes(name: string): Uint32Array | undefined;
   readonly rowOfDocument: Uint32Array;
   /** Document i is of row i, and every row has one. */
   readonly hasOneDocumentARow: boolean;

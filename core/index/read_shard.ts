@@ -97,6 +97,7 @@ function placesOfLines(file: ShardRanges, lines: StoredLines | null, rows: reado
 
 /** What was read of a file so far: its start, and verified ranges of its cold area. */
 class ShardRanges implements FileBytes {
+  readonly proven = false;
   readonly directory: HotShard;
   readonly #store: TenantStore;
   readonly #shard: StoredShard;

@@ -160,7 +160,7 @@ export class PagedParts {
   #rowSections(part: Part, restricted: boolean): PartSections {
     const { terms } = this.#needs;
     const columns = restricted
-      ? columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows))
+      ? columnOrderOf(part).map((name) => part.columnCodes(name) ?? new Uint32Array(part.rows))
       : [];
     return {
       ...shapeOf(part),

@@ -126,7 +126,7 @@ export function sectionsOf(
     // Taken once: a part may read them whenever they are asked for.
     text: { text: part.text.text, postings: part.text.postings },
     vectors: vectors && sectionsRead(vectors.sections),
-    columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
+    columns: columnOrderOf(part).map((name) => part.columnCodes(name) ?? new Uint32Array(part.rows)),
     rowTimes: part.rowTimes,
   };
 }

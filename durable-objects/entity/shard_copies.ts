@@ -6,7 +6,7 @@
  *   small    ├──┤                 1 request; verified by its digest, which is its name, then kept
  *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
  *
- * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
+ * A copy counts when all of it lies here and was verified: `copied_shards` names it then, and not before. What a crash
  * left of one is written again, or dropped with the copies that no head names.
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";

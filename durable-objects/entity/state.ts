@@ -3,8 +3,8 @@
  *
  *   state        one JSON row, rewritten in every transaction that changes it
  *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
- *   shard_copies copies of shards that the head names, and the dimensions of the vectors supplied in each
- *   copy_pages   their bytes, and by themselves the hashes of their ids
+ *   copied_shards copies of shards that the head names, and the dimensions of the vectors supplied in each
+ *   copy_pieces   their bytes, and by themselves the hashes of their ids
  *   garbage      objects of the store that no head named when they were listed, and what became of them (collect.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  */
@@ -217,25 +217,28 @@ export interface TailCommit {
 }
 
 const SCHEMA = [
+  // Copies in larger pieces, of an earlier version: the next read brings them again.
+  "DROP TABLE IF EXISTS shard_copies",
+  "DROP TABLE IF EXISTS copy_pages",
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS copy_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS copied_shards (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS copy_pieces (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS garbage (key TEXT PRIMARY KEY, fate TEXT NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
 /** Each name once, from one to the next: to read every page for it would be to read every byte. */
 const COPY_NAMES = `WITH RECURSIVE names (name) AS (
-    SELECT MIN(name) FROM copy_pages
+    SELECT MIN(name) FROM copy_pieces
     UNION ALL
-    SELECT (SELECT MIN(name) FROM copy_pages WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
+    SELECT (SELECT MIN(name) FROM copy_pieces WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
   ) SELECT name FROM names WHERE name IS NOT NULL`;
 
 export class EntityTables {
   readonly #sql: Sql;
 
-  /** Dimensions by the name of each copy in `shard_copies`; null when they are to be read. */
+  /** Dimensions by the name of each copy in `copied_shards`; null when they are to be read. */
   #copies: ReadonlyMap<string, number> | null = null;
 
   constructor(sql: Sql) {
@@ -275,7 +278,7 @@ export class EntityTables {
 
   clear(): void {
     this.#copies = null;
-    for (const table of ["state", "tail", "shard_copies", "copy_pages", "garbage", "idempotency"])
+    for (const table of ["state", "tail", "copied_shards", "copy_pieces", "garbage", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
   }
 
@@ -328,12 +331,12 @@ export class EntityTables {
    */
   nameShard(sha256: string, ids: Uint8Array, dimensions: number): void {
     this.#copies = null;
-    this.#sql.run("INSERT OR REPLACE INTO shard_copies (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
+    this.#sql.run("INSERT OR REPLACE INTO copied_shards (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
     this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
   }
 
   hasCopies(): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM copy_pages LIMIT 1").length > 0;
+    return this.#sql.run("SELECT 1 AS present FROM copy_pieces LIMIT 1").length > 0;
   }
 
   hasShard(sha256: string): boolean {
@@ -351,7 +354,7 @@ export class EntityTables {
     const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
     if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
     const rows = this.#sql.run(
-      "SELECT bytes FROM copy_pages WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
+      "SELECT bytes FROM copy_pieces WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
       sha256,
       first,
       last,
@@ -365,7 +368,7 @@ export class EntityTables {
   /** Cut out by SQLite: most pieces are a few bytes of their page. */
   #pieceOfPage(sha256: string, page: number, offset: number, length: number): Uint8Array {
     const [row] = this.#sql.run(
-      "SELECT substr(bytes, ?, ?) AS bytes FROM copy_pages WHERE name = ? AND page = ?",
+      "SELECT substr(bytes, ?, ?) AS bytes FROM copy_pieces WHERE name = ? AND page = ?",
       offset + 1,
       length,
       sha256,
@@ -386,7 +389,7 @@ export class EntityTables {
   #copiesHere(): ReadonlyMap<string, number> {
     this.#copies ??= new Map(
       this.#sql
-        .run("SELECT sha256, dimensions FROM shard_copies")
+        .run("SELECT sha256, dimensions FROM copied_shards")
         .map((row) => [textOf(row.sha256), numberOf(row.dimensions)]),
     );
     return this.#copies;
@@ -396,7 +399,7 @@ export class EntityTables {
     for (let page = 0; page * pageBytes < bytes.length; page += 1) {
       const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
       this.#sql.run(
-        "INSERT OR REPLACE INTO copy_pages (name, page, bytes) VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO copy_pieces (name, page, bytes) VALUES (?, ?, ?)",
         name,
         first + page,
         blobOf(slice),
@@ -405,7 +408,7 @@ export class EntityTables {
   }
 
   #pages(name: string): Uint8Array {
-    const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", name);
+    const rows = this.#sql.run("SELECT bytes FROM copy_pieces WHERE name = ? ORDER BY page", name);
     return joinPages(rows.map((row) => bytesOf(row.bytes)));
   }
 
@@ -416,8 +419,8 @@ export class EntityTables {
       const name = textOf(row.name);
       if (wanted.has(name)) continue;
       this.#copies = null;
-      this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", name);
-      this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
+      this.#sql.run("DELETE FROM copied_shards WHERE sha256 = ?", name);
+      this.#sql.run("DELETE FROM copy_pieces WHERE name = ?", name);
     }
   }
 

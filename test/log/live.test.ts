@@ -79,6 +79,7 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
     times: null,
     withdrawals: lines.flatMap(({ target }, row) => (target === null ? [] : [{ row, target }])),
     columns: new Map(),
+    columnCodes: () => undefined,
     rowOfDocument: none,
     chunkOfDocument: none,
     chunkFrom: none,

@@ -4,6 +4,7 @@ import {
   COPIES_USED_EXACT_MS,
   SHARD_SMALL_BYTES,
   SHARD_WHOLE_READ_BYTES,
+  SQLITE_SHARD_PAGE_BYTES,
   STORE_CONCURRENCY_MAX,
 } from "../../core/limits.ts";
 import type { SearchAnswer } from "../../core/rpc.ts";
@@ -35,8 +36,8 @@ async function shardBytes(fixture: EntityFixture): Promise<number[]> {
 }
 
 function dropCopies(fixture: EntityFixture): void {
-  fixture.sql.run("DELETE FROM shard_copies");
-  fixture.sql.run("DELETE FROM copy_pages");
+  fixture.sql.run("DELETE FROM copied_shards");
+  fixture.sql.run("DELETE FROM copy_pieces");
   fixture.crash();
   fixture.calls.reset();
 }
@@ -133,12 +134,12 @@ describe("a cold read", () => {
     dropCopies(fixture);
     let pages = 0;
     fixture.onStatement = (statement) => {
-      if (statement.includes("INTO copy_pages")) pages += 1;
-      if (pages > 70) throw new Error("the machine died");
+      if (statement.includes("INTO copy_pieces")) pages += 1;
+      if (pages > SHARD_WHOLE_READ_BYTES / SQLITE_SHARD_PAGE_BYTES + 6) throw new Error("the machine died");
     };
     expect((await fixture.serve((entity) => entity.reader.status())).ok).toBe(false);
-    expect(fixture.sql.run("SELECT sha256 FROM shard_copies")).toEqual([]);
-    expect(fixture.sql.run("SELECT page FROM copy_pages").length).toBeGreaterThan(0);
+    expect(fixture.sql.run("SELECT sha256 FROM copied_shards")).toEqual([]);
+    expect(fixture.sql.run("SELECT page FROM copy_pieces").length).toBeGreaterThan(0);
     fixture.onStatement = () => undefined;
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
@@ -161,7 +162,7 @@ describe("a cold read", () => {
     dropCopies(fixture);
     expect((await ask(fixture)).hits).toEqual(before.hits);
     expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 1, pending: true } });
-    expect(fixture.sql.run("SELECT name FROM copy_pages")).toEqual([]);
+    expect(fixture.sql.run("SELECT name FROM copy_pieces")).toEqual([]);
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
   });
@@ -177,7 +178,7 @@ describe("a cold read", () => {
     whole.release();
     piece.release();
     expect(await reading).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
-    expect(fixture.sql.run("SELECT name FROM copy_pages")).toEqual([]);
+    expect(fixture.sql.run("SELECT name FROM copy_pieces")).toEqual([]);
   });
 });
 
@@ -190,7 +191,7 @@ test("warming brings copies and slab: the next search finds all in memory", asyn
   expect(fixture.calls).toMatchObject({ count: 2, waves: 1 });
   let read = 0;
   fixture.onStatement = (statement) => {
-    if (statement.startsWith("SELECT bytes FROM copy_pages")) read += 1;
+    if (statement.startsWith("SELECT bytes FROM copy_pieces")) read += 1;
   };
   expect(await fixture.search({ text: "report", top_k: 100, include: [] })).toMatchObject({ cache: "memory" });
   expect(read).toBe(0);
@@ -231,7 +232,7 @@ describe("a recovery, and the read after it", () => {
 });
 
 describe("copies that nobody uses", () => {
-  const copies = (fixture: EntityFixture) => fixture.sql.run("SELECT name FROM copy_pages").length;
+  const copies = (fixture: EntityFixture) => fixture.sql.run("SELECT name FROM copy_pieces").length;
 
   /** Rings every alarm up to `ms` from now. */
   async function pass(fixture: EntityFixture, ms: number): Promise<void> {
