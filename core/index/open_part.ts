@@ -9,7 +9,7 @@
 import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
-import type { Checksum, Compression, Digest, PostingsPiece } from "../ports.ts";
+import type { Checksum, Compression, Digest, PostingsPiece, SectionPlace } from "../ports.ts";
 import { type ColumnSource, type PartColumns, readColumns } from "./columns.ts";
 import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
@@ -47,6 +47,7 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
     directory.value,
     {
       at: (offset, length) => bytes.subarray(offset, offset + length),
+      each: (places) => places.map(({ offset, length }) => bytes.subarray(offset, offset + length)),
       pieces: (offset, length) => [bytes.subarray(offset, offset + length)],
       isRead: () => true,
       postings: null,
@@ -73,7 +74,9 @@ export function commitsOf(part: Part): readonly CommitLines[] {
 export interface FileBytes {
   /** A view of bytes of the file; null when they were not read. */
   at(offset: number, length: number): Uint8Array | null;
-  /** The same in as many pieces as they come in without a copy. */
+  /** Views of many places at once; null when one was not read. */
+  each(places: readonly SectionPlace[]): readonly Uint8Array[] | null;
+  /** The same as `at` in as many pieces as they come in without a copy. */
   pieces(offset: number, length: number): readonly Uint8Array[] | null;
   /** Whether a section was asked for. One that was asked for in part has those parts. */
   isRead(name: SectionName): boolean;
@@ -125,8 +128,10 @@ class SectionReader {
   }
 
   /** Of a section that was read. */
-  pieceOf(name: SectionName, offset: number, length: number): Uint8Array {
-    return required(this.piece(name, offset, length), name);
+  eachOf(name: SectionName, places: readonly SectionPlace[]): readonly Uint8Array[] {
+    const start = this.#directory.places.get(SECTION[name])?.offset ?? 0;
+    const inFile = places.map(({ offset, length }) => ({ offset: start + offset, length }));
+    return required(this.#bytes.each(inFile), name);
   }
 
   /** Likewise, the whole in pieces. */
@@ -223,8 +228,9 @@ function readText(sections: SectionReader, bytes: FileBytes): Part["text"] {
     get postings() {
       return bytes.postings ?? sections.of("postings");
     },
-    textPiece: (offset, length) => sections.pieceOf("text", offset, length),
-    postingsPiece: (offset, length) => sections.pieceOf("postings", offset, length),
+    textBytes: sections.length("text"),
+    textPieces: (places) => sections.eachOf("text", places),
+    postingsPieces: (places) => sections.eachOf("postings", places),
   };
 }
 
@@ -331,7 +337,7 @@ function withSections(
       bytes: Object.values(names).reduce((sum, name) => sum + sections.length(name), 0),
       codesBytes: sections.length(names.codes),
       codes: () => sections.piecesOf(names.codes),
-      residuals: (offset, length) => sections.pieceOf(names.residuals, offset, length),
+      residuals: (places) => sections.eachOf(names.residuals, places),
     },
   };
 }

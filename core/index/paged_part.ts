@@ -26,6 +26,8 @@ export interface PagedBytes {
   read(offset: number, length: number): Uint8Array;
   /** The same bytes in the pieces that they lie in. */
   readPieces(offset: number, length: number): readonly Uint8Array[];
+  /** Many ranges in one go, each by itself. */
+  readEach(ranges: readonly ByteRange[]): readonly Uint8Array[];
 }
 
 /** Where the tables of one part are kept for as long as there is room. */
@@ -188,6 +190,10 @@ class KeptBytes implements FileBytes {
     const end = offset + length;
     const piece = this.#pieces.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
     return piece?.bytes.subarray(offset - piece.offset, end - piece.offset) ?? this.#file.read(offset, length);
+  }
+
+  each(places: readonly ByteRange[]): readonly Uint8Array[] {
+    return this.#file.readEach(places);
   }
 
   pieces(offset: number, length: number): readonly Uint8Array[] {

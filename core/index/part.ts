@@ -6,7 +6,7 @@
  *   document  one chunk of an event's text (or an event that has only a vector)
  *   Rows and documents are in position order, so an older snapshot is a prefix.
  */
-import type { PagedText, SearchedText, VectorSections } from "../ports.ts";
+import type { PagedText, SearchedText, SectionPlace, VectorSections } from "../ports.ts";
 import type { AttributeValue } from "../schema/event.ts";
 
 /** What a view depends on besides the log. Hashed to the revision `r`. */
@@ -65,7 +65,8 @@ export interface PagedVectors {
   readonly codesBytes: number;
   /** Joined they are the section. */
   codes(): readonly Uint8Array[];
-  residuals(offset: number, length: number): Uint8Array;
+  /** One for each place, all at once. */
+  residuals(places: readonly SectionPlace[]): readonly Uint8Array[];
 }
 
 export interface PartCommit {

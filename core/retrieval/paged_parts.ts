@@ -26,6 +26,8 @@ export interface SearchNeeds {
   readonly terms: readonly AskedTerm[];
   /** Whether columns or times are asked. */
   readonly restricted: boolean;
+  /** The fields that a filter asks. */
+  readonly fields: ReadonlySet<string>;
 }
 
 /** One part within reach. */
@@ -158,10 +160,11 @@ export class PagedParts {
   }
 
   #rowSections(part: Part, restricted: boolean): PartSections {
-    const { terms } = this.#needs;
-    const columns = restricted
-      ? columnOrderOf(part).map((name) => part.columnCodes(name) ?? new Uint32Array(part.rows))
-      : [];
+    const { terms, fields } = this.#needs;
+    // Columns keep their places; those that nobody asks hold nothing.
+    const unasked = new Uint32Array(restricted ? part.rows : 0);
+    const codesIn = (name: string) => (fields.has(name) ? part.columnCodes(name) : undefined) ?? unasked;
+    const columns = restricted ? columnOrderOf(part).map(codesIn) : [];
     return {
       ...shapeOf(part),
       text: terms.length === 0 ? null : this.#excerptOf(part),

@@ -12,6 +12,7 @@ import type { KernelSlab, TextParameters, TextStatistics } from "../ports.ts";
 import type { Plan, SearchHit } from "../rpc.ts";
 import { NO_STATISTICS, type RatedTerm, rateTerms, textParameters } from "./bm25.ts";
 import { type ExplainSource, explainHit } from "./explain.ts";
+import { fieldsOf } from "./filter.ts";
 import { createTextReader, type Finding, type HitSource, hydrate, namesOf, type RowNames } from "./hit.ts";
 import { gatherStatistics, type Legs, type Ordinals, runLegs, type SeenPart, seenParts } from "./legs.ts";
 import type { SearchNeeds } from "./paged_parts.ts";
@@ -150,8 +151,8 @@ function withView<T>(
   }
 }
 
-function needsOf({ mode, vectorSpace, terms, restricted }: ResolvedSearch): SearchNeeds {
-  return { space: mode === "text" ? null : vectorSpace, terms, restricted };
+function needsOf({ mode, vectorSpace, terms, restricted, filter }: ResolvedSearch): SearchNeeds {
+  return { space: mode === "text" ? null : vectorSpace, terms, restricted, fields: fieldsOf(filter) };
 }
 
 function survey({ seen, access }: OpenedView, search: ResolvedSearch): Result<TextStatistics> {

@@ -99,11 +99,12 @@ export class EntityParts {
     return opened;
   }
 
-  #readCopy(sha256: string): Pick<PagedBytes, "read" | "readPieces"> {
+  #readCopy(sha256: string): Omit<PagedBytes, "hotBytes"> {
     const { tables } = this.#ports;
     return {
       read: (offset, length) => tables.shardRange(sha256, offset, length),
       readPieces: (offset, length) => tables.shardPieces(sha256, offset, length),
+      readEach: (ranges) => tables.shardRanges(sha256, ranges),
     };
   }
 

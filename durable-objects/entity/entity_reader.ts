@@ -342,7 +342,7 @@ export class EntityReader {
     const { parts, log } = layout.value;
     if (parts.length > 0) {
       const space = spaceOfView(viewOf(layout.value.parts, snapshotAt(log, log.last)));
-      const needs = { space, terms: [], restricted: false };
+      const needs = { space, terms: [], restricted: false, fields: new Set<string>() };
       const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space, needs);
       if (!loaded.ok) return loaded;
       loaded.value.close();

@@ -8,6 +8,8 @@
  *   garbage      objects of the store that no head named when they were listed, and what became of them (collect.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  */
+
+import type { ByteRange } from "../../core/index/plan_ranges.ts";
 import {
   IDEMPOTENCY_RECORDS_MAX,
   IDEMPOTENCY_WINDOW_MS,
@@ -375,6 +377,32 @@ export class EntityTables {
       page,
     );
     return bytesOf(row?.bytes);
+  }
+
+  /** Many pieces by one statement: most of what a small one costs is the statement. */
+  shardRanges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
+    const places = ranges.flatMap(({ offset, length }, index) => {
+      const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
+      const last = Math.floor((offset + Math.max(length, 1) - 1) / SQLITE_SHARD_PAGE_BYTES);
+      return Array.from({ length: last - first + 1 }, (_, nth) => {
+        const start = (first + nth) * SQLITE_SHARD_PAGE_BYTES;
+        const from = Math.max(offset, start);
+        const to = Math.min(offset + length, start + SQLITE_SHARD_PAGE_BYTES);
+        return { index, page: first + nth, at: from - start, bytes: to - from };
+      });
+    });
+    const rows = this.#sql.run(
+      `SELECT substr(bytes, 1 + (place.value ->> 1), place.value ->> 2) AS bytes
+       FROM json_each(?) AS place CROSS JOIN copy_pieces ON name = ? AND page = place.value ->> 0 ORDER BY place.id`,
+      JSON.stringify(places.map(({ page, at, bytes }) => [page, at, bytes])),
+      sha256,
+    );
+    if (rows.length !== places.length) throw new Error("a copy of a shard lacks pages");
+    const pieces: Uint8Array[][] = ranges.map(() => []);
+    places.forEach(({ index }, nth) => {
+      pieces[index]?.push(bytesOf(rows[nth]?.bytes));
+    });
+    return pieces.map(joinPages);
   }
 
   shardIds(sha256: string): Uint8Array {

@@ -33,6 +33,10 @@ function paged(bytes: Uint8Array, hotBytes: number, cache: TablesCache = keptTab
         reads.count += 1;
         return bytes.slice(offset, offset + length);
       },
+      readEach(ranges) {
+        reads.count += 1;
+        return ranges.map(({ offset, length }) => bytes.slice(offset, offset + length));
+      },
       readPieces(offset, length) {
         reads.count += 1;
         const middle = offset + (length >> 1);
@@ -57,7 +61,10 @@ const sectionsOf = (vectors: PartVectors | null) =>
     from: vectors.from,
     bytes: vectors.paged.bytes,
     codes: joined(vectors.paged.codes()),
-    someResiduals: vectors.paged.residuals(8, 40),
+    someResiduals: vectors.paged.residuals([
+      { offset: 8, length: 40 },
+      { offset: 0, length: 4 },
+    ]),
     sections: { codes: vectors.sections.codes, residuals: vectors.sections.residuals, graph: vectors.sections.graph },
   };
 

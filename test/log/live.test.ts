@@ -88,8 +88,9 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
     text: {
       text: new Uint8Array(0),
       postings: new Uint8Array(0),
-      textPiece: () => new Uint8Array(0),
-      postingsPiece: () => new Uint8Array(0),
+      textBytes: 0,
+      textPieces: () => [],
+      postingsPieces: () => [],
     },
     vectors: { supplied: null, embedded: null },
     bytes: 0,
