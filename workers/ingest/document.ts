@@ -37,7 +37,7 @@ export async function putDocument(
   if (!found.ok) return found;
   const before = found.value;
   const sha256 = hex(ports.digest.sha256(bytes));
-  await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, sha256), bytes);
+  await keepBlob(ports, scope, sha256, bytes);
   const document: Document = { id, contentType, sha256, bytes: bytes.length, text: documentText(contentType, bytes) };
   let version = standing(before, document) ?? versionName(ports, document, before?.version ?? null);
   let put = await putVersion(ports, scope, document, version);
@@ -56,6 +56,15 @@ export async function putDocument(
   }
   const withdrawn = await withdrawEarlier(ports, scope, id);
   return withdrawn.ok ? put : withdrawn;
+}
+
+/** Bytes that are there already are looked at: a put of a document whose blob was damaged mends it. */
+async function keepBlob(ports: IngestPorts, scope: EntityScope, sha256: string, bytes: Uint8Array): Promise<void> {
+  const store = ports.store.forTenant(scope.tenant);
+  const key = blobKey(scope.entity, sha256);
+  if (await store.create(key, bytes)) return;
+  const stored = await store.get(key);
+  if (stored === null || hex(ports.digest.sha256(stored.bytes)) !== sha256) await store.put(key, bytes);
 }
 
 interface Document {
