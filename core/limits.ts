@@ -18,6 +18,10 @@ export const DOCUMENT_BYTES_MAX = 16 * MIB;
 export const CONTENT_TYPE_BYTES_MAX = 256;
 /** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
 export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
+/** Text of a document, as JSON, that is made durable in one commit: a few such fit in one build, whatever the vectors. */
+export const DOCUMENT_COMMIT_BYTES = 2 * MIB;
+/** Text of a document, as JSON, up to which it is searched: all of it may wait in a tail. */
+export const DOCUMENT_TEXT_BYTES_MAX = 32 * MIB;
 /** An import archive, compressed: it goes to ingest in one RPC message, or to the store. */
 export const IMPORT_BYTES_MAX = 31 * MIB;
 /** What an archive may inflate to in all, and how many entries it may have. */

@@ -82,6 +82,7 @@ export class KeptStack {
 export class PagedParts {
   readonly slab: KernelSlab;
   readonly resident = false;
+  readonly brought: readonly Part[];
   readonly #kept: KeptStack;
   readonly #needs: SearchNeeds;
   /** Bytes that stay free for the part at hand. */
@@ -94,6 +95,7 @@ export class PagedParts {
   /** `parts`: all that the search may open. Nothing is loaded above what stays. */
   constructor(slab: KernelSlab, kept: KeptStack, parts: readonly Part[], needs: SearchNeeds) {
     this.slab = slab;
+    this.brought = parts;
     this.#kept = kept;
     this.#needs = needs;
     this.#reserve = parts.reduce((most, part) => Math.max(most, largestOf(part, needs)), 0) + PAGED_TEXT_BYTES;

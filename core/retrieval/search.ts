@@ -7,6 +7,7 @@
  *                                    └───────────────────────────── vector leg ┴─ fusion ─ hits
  */
 import { ok, type Result } from "../errors.ts";
+import type { Part } from "../index/part.ts";
 import { LEG_CANDIDATES_MIN, TOP_K_MAX } from "../limits.ts";
 import type { KernelSlab, TextParameters, TextStatistics } from "../ports.ts";
 import type { Plan, SearchHit } from "../rpc.ts";
@@ -43,6 +44,8 @@ export interface SearchOutcome {
   readonly candidates: number;
   /** All parts stayed in one slab; else they were streamed through the window. */
   readonly resident: boolean;
+  /** Parts that were not in the slab when the search began. */
+  readonly brought: readonly Part[];
   /** `oneAnEntity` found fewer than were asked for among TOP_K_MAX hits: there may be more. */
   readonly cut: boolean;
 }
@@ -70,6 +73,7 @@ export function searchView(
       ...planOf(search, legs),
       candidates: legs.candidates,
       resident: opened.access.resident,
+      brought: opened.access.brought,
       cut: placed.length < search.topK && all.length === TOP_K_MAX,
     });
   });

@@ -192,11 +192,12 @@ export class EntityReader {
     if (!answered.ok) return answered;
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
     const { oldestUnindexedMs } = layout;
+    const { answer, brought } = answered.value;
     return ok({
-      ...answered.value,
+      ...answer,
       staleMs: behind && oldestUnindexedMs !== null ? Math.max(0, this.#host.ports.clock.now() - oldestUnindexedMs) : 0,
       unindexedEvents: layout.unindexedEvents,
-      cache: layout.cache,
+      cache: cacheTier(layout, brought),
     });
   }
 
@@ -408,6 +409,11 @@ export class EntityReader {
     this.#live = { liveness, commit: view.snapshot.commit, rows };
     return rows;
   }
+}
+
+/** A shard that another scope's had displaced from the slab was read again from SQLite; the tail lies in memory. */
+function cacheTier({ cache, log }: Layout, brought: readonly Part[]): CacheTier {
+  return cache === "memory" && brought.some(({ to }) => to <= log.covered) ? "ssd" : cache;
 }
 
 function commitsIn(part: Part, from: number, to: number): readonly LogCommit[] {

@@ -3,7 +3,8 @@
  *
  *   intent in SQLite → a record of it in the log → redacted.json → model outputs → segments, tail → one transaction:
  *   shards over those lines are lost (they are answered from segments, and built again), earlier work and snapshots are
- *   refused → shards, graphs and blobs are deleted → answered → PUT_DEADLINE_MS later they are deleted once more
+ *   refused → shards, graphs and blobs are deleted → answered → PUT_DEADLINE_MS later they are deleted once more →
+ *   redacted.json says that nothing is left to be done
  *
  * Invariants
  *   - Positions, ids and times stay, so everything else is as it was; each step may be done twice.
@@ -63,6 +64,8 @@ export interface RedactionHost {
   appendRecord(command: AppendCommand): Promise<Result<AppendResult>>;
   /** What is under construction, and of what shards that were lost were read, is begun anew. */
   beginRebuildingAnew(): void;
+  /** Tells the tenant that the entity has something to do. */
+  announce(): Promise<Result<unknown>>;
 }
 
 /** A line that is to be redacted. */
@@ -101,6 +104,8 @@ export class EntityRedaction {
       const redaction = planned(ids, found.value, parts.value);
       const rewritable = await this.#areRewritable(redaction.lines);
       if (!rewritable.ok) return rewritable;
+      const announced = await this.#host.announce();
+      if (!announced.ok) return announced;
       // Another call may have begun one meanwhile.
       if (this.#host.state().redaction !== before) continue;
       lines.push(...toldOf);
@@ -198,7 +203,6 @@ export class EntityRedaction {
       () => this.#rewriteSegments(),
       () => this.#forgetDerived(),
       () => this.#deleteDerived(),
-      () => this.#mark(false),
     ];
     for (const step of steps) {
       const done = await step();
@@ -337,8 +341,11 @@ export class EntityRedaction {
   /** A put that was under way when the redaction began has landed by now. */
   async #sweepAgain(atMs: number, incarnation: number): Promise<Result<null>> {
     if (this.#host.ports.clock.now() < atMs) return ok(null);
-    const swept = await this.#deleteDerived();
-    if (!swept.ok || this.#host.state().incarnation !== incarnation) return swept;
+    const steps = [() => this.#deleteDerived(), () => this.#mark(false)];
+    for (const step of steps) {
+      const done = await step();
+      if (!done.ok || this.#host.state().incarnation !== incarnation) return done;
+    }
     this.#save({ redaction: null, lastNudgeMs: 0 });
     return ok(null);
   }

@@ -135,20 +135,21 @@ export class ScopeIndex {
     return ok(null);
   }
 
-  /** From the settings and the newest head in the store. What lies there beside it is of no use to anybody. */
+  /**
+   * From the settings and the newest head in the store. What lies there beside it is of no use to anybody. A head is
+   * derived: without one that is whole, and whose shards are, everything is taken in again.
+   */
   async #recover(): Promise<Result<null>> {
     const mode = await this.#configuredMode();
     if (!mode.ok) return mode;
     const head = await this.#newestHead();
-    if (!head.ok) return head;
-    const state = { ...newScopeState(), mode: mode.value, head: head.value };
-    if (mode.value === "off" || head.value === null) {
+    const state = { ...newScopeState(), mode: mode.value, head };
+    if (mode.value === "off" || head === null) {
       this.#state = state;
       this.#save({});
       return mode.value === "off" ? ok(null) : this.rebuild();
     }
-    const taken = await this.#takenBy(head.value);
-    // A head whose shards are damaged or gone is derived, like them.
+    const taken = await this.#takenBy(head);
     if (!taken.ok && taken.failure.reason !== "corrupt") return taken;
     this.#state = state;
     if (!taken.ok) return this.rebuild();
@@ -164,7 +165,8 @@ export class ScopeIndex {
     return this.look();
   }
 
-  async #newestHead(): Promise<Result<ScopeHead | null>> {
+  /** null: there is none, or it is not what was written. */
+  async #newestHead(): Promise<ScopeHead | null> {
     const { store } = this.#ports;
     let newest: string | null = null;
     let cursor: string | null = null;
@@ -174,8 +176,9 @@ export class ScopeIndex {
       cursor = page.cursor;
     } while (cursor !== null);
     const stored = newest === null ? null : await store.get(newest);
-    if (newest === null || stored === null) return ok(null);
-    return readStored(scopeHeadSchema, stored.bytes, store.fullKey(newest));
+    if (newest === null || stored === null) return null;
+    const head = readStored(scopeHeadSchema, stored.bytes, store.fullKey(newest));
+    return head.ok ? head.value : null;
   }
 
   /** How far each entity is in the shards of a head, and which has no summaries: their commits say it. */

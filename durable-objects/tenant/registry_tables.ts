@@ -120,9 +120,10 @@ export class RegistryTables {
       .map((row) => textOf(row.entity));
   }
 
+  /** Of entities with commits that are not indexed; what else the dirty ones have to do changes no answer. */
   waitingSums(): { readonly count: number; readonly unindexedEvents: number; readonly sinceMs: number | null } {
     const row = this.#sql.run(
-      "SELECT COUNT(*) AS count, COALESCE(SUM(unindexed), 0) AS events, MIN(dirty_since_ms) AS since FROM entities WHERE dirty_since_ms IS NOT NULL",
+      "SELECT COUNT(*) AS count, COALESCE(SUM(unindexed), 0) AS events, MIN(dirty_since_ms) AS since FROM entities WHERE dirty_since_ms IS NOT NULL AND (last_commit = 0 OR indexed_commit < MAX(last_commit, dirty_commit))",
     )[0];
     const since = row?.since ?? null;
     return {
@@ -160,12 +161,16 @@ export class RegistryTables {
     );
   }
 
-  /** Clean only when every commit that was announced is indexed. */
-  report(counters: EntityCounters): void {
+  /** Clean only when every commit that was announced is indexed, and nothing else is left to do. */
+  report(counters: EntityCounters, nowMs: number): void {
     this.#sql.run(
       `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,
          unindexed_bytes = ?8, is_full = ?9,
-         dirty_since_ms = CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END
+         dirty_since_ms = CASE
+           WHEN ?10 THEN COALESCE(dirty_since_ms, ?11)
+           WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL
+           ELSE dirty_since_ms
+         END
        WHERE entity = ?1`,
       counters.entity,
       counters.events,
@@ -176,6 +181,8 @@ export class RegistryTables {
       Number(counters.sealed),
       counters.unindexedBytes,
       Number(counters.full),
+      Number(counters.pending),
+      nowMs,
     );
   }
 

@@ -76,7 +76,7 @@ export class TenantRegistry {
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
     const isNews = this.#tables.transaction(() => {
-      this.#tables.report(counters);
+      this.#tables.report(counters, this.#ports.clock.now());
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
       return this.#tables.putIndexed(counters);

@@ -4,6 +4,7 @@ import {
   COPIES_USED_EXACT_MS,
   SHARD_SMALL_BYTES,
   SHARD_WHOLE_READ_BYTES,
+  SLAB_CLASSES,
   SQLITE_SHARD_PAGE_BYTES,
   STORE_CONCURRENCY_MAX,
 } from "../../core/limits.ts";
@@ -180,6 +181,21 @@ describe("a cold read", () => {
     expect(await reading).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
     expect(fixture.sql.run("SELECT name FROM copy_pieces")).toEqual([]);
   });
+});
+
+test("a shard whose slab went to other entities is read again from SQLite, and the answer says so", async () => {
+  const fixture = await indexed(SMALL);
+  await ask(fixture);
+  expect((await ask(fixture)).cache).toBe("memory");
+  for (let slabs = SLAB_CLASSES.reduce((sum, { count }) => sum + count, 0); slabs > 0; slabs -= 1) {
+    const other = new EntityFixture(`other:${slabs}`);
+    await other.accept(bulky("another", 100, 1));
+    expect((await ask(other)).cache).toBe("memory");
+  }
+  expect((await ask(fixture)).cache).toBe("ssd");
+  expect((await ask(fixture)).cache).toBe("memory");
+  await fixture.accept(bulky("later", 100, 2));
+  expect((await ask(fixture)).cache).toBe("memory");
 });
 
 test("warming brings copies and slab: the next search finds all in memory", async () => {

@@ -1,8 +1,11 @@
 /** Redaction: nothing of the text is left anywhere, and everything else is as it was. */
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { nodeCompression } from "../../adapters/platform/node_compat.ts";
 import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
-import { blobKey, headHintKey, headKey, outputsKey } from "../../core/log/keys.ts";
+import { blobKey, headHintKey, headKey, outputsKey, rollupKey } from "../../core/log/keys.ts";
+import { writeRollup } from "../../core/log/rollup.ts";
+import { parseMetadata } from "../../durable-objects/entity/segment_facts.ts";
 import type { EntityState } from "../../durable-objects/entity/state.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 import { placesOf } from "./whats_left.ts";
@@ -284,6 +287,51 @@ describe("a redaction", () => {
     expect(await placesOf(fixture, SECRET)).toEqual([]);
     expect(await idsFound(fixture)).toEqual(["a", "b", "c", "d"]);
     expect(stateOf(fixture)).toMatchObject({ rebuilding: null, lost: [] });
+  });
+
+  test("is gone from what was being read in place of a lost shard meanwhile", async () => {
+    const fixture = await withSecrets();
+    await indexed(fixture);
+    // Cut short after its record; the state is lost with it, and with the state what the shards were.
+    const cut = fixture.calls.hold("put", "redacted.json", "after");
+    const first = redact(fixture, ["s1"]);
+    await cut.reached;
+    fixture.loseState();
+    cut.release();
+    await first;
+    expect((await fixture.serve((entity) => entity.ready())).ok).toBe(true);
+    expect(stateOf(fixture).redaction).not.toBeNull();
+    await fixture.store.delete((await fixture.keys()).filter((key) => key.endsWith(".shard")));
+    // What s1 says has been read when another segment of the shard is waited for.
+    const hold = fixture.calls.hold("get", "-000000000002.jsonl", "after");
+    const reading = fixture.search({ text: SECRET, mode: "text" });
+    await hold.reached;
+    const waking = fixture.wake();
+    while (stateOf(fixture).redaction?.sweepAtMs === null) await setImmediate();
+    hold.release();
+    await Promise.all([reading, waking]);
+    expect((await fixture.search({ text: SECRET, mode: "text" })).hits.map(({ id }) => id)).toEqual(["s2"]);
+  });
+
+  test("takes a rollup that lands late of the old lines, though the state was lost meanwhile", async () => {
+    const fixture = await withSecrets();
+    const old = await Promise.all(
+      (await fixture.keys()).map(async (key) => [key, await fixture.store.get(key)] as const),
+    );
+    const commits = [1, 2, 3].map((commit) => {
+      const [segment, stored] = old.find(([key]) => key.endsWith(`${commit}.jsonl.zst`)) ?? [];
+      const facts = parseMetadata(stored?.metadata ?? {});
+      if (segment === undefined || stored == null || facts === null) throw new Error(`no segment of commit ${commit}`);
+      return { segment, bytes: stored.bytes.length, facts, content: stored.bytes };
+    });
+    valueIn(await redact(fixture, ["s1", "s2"]));
+    const late = rollupKey(fixture.scope.entity, 1, 1, 3);
+    fixture.loseState();
+    await fixture.store.put(late, writeRollup(commits, nodeCompression));
+    await fixture.serve((entity) => entity.ready());
+    await finish(fixture);
+    expect(await fixture.keys()).not.toContain(late);
+    expect(await placesOf(fixture, SECRET)).toEqual([]);
   });
 
   test("is recorded, and finished, where so much waits to be indexed that appends are refused", async () => {

@@ -60,7 +60,13 @@ export function createRefusingApp(missing: readonly string[], outer: Outer): App
 function outerApp(outer: Outer): Hono<AppEnv> {
   // The path as it was sent: each parameter is decoded once, by itself, so that an encoded slash stays in it.
   const app = new Hono<AppEnv>({ getPath: (request) => new URL(request.url).pathname });
-  app.use(wholeBody(), requestId(outer.makeRequestId), serverTiming(outer.clock), requestLog(outer.timer), responseHeaders());
+  app.use(
+    wholeBody(),
+    requestId(outer.makeRequestId),
+    serverTiming(outer.clock),
+    requestLog(outer.timer),
+    responseHeaders(),
+  );
   if (outer.corsOrigins.length > 0) {
     app.use(
       cors({
