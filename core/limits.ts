@@ -69,6 +69,11 @@ export const FRAME_RAW_BYTES_MAX = 32 * KIB;
 /** Raw bytes that one group commit gathers into a segment. */
 export const SEGMENT_RAW_BYTES_MAX = 16 * MIB;
 /**
+ * A segment may still go under the day before for so long after midnight. Longer than any put can be under way
+ * (PUT_DEADLINE_MS), and than the clocks of two machines are apart.
+ */
+export const SEGMENT_DAY_GRACE_MS = 10 * 60 * 1_000;
+/**
  * Raw bytes read from one segment: a bomb is stopped here. One request whose canonical form grew may pass the gathering
  * limit.
  */
@@ -100,6 +105,12 @@ export const SQLITE_PAGE_BYTES = 1 * MIB;
  * lies in. Each is a row that is billed when it is written.
  */
 export const SQLITE_SHARD_PAGE_BYTES = 16 * KIB;
+/** A copy up to this lies in the row that names it. */
+export const SQLITE_COPY_ROW_BYTES_MAX = 64 * KIB;
+/** Commits that share one row of the tail, with their facts: each append writes the row anew, and pays for one. */
+export const TAIL_SHARED_BYTES_MAX = 32 * KIB;
+/** A larger one lies by itself: the others' appends would write its bytes again and again. */
+export const TAIL_SHARED_COMMIT_BYTES_MAX = 8 * KIB;
 export const IDEMPOTENCY_WINDOW_MS = 24 * 60 * 60 * 1000;
 export const IDEMPOTENCY_RECORDS_MAX = 10_000;
 /** Custom metadata of one object, names and values together. */
@@ -168,8 +179,12 @@ export const WORK_SILENT_ATTEMPTS_MAX = 2;
 /** Attempts that a restart cut short and that do not count: a machine that is killed again and again seals nothing. */
 export const WORK_FORGIVEN_MAX = 200;
 export const HEAD_HINT_INTERVAL_MS = 1_000;
-/** Objects that one pass of collection marks; the next pass takes the rest. Each is a row until it is deleted. */
+/** Objects that one pass of collection marks; the next pass takes the rest. */
 export const COLLECT_OBJECTS_MAX = 10_000;
+/** Keys of such objects in one row: those of entities with long names are below 1 MB. */
+export const GARBAGE_PAGE_KEYS_MAX = 1_000;
+/** Heads that are adopted between two passes of collection, unless COLLECT_AGE_MS is over sooner. */
+export const COLLECT_HEADS_MIN = 16;
 export const DEAD_LETTERS_MAX = 1_000;
 /** Dirty entities that one sweep nudges; the next one goes on where it ended. */
 export const SWEEP_ENTITIES_MAX = 1_000;

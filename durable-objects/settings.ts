@@ -45,6 +45,8 @@ const SETTINGS = {
    * platform ends a queue consumer after 15 minutes.
    */
   BUILD_DEADLINE_MS: { production: 1_200_000, development: 60_000, min: 1_000, max: 86_400_000 },
+  /** However little was left behind, it is looked for after this long; much of it sooner (COLLECT_HEADS_MIN). */
+  COLLECT_AGE_MS: { production: 2_592_000_000, development: 60_000, min: 1, max: 31_536_000_000 },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS | "MAINTENANCE_WINDOW_UTC";
@@ -71,6 +73,7 @@ export function entitySettings(variables: Partial<Record<SettingName | "ENVIRONM
     tailBytes: read("TAIL_BYTES"),
     maintenanceWindow: maintenanceWindowOf(variables),
     buildDeadlineMs: read("BUILD_DEADLINE_MS"),
+    collectAgeMs: read("COLLECT_AGE_MS"),
   };
 }
 

@@ -12,6 +12,7 @@ const NAMES: readonly string[] = [
   "TAIL_BYTES",
   "MAINTENANCE_WINDOW_UTC",
   "BUILD_DEADLINE_MS",
+  "COLLECT_AGE_MS",
   "CORS_ORIGINS",
   "JWT_ISSUER",
   "JWT_AUDIENCE",

@@ -52,6 +52,15 @@ export function scaled(bill: Bill, factor: number): Bill {
   return { store: store * factor, objects: objects * factor, queue: queue * factor, workers: workers * factor };
 }
 
+export function added(one: Bill, other: Bill): Bill {
+  return {
+    store: one.store + other.store,
+    objects: one.objects + other.objects,
+    queue: one.queue + other.queue,
+    workers: one.workers + other.workers,
+  };
+}
+
 export function total({ store, objects, queue, workers }: Bill): number {
   return store + objects + queue + workers;
 }

@@ -1,5 +1,6 @@
 /** What a deployment costs a month, from what a counted run used. */
-import { type Bill, billOf, scaled, storageBill, total, type Use } from "./bill.ts";
+import { COLLECT_HEADS_MIN } from "../../core/limits.ts";
+import { added, type Bill, billOf, scaled, storageBill, total, type Use } from "./bill.ts";
 import { PLAN_MONTH } from "./prices.ts";
 import { APPENDS_A_VISIT, type CostRun, READS_A_VISIT } from "./run.ts";
 
@@ -18,12 +19,14 @@ export interface CostLine {
   readonly bill: Bill;
 }
 
-/** What one of each costs, in dollars. */
+/** What one of each costs, in dollars; with what is indexed goes its share of the collection that follows. */
 export interface UnitCosts {
   readonly creation: Bill;
   readonly loneAppend: Bill;
   readonly append: Bill;
   readonly read: Bill;
+  /** After COLLECT_HEADS_MIN times that something was indexed. */
+  readonly collection: Bill;
   /** An entity with one event that nobody asks for, a month. */
   readonly idleMonth: Bill;
   /** What an append adds to the store, a month. */
@@ -36,10 +39,13 @@ export function unitCosts(run: CostRun): UnitCosts {
   const appends = run.entities * (1 + APPENDS_A_VISIT);
   const stored = scaled(storageBill(run.storedByAppends), 1 / appends);
   const each = (use: Use, count: number): Bill => scaled(billOf(use), 1 / count);
+  const collection = each(run.collections, run.entities);
+  const share = scaled(collection, 1 / COLLECT_HEADS_MIN);
   return {
-    creation: each(run.creation, run.entities),
-    loneAppend: each(run.loneAppends, run.entities),
-    append: each(run.appends, run.entities * APPENDS_A_VISIT),
+    creation: added(each(run.creation, run.entities), share),
+    loneAppend: added(each(run.loneAppends, run.entities), share),
+    append: added(each(run.appends, run.entities * APPENDS_A_VISIT), scaled(share, 1 / APPENDS_A_VISIT)),
+    collection,
     read: each(run.reads, run.entities * READS_A_VISIT),
     idleMonth: scaled(storageBill(run.storedByCreation), 1 / run.entities),
     storedMonth: { ...stored, objects: 0 },
@@ -66,6 +72,7 @@ export function formatUnits(units: UnitCosts): string {
       row(`appends, ${APPENDS_A_VISIT} at a visit`, scaled(units.append, MILLION)),
       row("appends, one at a visit", scaled(units.loneAppend, MILLION)),
       row("reads", scaled(units.read, MILLION)),
+      row("collections", scaled(units.collection, MILLION)),
       row("idle entities, a month", scaled(units.idleMonth, MILLION)),
       row("appends stored, a month", scaled(units.storedMonth, MILLION)),
       row("appends in objects, a month", scaled(units.heldMonth, MILLION)),

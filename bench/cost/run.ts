@@ -1,7 +1,7 @@
 /**
  * A small run of the plane whose every operation is counted: entities are created, sleep, are appended to in visits,
- * sleep, and are read in visits. Between visits the runtime restarts, so objects have to wake as they do in a
- * deployment.
+ * sleep, are read in visits, and at last what indexing left behind is collected. Between visits the runtime restarts, so
+ * objects have to wake as they do in a deployment.
  */
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,6 +23,9 @@ const STORE_READ_MS = 60;
 const VISITORS = 8;
 /** Longer than a visit, so that what it appends is indexed once. */
 const INDEX_AGE_MS = 3_000;
+/** Collection is counted by itself: before, nothing is old enough, and then everything is. */
+const NOT_COLLECTED = { COLLECT_AGE_MS: "3600000" };
+const COLLECTED = { COLLECT_AGE_MS: "1", BUILD_DEADLINE_MS: "1000" };
 /** Nothing is counted for so long: nothing is left to do. Longer than the age, shorter than the interval of sweeps. */
 const QUIET_MS = 6_000;
 const LOOK_MS = 250;
@@ -40,6 +43,8 @@ export interface CostRun {
   readonly appends: Use;
   /** READS_A_VISIT hybrid searches of each entity. */
   readonly reads: Use;
+  /** One collection of each entity. */
+  readonly collections: Use;
   /** After the creation, and what all appends added. */
   readonly storedByCreation: Stored;
   readonly storedByAppends: Stored;
@@ -48,10 +53,12 @@ export interface CostRun {
 export async function runCounted(entities: number): Promise<CostRun> {
   const stateDir = await mkdtemp(join(tmpdir(), "context-plane-cost-"));
   const around = [{ file: join(import.meta.dirname, "in_workerd.ts") }];
-  const boot = () =>
-    bootRuntime({ port: 0, stateDir, quiet: true, around, variables: { INDEX_AGE_MS: String(INDEX_AGE_MS) } });
-  const phase = async (visit: (runtime: Runtime, entity: string) => Promise<void>): Promise<Use> => {
-    const runtime = await boot();
+  const phase = async (
+    visit: (runtime: Runtime, entity: string) => Promise<void>,
+    collecting: Readonly<Record<string, string>> = NOT_COLLECTED,
+  ): Promise<Use> => {
+    const variables = { INDEX_AGE_MS: String(INDEX_AGE_MS), ...collecting };
+    const runtime = await bootRuntime({ port: 0, stateDir, quiet: true, around, variables });
     try {
       return await used(runtime, () => visitAll(runtime, entities, visit));
     } finally {
@@ -64,12 +71,14 @@ export async function runCounted(entities: number): Promise<CostRun> {
     const loneAppends = await phase((runtime, entity) => append(runtime, entity, 1, 2));
     const appends = await phase((runtime, entity) => append(runtime, entity, 2, 2 + APPENDS_A_VISIT));
     const stored = await storedIn(stateDir);
-    const reads = await phase(read);
+    const reads = await phase((runtime, entity) => read(runtime, entity, READS_A_VISIT));
+    // The runtime has forgotten the alarms: a read wakes each object.
+    const collections = await phase((runtime, entity) => read(runtime, entity, 1), COLLECTED);
     const storedByAppends = {
       storeBytes: stored.storeBytes - storedByCreation.storeBytes,
       objectBytes: Math.max(0, stored.objectBytes - storedByCreation.objectBytes),
     };
-    return { entities, creation, loneAppends, appends, reads, storedByCreation, storedByAppends };
+    return { entities, creation, loneAppends, appends, reads, collections, storedByCreation, storedByAppends };
   } finally {
     await rm(stateDir, { recursive: true, force: true });
   }
@@ -125,8 +134,8 @@ async function append(runtime: Runtime, entity: string, from: number, end: numbe
   }
 }
 
-async function read(runtime: Runtime, entity: string): Promise<void> {
-  for (let index = 0; index < READS_A_VISIT; index += 1) {
+async function read(runtime: Runtime, entity: string, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
     const text = `what did we promise about ${["seats", "the renewal", "signing", "the price", "the answer"][index % 5]}?`;
     await post(runtime, `/v1/entities/${encodeURIComponent(entity)}/search`, { text, top_k: 5 });
   }

@@ -29,7 +29,7 @@ export const wrapClass: Harness["wrapClass"] = <Class extends PlatformClass>(shi
 
 export const wrapHandlers: Harness["wrapHandlers"] = (shipped) => shipped;
 
-const COPIES = /cop(y|ied)/;
+const COPIES = /cop(y|ies)/;
 
 function dropCopies(sql: SqlStorage): void {
   const tables = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();

@@ -2,14 +2,17 @@
  * What the sequencer decides before a put. Pure: the object holds the state, these say what comes next.
  */
 import { type BuildLoad, isBuildable, NO_LOAD, together } from "../index/build_load.ts";
-import { SEGMENT_RAW_BYTES_MAX } from "../limits.ts";
+import { SEGMENT_DAY_GRACE_MS, SEGMENT_RAW_BYTES_MAX } from "../limits.ts";
 
 const DAY_MS = 86_400_000;
 
-/** The day in the next segment's key: today, or a later day when the clock was once ahead. It never decreases. */
-export function nextDay(previousDayMs: number | null, nowMs: number): number {
+/**
+ * The day in the next segment's key: today, once SEGMENT_DAY_GRACE_MS have passed since the day before was over; until
+ * then, and when the clock was once ahead, the day before. It never decreases.
+ */
+export function nextDay(previousDayMs: number, nowMs: number): number {
   const today = Math.floor(nowMs / DAY_MS) * DAY_MS;
-  return previousDayMs === null ? today : Math.max(previousDayMs, today);
+  return nowMs < previousDayMs + DAY_MS + SEGMENT_DAY_GRACE_MS ? previousDayMs : today;
 }
 
 /** The next commit's time of arrival: never before its predecessor's, whatever the clock says. */

@@ -59,6 +59,11 @@ export function isUnderWay(attempted: AttemptedWork | null, from: number, { nowM
   return passedMs(attempted.handedOutMs, nowMs) < leaseMs;
 }
 
+/** Its worker's time has hardly begun: that it is still at it need not be written down. */
+export function isFresh({ handedOutMs }: AttemptedWork, { nowMs, leaseMs }: Lease): boolean {
+  return handedOutMs !== null && passedMs(handedOutMs, nowMs) < leaseMs / 4;
+}
+
 /** Whoever was given the work has let its time pass again and again, and may have died of it. */
 export function diedSilently(attempted: AttemptedWork | null, lease: Lease): boolean {
   if (attempted === null || attempted.handedOutMs === null || isUnderWay(attempted, attempted.from, lease))

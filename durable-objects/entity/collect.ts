@@ -2,7 +2,7 @@
  * Deletes from the store what no head names any more: replaced shards and heads, shards that were never adopted, states
  * of graphs whose work ended otherwise, and rollups that another one has in it. The object does it alone, since it alone commits heads.
  *
- *   idle ── BUILD_DEADLINE_MS after work was handed out ──▶ marking: list what the head does not name
+ *   idle ── COLLECT_HEADS_MIN heads or COLLECT_AGE_MS after work was handed out ──▶ marking: list what the head does not name
  *   marking ──▶ waiting, for BUILD_DEADLINE_MS ──▶ verify against every head that is kept; condemn the rest
  *   condemned ──▶ deleting ──▶ idle
  *
@@ -17,7 +17,7 @@
  *   - Each phase is in SQLite before it changes the store, so a crash resumes it.
  */
 import type { Failure } from "../../core/errors.ts";
-import { COLLECT_OBJECTS_MAX, STORE_CONCURRENCY_MAX, STORE_LIST_MAX } from "../../core/limits.ts";
+import { COLLECT_HEADS_MIN, COLLECT_OBJECTS_MAX, STORE_CONCURRENCY_MAX, STORE_LIST_MAX } from "../../core/limits.ts";
 import {
   headKey,
   headsPrefix,
@@ -72,7 +72,15 @@ export class EntityCollector {
       return this.#isFree() ? dueMs : Math.max(dueMs, clock.now() + settings.nudgeRetryMs);
     }
     if (litteredMs === null) return null;
-    return Math.max(litteredMs + settings.buildDeadlineMs, this.#fencedUntilMs());
+    return Math.max(litteredMs + this.#litterAgeMs(), this.#fencedUntilMs());
+  }
+
+  /** A pass costs the same for a little as for much, and more than what a little costs that lies there meanwhile. */
+  #litterAgeMs(): number {
+    const { settings } = this.#host.ports;
+    const { head, collection } = this.#host.state();
+    const isMuch = head.version - collection.markedVersion >= COLLECT_HEADS_MIN;
+    return isMuch ? settings.buildDeadlineMs : Math.max(settings.buildDeadlineMs, settings.collectAgeMs);
   }
 
   /** The step that is due, and those that follow at once. Rejects when the store does; it is tried again then. */
@@ -93,17 +101,17 @@ export class EntityCollector {
   /** What a proposal is about to name. False: it may be deleted at any moment, and has to wait. */
   spare(key: string): boolean {
     const { ports } = this.#host;
-    const fate = ports.tables.fateOf(key);
+    const fate = ports.tables.garbage.fateOf(key);
     if (fate === null) return true;
     const isOver = fate === "deleted" && ports.clock.now() >= this.#fencedUntilMs();
     if (fate !== "marked" && !isOver) return false;
-    ports.tables.transaction(() => ports.tables.forgetGarbage([key]));
+    ports.tables.transaction(() => ports.tables.garbage.forget([key]));
     return true;
   }
 
   /** Takes what `head` names off the list, inside the transaction that adopts it. */
   spareHead(head: Head): void {
-    if (this.#host.state().collection.phase !== "idle") this.#host.ports.tables.spareGarbage(this.#named(head));
+    if (this.#host.state().collection.phase !== "idle") this.#host.ports.tables.garbage.spare(this.#named(head));
   }
 
   /** Until then a delete may land that was sent. */
@@ -122,10 +130,10 @@ export class EntityCollector {
 
   /** Begins anew when it was interrupted. */
   async #mark(): Promise<void> {
-    const { tables, scope, clock } = this.#host.ports;
+    const { tables, scope, clock, settings } = this.#host.ports;
     tables.transaction(() => {
-      tables.forgetGarbage();
-      this.#enter("marking", { litteredMs: null });
+      tables.garbage.forget();
+      this.#enter("marking", { litteredMs: null, markedVersion: this.#host.state().head.version });
     });
     const { incarnation } = this.#host.state();
     let room = COLLECT_OBJECTS_MAX;
@@ -133,14 +141,14 @@ export class EntityCollector {
       for await (const keys of this.#pages(prefix)) {
         if (!this.#stands(incarnation, "marking")) return;
         const marked = this.#unnamed(keys).slice(0, room);
-        tables.transaction(() => tables.markGarbage(marked));
+        tables.transaction(() => tables.garbage.mark(marked));
         room -= marked.length;
         if (room === 0) break;
       }
     }
     if (room > 0) room -= await this.#markRollups(incarnation, room);
     if (!this.#stands(incarnation, "marking")) return;
-    const left = room === 0 ? { litteredMs: clock.now() } : {};
+    const left = room === 0 ? { litteredMs: clock.now() - settings.collectAgeMs } : {};
     const phase = room === COLLECT_OBJECTS_MAX ? "idle" : "waiting";
     tables.transaction(() => this.#enter(phase, left));
   }
@@ -164,7 +172,7 @@ export class EntityCollector {
     }
     if (!this.#stands(incarnation, "marking")) return 0;
     const taken = marked.slice(0, room);
-    tables.transaction(() => tables.markGarbage(taken));
+    tables.transaction(() => tables.garbage.mark(taken));
     return taken.length;
   }
 
@@ -185,8 +193,8 @@ export class EntityCollector {
     await this.#spareKept(incarnation);
     if (!this.#stands(incarnation, "waiting") || !this.#isFree()) return;
     tables.transaction(() => {
-      tables.spareGarbage(this.#named(this.#host.state().head));
-      tables.condemnGarbage();
+      tables.garbage.spare(this.#named(this.#host.state().head));
+      tables.garbage.condemn();
       this.#enter("deleting");
     });
   }
@@ -195,12 +203,12 @@ export class EntityCollector {
   async #spareKept(incarnation: number): Promise<void> {
     const { tables, scope } = this.#host.ports;
     for await (const keys of this.#pages(headsPrefix(scope.entity))) {
-      const kept = keys.filter((key) => tables.fateOf(key) === null);
+      const kept = keys.filter((key) => tables.garbage.fateOf(key) === null);
       for (let start = 0; start < kept.length; start += STORE_CONCURRENCY_MAX) {
         const wave = kept.slice(start, start + STORE_CONCURRENCY_MAX);
         for (const head of await Promise.all(wave.map((key) => this.#readHead(key)))) {
           if (!this.#stands(incarnation, "waiting")) return;
-          if (head !== null) tables.transaction(() => tables.spareGarbage(this.#named(head)));
+          if (head !== null) tables.transaction(() => tables.garbage.spare(this.#named(head)));
         }
       }
     }
@@ -217,13 +225,13 @@ export class EntityCollector {
     const { tables, store, timer, settings } = this.#host.ports;
     const { incarnation } = this.#host.state();
     for (;;) {
-      const keys = tables.condemnedGarbage(STORE_LIST_MAX);
+      const keys = tables.garbage.condemned(STORE_LIST_MAX);
       if (keys.length === 0) break;
       const answer = await timer.within(settings.putDeadlineMs, store.delete(keys));
       if (answer === "timeout") throw new Error("the store did not confirm a delete");
       if (!this.#stands(incarnation, "deleting")) return;
       tables.transaction(() => {
-        tables.deletedGarbage(keys);
+        tables.garbage.deleted(keys);
         this.#enter("deleting", { collected: this.#host.state().collection.collected + keys.length });
       });
     }

@@ -3,7 +3,7 @@
  * itself only composes it from the platform.
  *
  * The state is found (or recovered) before the first call is served, and kept in memory beside SQLite: a write goes to
- * both in one synchronous step, so they never differ when another call runs.
+ * both in one synchronous step, so they never differ when another call runs, but for two notes of time (`#remember`).
  */
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
@@ -80,7 +80,7 @@ export class Entity {
     this.#log = new EntityLog({
       ...shared,
       prepareLookups: async () => {
-        const local = await this.#ensureShards();
+        const local = await this.#ensureShards("append");
         return local.ok ? ok(null) : local;
       },
       canLookUp: () => this.#parts.hasAll(this.#now().state.head),
@@ -150,7 +150,7 @@ export class Entity {
     // What was replaced before the state was lost is known to nobody.
     if (known === null && found.value.last > 0)
       this.#save({ collection: littered(found.value.collection, this.#ports.clock.now()) });
-    this.#armNext();
+    this.#armAgain();
     const renewed = await this.#renewIndex();
     const announced = renewed.ok && known === null && this.#pending() ? await this.#announce() : renewed;
     if (!announced.ok) this.#loaded = null;
@@ -203,7 +203,7 @@ export class Entity {
   async ensureLocal(): Promise<Result<{ readonly fetched: number }>> {
     const { state } = this.#now();
     if (isReadable(state, this.#revisionId)) {
-      const local = await this.#ensureShards();
+      const local = await this.#ensureShards("read");
       const searchable = this.#lost.searchable();
       return searchable.ok ? local : searchable;
     }
@@ -213,9 +213,9 @@ export class Entity {
   }
 
   /** Copies the head's shards that are not here. What is damaged or gone is derived: its segments stand in for it. */
-  async #ensureShards(): Promise<Result<{ readonly fetched: number }>> {
+  async #ensureShards(why: "read" | "append"): Promise<Result<{ readonly fetched: number }>> {
     const { head, incarnation } = this.#now().state;
-    if (head.shards.length > 0) this.#useCopies();
+    if (head.shards.length > 0) this.#useCopies(why);
     const wanted = () => this.#now().state.incarnation === incarnation;
     let local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     if (!local.ok && local.failure.reason === "corrupt") {
@@ -233,17 +233,19 @@ export class Entity {
     return stood.ok ? local : stood;
   }
 
-  #useCopies(): void {
+  /** The commit of an append writes it down with the rest. */
+  #useCopies(why: "read" | "append"): void {
     const nowMs = this.#ports.clock.now();
     const { copiesUsedMs } = this.#now().state;
     if (copiesUsedMs !== null && nowMs - copiesUsedMs < COPIES_USED_EXACT_MS) return;
-    this.#save({ copiesUsedMs: nowMs });
+    if (why === "append") this.#remember({ copiesUsedMs: nowMs });
+    else this.#save({ copiesUsedMs: nowMs });
     this.#arm(nowMs + this.#ports.settings.ssdIdleMs);
   }
 
   /** Copies that nobody has used for long go; state and tail stay. The next that needs them brings them again. */
   #dropIdleCopies(): void {
-    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.hasCopies()) this.#useCopies();
+    if (this.#now().state.copiesUsedMs === null && this.#ports.tables.copies.hasAny()) this.#useCopies("read");
     if (!this.#areCopiesIdle()) return;
     const wanted = () => (this.#areCopiesIdle() ? noHead(0, 0) : wholeHead(this.#now().state));
     this.#parts.dropCopies(wanted);
@@ -271,6 +273,11 @@ export class Entity {
 
   #save(change: Partial<EntityState>): void {
     this.#ports.tables.transaction(() => this.#write({ ...this.#now().state, ...change }));
+  }
+
+  /** In memory alone, until the next write takes it along: what a restart may forget is not worth a row. */
+  #remember(change: Partial<Pick<EntityState, "lastNudgeMs" | "copiesUsedMs">>): void {
+    this.#now().state = { ...this.#now().state, ...change };
   }
 
   // --- writes ---
@@ -348,10 +355,20 @@ export class Entity {
     const takes = proposal.purpose === "rebuild" ? this.#rebuilding : this.#index;
     const outcome = await takes.propose(proposal);
     if (outcome.ok && outcome.value === "committed") {
+      await this.#tellHint();
       await this.#report();
-      this.#armNext();
+      this.#armAnew();
     }
     return outcome;
+  }
+
+  /** Here rather than by an alarm of its own; one that fails, or comes too soon after the last, is left to the alarm. */
+  async #tellHint(): Promise<void> {
+    try {
+      await this.#index.refreshHint();
+    } catch (cause) {
+      this.#ports.logFault("hint_failed", cause);
+    }
   }
 
   /** True when less is asked for now. */
@@ -445,7 +462,7 @@ export class Entity {
       incarnation: state.incarnation,
       redacted: state.redacted,
       ...counts.value,
-      lastCommit: Math.max(state.last, state.intent?.commit ?? 0),
+      lastCommit: Math.max(state.last, state.intent?.commit ?? 0, this.#log.putting),
       indexedCommit: state.head.covered,
       rebuiltCommit: this.#rebuilding.through(),
       unindexedEvents: tail.events,
@@ -562,12 +579,14 @@ export class Entity {
     this.#dropIdleCopies();
     await this.#index.refreshHint();
     tables.transaction(() => tables.trimIdempotent(clock.now()));
-    await this.#report();
-    const { state } = this.#now();
-    if (this.#workIsDue() && passedMs(state.lastNudgeMs, clock.now()) >= settings.nudgeRetryMs) {
+    const { state, tail } = this.#now();
+    const isNudgeDue = this.#workIsDue() && passedMs(state.lastNudgeMs, clock.now()) >= settings.nudgeRetryMs;
+    // What is about to be indexed is told with its head, unless that is late or appends are refused.
+    if (!isNudgeDue || state.lastNudgeMs > 0 || tail.rawBytes >= settings.tailBytes) await this.#report();
+    if (isNudgeDue) {
       await this.#rollUpTail();
       await queue.send(scope);
-      this.#save({ lastNudgeMs: clock.now() });
+      this.#remember({ lastNudgeMs: clock.now() });
     }
     if (!this.#pending() && this.#rollups.dueIndexed()) await this.#rollups.run();
     await this.#collector.run();
@@ -597,12 +616,21 @@ export class Entity {
     const redactionMs = this.#redaction.dueMs();
     const hintMs = this.#index.hintDue() ? nowMs + RETRY_MS : null;
     const nudgeMs = this.#pending() ? this.#nextNudgeMs(nowMs) : null;
-    const copiesMs = this.#ports.tables.hasCopies() ? this.#copiesIdleMs() : null;
+    const copiesMs = this.#ports.tables.copies.hasAny() ? this.#copiesIdleMs() : null;
     const rollUpMs = !this.#pending() && this.#rollups.dueIndexed() ? nowMs : null;
     const due = [redactionMs, hintMs, nudgeMs, copiesMs, rollUpMs, this.#collector.dueMs()].filter(
       (atMs) => atMs !== null,
     );
     if (due.length > 0) this.#arm(Math.min(...due));
+  }
+
+  /**
+   * After a restart, which may have forgotten the alarm. One that rings soon was set for what is due, and what this
+   * instance takes for due may be under way.
+   */
+  #armAgain(): void {
+    const soonMs = this.#ports.clock.now() + this.#ports.settings.nudgeRetryMs;
+    if (this.#alarmAtMs === null || this.#alarmAtMs > soonMs) this.#armNext();
   }
 
   /** A build that comes due, or a nudge to repeat. */
@@ -617,6 +645,12 @@ export class Entity {
     const dueMs = onlyMerges ? mergeMs : Math.min(buildMs, mergeMs);
     if (lastNudgeMs === 0) return dueMs;
     return Math.max(dueMs, nowMs + settings.nudgeRetryMs - passedMs(lastNudgeMs, nowMs));
+  }
+
+  /** The nudge that the alarm would have repeated was answered: it need not ring for that. */
+  #armAnew(): void {
+    if (!this.#pending()) this.#alarmAtMs = null;
+    this.#armNext();
   }
 
   /** Sets the alarm unless it rings earlier anyway. */

@@ -24,6 +24,7 @@ import {
   counted,
   diedSilently,
   forgiven,
+  isFresh,
   isUnderWay,
   type Lease,
   NO_ATTEMPTS,
@@ -240,7 +241,7 @@ export class EntityIndex {
       ...change,
     };
     ports.tables.transaction(() => {
-      ports.tables.dropTail(head.covered);
+      ports.tables.tail.drop(head.covered);
       this.#host.collector.spareHead(head);
       this.#host.write(next);
     });
@@ -272,6 +273,7 @@ export class EntityIndex {
     const { attempted, collection } = this.#host.state();
     if (attempted?.from !== from || attempted.handedOutMs === null) return;
     const nowMs = this.#host.ports.clock.now();
+    if (isFresh(attempted, this.#lease()) && collection.litteredMs !== null) return;
     this.#save({ attempted: { ...attempted, handedOutMs: nowMs }, collection: littered(collection, nowMs) });
   }
 

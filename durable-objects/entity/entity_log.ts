@@ -1,11 +1,14 @@
 /**
  * The sequencer: the only place where an entity's commits get their numbers.
  *
- *   waiting requests → duplicates out → intent row → create-only put → one transaction {last, tail, intent cleared,
- *   dirty, idempotency, alarm} → answers
+ *   waiting requests → duplicates out → create-only put → one transaction {last, tail, dirty, idempotency, alarm,
+ *   and with them the key of the next put} → answers
  *
  * Invariants
- *   - One put in flight. Every retry of commit n uses the key in the intent row, so n has at most one object.
+ *   - One put in flight, under a key that was in SQLite before it: it follows from incarnation, day and the last commit,
+ *     so the row that makes a commit the last is the intent row of the next one. Only a day that moves on is a row of its
+ *     own, and it moves only when nothing lies under the key of the day before, nor can any more (`#nextKey`).
+ *   - Every retry of commit n uses that key, so n has at most one object.
  *   - "Exists" is never an error: what lies there was put by an earlier attempt. It is read back and adopted, ours or not.
  *   - Nothing is answered 2xx before the transaction; after a failed put the outcome is unknown and the answer is 503.
  *   - Every await may interleave another request: state is read after it, never carried across.
@@ -81,9 +84,15 @@ export class EntityLog {
   readonly #waiting: Waiting[] = [];
   #running = false;
   #recorded = 0;
+  #underWay: (Intent & { readonly incarnation: number }) | null = null;
 
   constructor(host: LogHost) {
     this.#host = host;
+  }
+
+  /** The commit whose put is under way; 0: none. */
+  get putting(): number {
+    return this.#underWay?.commit ?? 0;
   }
 
   /** `tailBytesMax`: with so much waiting to be indexed it is refused. */
@@ -123,8 +132,9 @@ export class EntityLog {
     try {
       await this.#commitGroup(group);
     } catch (cause) {
-      // A store or registry fault: what was put may or may not be there. The intent row, if any, settles it later.
+      // A store or registry fault: what was put may or may not be there. The next attempt finds out, by the same key.
       this.#host.ports.logFault("commit_failed", cause);
+      this.#leaveUnsettled();
       const what = cause instanceof UnfitStore ? cause.message : "The store did not confirm the write.";
       answerAll(group, unavailable(what));
     }
@@ -146,9 +156,13 @@ export class EntityLog {
     const putSinceMs = this.#host.ports.clock.now();
     const outcome = this.#isErased(incarnation) ? "erased" : await this.#put(frames);
     if (outcome === "erased" || this.#isErased(incarnation)) {
+      this.#underWay = null;
       return answerAll(requests, unavailable("The entity was erased meanwhile."));
     }
-    if (outcome === "timeout") return answerAll(requests, unavailable("The store did not answer in time."));
+    if (outcome === "timeout") {
+      this.#leaveUnsettled();
+      return answerAll(requests, unavailable("The store did not answer in time."));
+    }
     if (outcome === "foreign") this.#waiting.unshift(...requests);
     else this.#acknowledge(admitted, outcome, frames, putSinceMs);
   }
@@ -230,45 +244,74 @@ export class EntityLog {
   async #put(frames: PreparedFrames): Promise<TailCommit | "foreign" | "timeout" | "erased"> {
     const { ports, state } = this.#host;
     const { incarnation } = state();
+    const intent = await this.#nextKey();
+    if (this.#isErased(incarnation)) return "erased";
     const { bytes } = joinFrames(frames.frames);
-    const intent = this.#intend(hex(ports.digest.sha256(bytes)));
+    const sha256 = hex(ports.digest.sha256(bytes));
     const arrivalMs = arrivalOf(state().lastArrivalMs, ports.clock.now());
-    const facts: TailCommit = { ...intent, arrivalMs, ...sizeOf(frames) };
-    const metadata = metadataRecord(facts, state().incarnation, frames.lines);
+    const facts: TailCommit = { ...intent, sha256, arrivalMs, ...sizeOf(frames) };
+    const metadata = metadataRecord(facts, incarnation, frames.lines);
+    this.#underWay = { ...intent, incarnation };
     const created = await ports.timer.within(
       ports.settings.putDeadlineMs,
       ports.store.create(intent.segment, bytes, metadata),
     );
     if (created === "timeout") return "timeout";
     if (this.#isErased(incarnation)) return "erased";
-    return created ? facts : this.#adopt(intent, facts);
+    return created ? facts : this.#adopt(facts);
   }
 
-  #intend(sha256: string): Intent {
-    const { ports } = this.#host;
+  /**
+   * The next commit and its key: that of a put which is not settled, or what follows from the state.
+   *
+   * A new day has to be written before a put can go by it, and only when no earlier put of this commit has gone, or can
+   * still go, by the old one. One that was begun by an instance that ended, and which nothing tells of, has landed
+   * SEGMENT_DAY_GRACE_MS after the day was over, and lies there.
+   */
+  async #nextKey(): Promise<Intent> {
+    const { scope, clock, store } = this.#host.ports;
+    const { intent, last, lastDayMs, incarnation } = this.#host.state();
+    const commit = last + 1;
+    if (intent?.commit === commit) return intent;
+    const keyOf = (dayMs: number): Intent => {
+      return { commit, segment: segmentKey(scope.entity, dayMs, incarnation, commit) };
+    };
+    const dayMs = nextDay(lastDayMs, clock.now());
+    if (dayMs === lastDayMs) return keyOf(lastDayMs);
+    const isTaken = lastDayMs > 0 && (await store.getRange(keyOf(lastDayMs).segment, 0, 1)) !== null;
+    if (isTaken || this.#isErased(incarnation)) return keyOf(lastDayMs);
+    this.#host.ports.tables.transaction(() => this.#host.write({ ...this.#host.state(), lastDayMs: dayMs }));
+    return keyOf(dayMs);
+  }
+
+  /** What became of the put that was under way is not known. From here on its key stands, however late it may land. */
+  #leaveUnsettled(): void {
+    const { tables, logFault } = this.#host.ports;
+    const put = this.#underWay;
+    this.#underWay = null;
     const state = this.#host.state();
-    const commit = state.last + 1;
-    const pending = state.intent?.commit === commit ? state.intent : null;
-    const dayMs = nextDay(state.lastDayMs, ports.clock.now());
-    const segment = pending?.segment ?? segmentKey(ports.scope.entity, dayMs, state.incarnation, commit);
-    const intent: Intent = { commit, segment, sha256 };
-    const next: EntityState = { ...state, intent, lastDayMs: pending === null ? dayMs : state.lastDayMs };
-    ports.tables.transaction(() => this.#host.write(next));
-    return intent;
+    if (put === null || put.incarnation !== state.incarnation || put.commit !== state.last + 1) return;
+    const { commit, segment } = put;
+    try {
+      tables.transaction(() => this.#host.write({ ...state, intent: { commit, segment } }));
+    } catch (cause) {
+      logFault("intent_not_kept", cause);
+    }
   }
 
-  /** The key of `intent` exists: an earlier put of ours landed after all, or this one did and its answer was lost. */
-  async #adopt(intent: Intent, facts: TailCommit): Promise<TailCommit | "foreign" | "erased"> {
+  /** The key of `facts` exists: an earlier put of ours landed after all, or this one did and its answer was lost. */
+  async #adopt(facts: TailCommit): Promise<TailCommit | "foreign" | "erased"> {
     const { ports } = this.#host;
     const { incarnation } = this.#host.state();
-    const stored = await ports.store.get(intent.segment);
+    const { commit, segment } = facts;
+    const stored = await ports.store.get(segment);
     if (this.#isErased(incarnation)) return "erased";
     const metadata = stored === null ? null : parseMetadata(stored.metadata);
     if (stored === null || metadata === null) throw new Error("a segment that exists could not be read back");
-    if (metadata.sha256 === intent.sha256) return { ...facts, arrivalMs: metadata.arrivalMs };
-    const lines = readSegment(intent.segment, stored.bytes, ports, metadata);
+    if (metadata.sha256 === facts.sha256) return { ...facts, arrivalMs: metadata.arrivalMs };
+    const lines = readSegment(segment, stored.bytes, ports, metadata);
     if (!lines.ok) throw new Error("a segment that exists is not whole");
-    const foreign = tailCommit(intent.commit, intent.segment, metadata);
+    const foreign = tailCommit(commit, segment, metadata);
     this.#advance(foreign, stored.bytes, lines.value, []);
     return "foreign";
   }
@@ -301,10 +344,11 @@ export class EntityLog {
       counts: this.#counted(state.counts, lines),
     };
     ports.tables.transaction(() => {
-      ports.tables.putTail(facts, bytes);
+      ports.tables.tail.append({ facts, bytes });
       this.#record(results);
       this.#host.write(next);
     });
+    this.#underWay = null;
     this.#host.tail().add(facts, lines);
     this.#host.committed();
   }

@@ -102,9 +102,9 @@ export class EntityParts {
   #readCopy(sha256: string): Omit<PagedBytes, "hotBytes"> {
     const { tables } = this.#ports;
     return {
-      read: (offset, length) => tables.shardRange(sha256, offset, length),
-      readPieces: (offset, length) => tables.shardPieces(sha256, offset, length),
-      readEach: (ranges) => tables.shardRanges(sha256, ranges),
+      read: (offset, length) => tables.copies.range(sha256, offset, length),
+      readPieces: (offset, length) => tables.copies.pieces(sha256, offset, length),
+      readEach: (ranges) => tables.copies.ranges(sha256, ranges),
     };
   }
 
@@ -120,7 +120,7 @@ export class EntityParts {
 
   #dimensionsIn(sha256: string): number {
     const standIns = this.standIns.get(sha256);
-    if (standIns === undefined) return this.#ports.tables.shardDimensions(sha256);
+    if (standIns === undefined) return this.#ports.tables.copies.dimensions(sha256);
     return Math.max(...standIns.map(({ vectors }) => vectors.supplied?.space.dimensions ?? 0));
   }
 
@@ -179,15 +179,15 @@ export class EntityParts {
 
   /** Whether ids can be looked up in the head: each of its shards, or what stands in for it, is here. */
   hasAll(head: Head): boolean {
-    return head.shards.every(({ sha256 }) => this.standIns.has(sha256) || this.#ports.tables.hasShard(sha256));
+    return head.shards.every(({ sha256 }) => this.standIns.has(sha256) || this.#ports.tables.copies.has(sha256));
   }
 
   #idHashes(sha256: string): Uint32Array {
     const known = this.#ids.get(sha256);
     if (known !== undefined) return known;
     // Of a shard that is not here nothing would be found, and what it has would be taken for new.
-    if (!this.#ports.tables.hasShard(sha256)) throw new Error("a shard that is not here");
-    const bytes = this.#ports.tables.shardIds(sha256).slice();
+    if (!this.#ports.tables.copies.has(sha256)) throw new Error("a shard that is not here");
+    const bytes = this.#ports.tables.copies.ids(sha256).slice();
     const hashes = new Uint32Array(bytes.buffer, 0, bytes.length / Uint32Array.BYTES_PER_ELEMENT);
     this.#ids.set(sha256, hashes);
     return hashes;
@@ -209,7 +209,7 @@ export class EntityParts {
     this.#dropRetired = () => {
       this.#dropRetired = null;
       const { tables } = this.#ports;
-      tables.transaction(() => tables.keepShards(head().shards.map(({ sha256 }) => sha256)));
+      tables.transaction(() => tables.copies.keep(head().shards.map(({ sha256 }) => sha256)));
     };
     if (this.#readers === 0) this.#dropRetired();
   }

@@ -257,7 +257,7 @@ export class EntityRedaction {
       const state = this.#host.state();
       if (state.redaction === null || commit <= tailAfter(state)) continue;
       const facts = tailCommit(commit, segment, redacted.metadata);
-      ports.tables.transaction(() => ports.tables.putTail(facts, redacted.bytes));
+      ports.tables.transaction(() => ports.tables.tail.put({ facts, bytes: redacted.bytes }));
     }
     return ok(null);
   }

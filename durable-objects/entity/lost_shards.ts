@@ -45,7 +45,7 @@ export class LostShards {
     const wanted = () => this.#host.state().incarnation === incarnation;
     for (const shard of this.whole().shards) {
       const { head } = this.#host.state();
-      if (this.#host.ports.tables.hasShard(shard.sha256)) continue;
+      if (this.#host.ports.tables.copies.has(shard.sha256)) continue;
       const brought = await this.#host.parts.ensureLocal({ ...head, shards: [shard] }, wanted);
       if (brought.ok) continue;
       if (brought.failure.reason !== "corrupt") return brought;
@@ -175,7 +175,7 @@ export class LostShards {
   }
 
   lastDayOf(shard: ShardEntry): number | null {
-    if (!this.#host.ports.tables.hasShard(shard.sha256)) return null;
+    if (!this.#host.ports.tables.copies.has(shard.sha256)) return null;
     const opened = this.#host.parts.shards({ ...this.#host.state().head, shards: [shard] });
     const part = opened.ok ? opened.value[0] : undefined;
     return part === undefined ? null : lastDayOf(part);

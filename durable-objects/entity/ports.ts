@@ -18,7 +18,7 @@ import type {
 } from "../../core/ports.ts";
 import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
 import type { Alarm } from "../sql.ts";
-import type { EntityTables } from "./state.ts";
+import type { EntityTables } from "./entity_tables.ts";
 
 /** The tenant's object, as its entities see it. */
 export interface Registry {
@@ -48,6 +48,7 @@ export interface EntitySettings {
   /** When heavy work may run; null: always. */
   readonly maintenanceWindow: MaintenanceWindow | null;
   readonly buildDeadlineMs: number;
+  readonly collectAgeMs: number;
 }
 
 export interface EntityPorts {

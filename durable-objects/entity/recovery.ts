@@ -104,7 +104,7 @@ async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Prom
   if (!redaction.ok) return redaction;
   const fits = await loadTail(ports, found, { from: found.head.covered + 1, to: last.commit }, 0, () => true);
   if (!fits.ok) return fits;
-  const tail = ports.tables.tailAfter(found.head.covered);
+  const tail = ports.tables.tail.factsAfter(found.head.covered);
   const inTail = tail.at(-1);
   const newest = inTail === undefined ? await lastFacts(ports, last) : ok(inTail);
   if (!newest.ok) return newest;
@@ -183,9 +183,9 @@ export async function loadTail(
       if (facts === null) return fail({ reason: "corrupt", what: `${ref.segment}: its metadata` });
       const commit = tailCommit(ref.commit, ref.segment, facts);
       rawBytes += commit.rawBytes;
-      ports.tables.transaction(() => ports.tables.putTail(commit, bytes));
+      ports.tables.transaction(() => ports.tables.tail.put({ facts: commit, bytes }));
       if (rawBytes < TAIL_RAW_BYTES_MAX) continue;
-      ports.tables.transaction(() => ports.tables.dropTail(to));
+      ports.tables.transaction(() => ports.tables.tail.drop(to));
       return ok(false);
     }
   }

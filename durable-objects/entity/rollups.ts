@@ -46,7 +46,7 @@ export class EntityRollups {
   dueIndexed(): boolean {
     const { erasing, redaction, head, rolled } = this.#host.state();
     if (erasing !== null || redaction !== null || head.covered - rolled < ROLLUP_COMMITS_MIN) return false;
-    return this.#unrolledShards().every(({ sha256 }) => this.#host.ports.tables.hasShard(sha256));
+    return this.#unrolledShards().every(({ sha256 }) => this.#host.ports.tables.copies.has(sha256));
   }
 
   /** Many commits wait to be indexed, and but for a few those before them are rolled up. */
@@ -107,10 +107,11 @@ export class EntityRollups {
       yield { commit, slice: found && sliceOf(found.wanted.segment, found.bytes, found.facts) };
     }
     const after = indexed.at(-1)?.commit ?? this.#host.state().rolled;
-    for (const facts of ports.tables.tailAfter(after).slice(0, ROLLUP_COMMITS_MAX - indexed.length)) {
-      const content = ports.tables.tailBytes(facts.commit);
-      if (content.length === 0) return;
-      yield { commit: facts.commit, slice: sliceOf(facts.segment, content, facts) };
+    let room = ROLLUP_COMMITS_MAX - indexed.length;
+    for (const { facts, bytes } of ports.tables.tail.after(after)) {
+      if (room === 0) return;
+      room -= 1;
+      yield { commit: facts.commit, slice: sliceOf(facts.segment, bytes, facts) };
     }
   }
 

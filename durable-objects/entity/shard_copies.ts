@@ -6,7 +6,7 @@
  *   small    ├──┤                 1 request; verified by its digest, which is its name, then kept
  *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
  *
- * A copy counts when all of it lies here and was verified: `copied_shards` names it then, and not before. What a crash
+ * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
  * left of one is written again, or dropped with the copies that no head names.
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
@@ -55,7 +55,7 @@ export class ShardCopies {
   async bring(shards: readonly ShardEntry[], wanted: () => boolean): Promise<Result<{ readonly fetched: number }>> {
     let fetched = 0;
     for (;;) {
-      const missing = shards.filter(({ sha256 }) => !this.#ports.tables.hasShard(sha256));
+      const missing = shards.filter(({ sha256 }) => !this.#ports.tables.copies.has(sha256));
       if (missing.length === 0) return ok({ fetched });
       fetched = Math.max(fetched, missing.length);
       const names = missing.map(({ sha256 }) => sha256).join();
@@ -77,6 +77,7 @@ export class ShardCopies {
       for (const read of await Promise.all(wave.map((piece) => this.#read(piece, wanted)))) if (!read.ok) return read;
     }
     for (const shard of missing) {
+      if (isWhole(shard)) continue;
       const taken = this.#takeCopy(shard);
       if (!taken.ok) return taken;
     }
@@ -91,13 +92,14 @@ export class ShardCopies {
       if (!wanted()) return fail(erased());
       if (stored === null) return fail(corrupt(`${key}: it is missing`));
       if (!this.#isNamed(shard.sha256, stored.bytes)) return fail(corrupt(`${key}: its digest is not its name`));
-      tables.transaction(() => tables.putShardPiece(shard.sha256, 0, stored.bytes));
-      return ok(null);
+      const part = openPart(stored.bytes, this.#ports);
+      if (part.ok) this.keep(shard.sha256, stored.bytes, part.value);
+      return part.ok ? ok(null) : part;
     }
     const bytes = await readRange(store, { key, bytes: shard.bytes }, { offset, length });
     if (!wanted()) return fail(erased());
     if (!bytes.ok) return bytes;
-    tables.transaction(() => tables.putShardPiece(shard.sha256, offset, bytes.value));
+    tables.transaction(() => tables.copies.putPiece(shard.sha256, offset, bytes.value));
     return ok(null);
   }
 
@@ -114,16 +116,13 @@ export class ShardCopies {
   /** Keeps verified bytes. */
   keep(sha256: string, bytes: Uint8Array, part: Part): void {
     const { tables } = this.#ports;
-    tables.transaction(() => {
-      tables.putShardPiece(sha256, 0, bytes);
-      this.#name(sha256, part);
-    });
+    tables.transaction(() => this.#name(sha256, part, bytes));
   }
 
-  /** All of it lies in SQLite. */
+  /** All pieces of it lie in SQLite. */
   #takeCopy(shard: ShardEntry): Result<null> {
     const { tables } = this.#ports;
-    const pages = isWhole(shard) ? ok(null) : this.#verifyPages(shard);
+    const pages = this.#verifyPages(shard);
     if (!pages.ok) return pages;
     const part = this.#open(shard);
     if (!part.ok) return part;
@@ -133,7 +132,7 @@ export class ShardCopies {
 
   /** What came in pieces is what was written, and what the head names. */
   #verifyPages({ sha256, bytes, hotBytes, from, to }: ShardEntry): Result<null> {
-    const read = (offset: number, length: number) => this.#ports.tables.shardRange(sha256, offset, length);
+    const read = (offset: number, length: number) => this.#ports.tables.copies.range(sha256, offset, length);
     const file = readHotShard(read(0, hotBytes), SECTION_KINDS, this.#ports.checksum);
     if (!file.ok) return file;
     const { identity, fileBytes, verifyPages } = file.value;
@@ -146,11 +145,11 @@ export class ShardCopies {
     return ok(null);
   }
 
-  /** Inside a transaction: all of the copy is here. */
-  #name(sha256: string, part: Part): void {
+  /** Inside a transaction: all of the copy is here, or in `bytes`. */
+  #name(sha256: string, part: Part, bytes: Uint8Array | null = null): void {
     const { buffer, byteOffset, byteLength } = part.idHashes;
     const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
-    this.#ports.tables.nameShard(sha256, new Uint8Array(buffer, byteOffset, byteLength), dimensions);
+    this.#ports.tables.copies.name(sha256, new Uint8Array(buffer, byteOffset, byteLength), dimensions, bytes);
   }
 
   #keyOf(sha256: string): string {

@@ -1,30 +1,14 @@
 /**
- * What an entity's object must not forget, in SQLite: one row of state, the tail, copies of shards, idempotency records.
- *
- *   state        one JSON row, rewritten in every transaction that changes it
- *   tail         commits c+1..s: the segment's bytes as stored in R2, in pages; the first page carries the facts
- *   copied_shards copies of shards that the head names, and the dimensions of the vectors supplied in each
- *   copy_pieces   their bytes, and by themselves the hashes of their ids
- *   garbage      objects of the store that no head named when they were listed, and what became of them (collect.ts)
- *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
+ * What an entity's object must not forget, and keeps in memory beside SQLite (entity_tables.ts): one record, written anew
+ * in every transaction that changes it.
  */
-
-import type { ByteRange } from "../../core/index/plan_ranges.ts";
-import {
-  IDEMPOTENCY_RECORDS_MAX,
-  IDEMPOTENCY_WINDOW_MS,
-  SQLITE_PAGE_BYTES,
-  SQLITE_SHARD_PAGE_BYTES,
-} from "../../core/limits.ts";
 import type { Head, RedactedLines, ShardEntry } from "../../core/schema/stored.ts";
-import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
 import { type Attempts, NO_ATTEMPTS } from "./attempts.ts";
 
-/** A put that was begun: its outcome is unknown until it is settled. */
+/** A put of a commit, and the key that it and every retry of it goes by. */
 export interface Intent {
   readonly commit: number;
   readonly segment: string;
-  readonly sha256: string;
 }
 
 /**
@@ -78,6 +62,8 @@ export interface Collection {
   readonly sinceMs: number;
   /** Since when there may be something to collect that no marking has looked for; null: there is nothing. */
   readonly litteredMs: number | null;
+  /** Of the head when the last marking began: each one since has left something behind. */
+  readonly markedVersion: number;
   /** Objects that were deleted. */
   readonly collected: number;
 }
@@ -87,7 +73,9 @@ export interface EntityState extends Attempts {
   /** s: the last acknowledged commit. */
   readonly last: number;
   readonly lastArrivalMs: number;
+  /** Midnight UTC of the day that the next put goes by: with `incarnation` and `last` it is the key of it. */
   readonly lastDayMs: number;
+  /** A put whose outcome is unknown; null: none, or one that ended with its instance. */
   readonly intent: Intent | null;
   readonly head: Head;
   /** Since when something waits to be indexed; null when nothing does. */
@@ -160,7 +148,7 @@ export function newState(incarnation: number, registered = 0): EntityState {
     redacted: 0,
     redaction: null,
     compact: false,
-    collection: { phase: "idle", sinceMs: 0, litteredMs: null, collected: 0 },
+    collection: { phase: "idle", sinceMs: 0, litteredMs: null, markedVersion: 0, collected: 0 },
     rolled: 0,
     erasing: null,
   };
@@ -187,8 +175,6 @@ export function wholeHead({ head, lost }: Pick<EntityState, "head" | "lost">): H
 export function isReadable({ head, unread }: EntityState, revision: string): boolean {
   return (head.covered === 0 || head.revision === revision) && unread <= head.covered;
 }
-/** Of an entity whose state was written when nothing was collected. */
-const NEVER_COLLECTED: Collection = { phase: "idle", sinceMs: 0, litteredMs: 0, collected: 0 };
 
 /** An append's answer without the ids that the same body brings again: ten thousand of them would not fit in a row. */
 export interface RecordedResult {
@@ -200,9 +186,6 @@ export interface RecordedResult {
   readonly conflicts: readonly number[];
   readonly token: string;
 }
-
-/** Marked objects may turn out to be needed; condemned ones may be gone at any moment. */
-export type GarbageFate = "marked" | "condemned" | "deleted";
 
 /** A commit of the tail, without its bytes. */
 export interface TailCommit {
@@ -216,324 +199,4 @@ export interface TailCommit {
   readonly vectors: number;
   readonly dimensions: number;
   readonly vectorBytes: number;
-}
-
-const SCHEMA = [
-  // Copies in larger pieces, of an earlier version: the next read brings them again.
-  "DROP TABLE IF EXISTS shard_copies",
-  "DROP TABLE IF EXISTS copy_pages",
-  "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS copied_shards (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS copy_pieces (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS garbage (key TEXT PRIMARY KEY, fate TEXT NOT NULL) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, body_digest TEXT NOT NULL, result TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID",
-];
-
-/** Each name once, from one to the next: to read every page for it would be to read every byte. */
-const COPY_NAMES = `WITH RECURSIVE names (name) AS (
-    SELECT MIN(name) FROM copy_pieces
-    UNION ALL
-    SELECT (SELECT MIN(name) FROM copy_pieces WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
-  ) SELECT name FROM names WHERE name IS NOT NULL`;
-
-export class EntityTables {
-  readonly #sql: Sql;
-
-  /** Dimensions by the name of each copy in `copied_shards`; null when they are to be read. */
-  #copies: ReadonlyMap<string, number> | null = null;
-
-  constructor(sql: Sql) {
-    this.#sql = sql;
-    sql.transaction(() => {
-      for (const statement of SCHEMA) sql.run(statement);
-    });
-  }
-
-  transaction<T>(body: () => T): T {
-    try {
-      return this.#sql.transaction(body);
-    } catch (cause) {
-      // What was read inside is undone with it.
-      this.#copies = null;
-      throw cause;
-    }
-  }
-
-  // --- state ---
-
-  /** null: this object has never known this entity, or has lost what it knew. */
-  readState(): EntityState | null {
-    const row = this.#sql.run("SELECT json FROM state WHERE id = 1")[0];
-    // Written by `writeState` alone, in this same version of the class or an earlier one: missing fields take defaults.
-    if (row === undefined) return null;
-    const written = JSON.parse(textOf(row.json)) as Partial<EntityState>;
-    return { ...newState(1), collection: NEVER_COLLECTED, ...written };
-  }
-
-  writeState(state: EntityState): void {
-    this.#sql.run(
-      "INSERT INTO state (id, json) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
-      JSON.stringify(state),
-    );
-  }
-
-  clear(): void {
-    this.#copies = null;
-    for (const table of ["state", "tail", "copied_shards", "copy_pieces", "garbage", "idempotency"])
-      this.#sql.run(`DELETE FROM ${table}`);
-  }
-
-  // --- tail ---
-
-  putTail(facts: TailCommit, bytes: Uint8Array): void {
-    this.#sql.run("DELETE FROM tail WHERE commit_no = ?", facts.commit);
-    const pages = Math.max(1, Math.ceil(bytes.length / SQLITE_PAGE_BYTES));
-    for (let page = 0; page < pages; page += 1) {
-      const slice = bytes.subarray(page * SQLITE_PAGE_BYTES, (page + 1) * SQLITE_PAGE_BYTES);
-      this.#sql.run(
-        "INSERT INTO tail (commit_no, page, facts, bytes) VALUES (?, ?, ?, ?)",
-        facts.commit,
-        page,
-        page === 0 ? JSON.stringify(facts) : null,
-        blobOf(slice),
-      );
-    }
-  }
-
-  /** Commits after `commit`, ascending. */
-  tailAfter(commit: number): TailCommit[] {
-    return this.#sql
-      .run("SELECT facts FROM tail WHERE commit_no > ? AND page = 0 ORDER BY commit_no", commit)
-      .map((row) => JSON.parse(textOf(row.facts)) as TailCommit);
-  }
-
-  tailBytes(commit: number): Uint8Array {
-    return joinPages(
-      this.#sql
-        .run("SELECT bytes FROM tail WHERE commit_no = ? ORDER BY page", commit)
-        .map((row) => bytesOf(row.bytes)),
-    );
-  }
-
-  dropTail(throughCommit: number): void {
-    this.#sql.run("DELETE FROM tail WHERE commit_no <= ?", throughCommit);
-  }
-
-  // --- shards ---
-
-  /** Bytes of a copy from `offset` on, a multiple of SQLITE_SHARD_PAGE_BYTES; more of it may follow. */
-  putShardPiece(sha256: string, offset: number, bytes: Uint8Array): void {
-    this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES, offset / SQLITE_SHARD_PAGE_BYTES);
-  }
-
-  /**
-   * From now on the copy is here: all of it was put. `ids`: ascending hashes of the shard's event ids. `dimensions`: of
-   * vectors supplied in it, 0 for none.
-   */
-  nameShard(sha256: string, ids: Uint8Array, dimensions: number): void {
-    this.#copies = null;
-    this.#sql.run("INSERT OR REPLACE INTO copied_shards (sha256, dimensions) VALUES (?, ?)", sha256, dimensions);
-    this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
-  }
-
-  hasCopies(): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM copy_pieces LIMIT 1").length > 0;
-  }
-
-  hasShard(sha256: string): boolean {
-    return this.#copiesHere().has(sha256);
-  }
-
-  /** A piece of a shard that is here. */
-  shardRange(sha256: string, offset: number, length: number): Uint8Array {
-    return joinPages(this.shardPieces(sha256, offset, length));
-  }
-
-  /** The same, a piece a page. */
-  shardPieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
-    const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
-    const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
-    if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
-    const rows = this.#sql.run(
-      "SELECT bytes FROM copy_pieces WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
-      sha256,
-      first,
-      last,
-    );
-    return rows.map((row, index) => {
-      const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
-      return bytesOf(row.bytes).subarray(Math.max(0, offset - start), offset + length - start);
-    });
-  }
-
-  /** Cut out by SQLite: most pieces are a few bytes of their page. */
-  #pieceOfPage(sha256: string, page: number, offset: number, length: number): Uint8Array {
-    const [row] = this.#sql.run(
-      "SELECT substr(bytes, ?, ?) AS bytes FROM copy_pieces WHERE name = ? AND page = ?",
-      offset + 1,
-      length,
-      sha256,
-      page,
-    );
-    return bytesOf(row?.bytes);
-  }
-
-  /** Many pieces by one statement: most of what a small one costs is the statement. */
-  shardRanges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
-    const places = ranges.flatMap(({ offset, length }, index) => {
-      const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
-      const last = Math.floor((offset + Math.max(length, 1) - 1) / SQLITE_SHARD_PAGE_BYTES);
-      return Array.from({ length: last - first + 1 }, (_, nth) => {
-        const start = (first + nth) * SQLITE_SHARD_PAGE_BYTES;
-        const from = Math.max(offset, start);
-        const to = Math.min(offset + length, start + SQLITE_SHARD_PAGE_BYTES);
-        return { index, page: first + nth, at: from - start, bytes: to - from };
-      });
-    });
-    const rows = this.#sql.run(
-      `SELECT substr(bytes, 1 + (place.value ->> 1), place.value ->> 2) AS bytes
-       FROM json_each(?) AS place CROSS JOIN copy_pieces ON name = ? AND page = place.value ->> 0 ORDER BY place.id`,
-      JSON.stringify(places.map(({ page, at, bytes }) => [page, at, bytes])),
-      sha256,
-    );
-    if (rows.length !== places.length) throw new Error("a copy of a shard lacks pages");
-    const pieces: Uint8Array[][] = ranges.map(() => []);
-    places.forEach(({ index }, nth) => {
-      pieces[index]?.push(bytesOf(rows[nth]?.bytes));
-    });
-    return pieces.map(joinPages);
-  }
-
-  shardIds(sha256: string): Uint8Array {
-    return this.#pages(idsOf(sha256));
-  }
-
-  shardDimensions(sha256: string): number {
-    return this.#copiesHere().get(sha256) ?? 0;
-  }
-
-  /** Asked for by every read: a statement takes longer than a small search. */
-  #copiesHere(): ReadonlyMap<string, number> {
-    this.#copies ??= new Map(
-      this.#sql
-        .run("SELECT sha256, dimensions FROM copied_shards")
-        .map((row) => [textOf(row.sha256), numberOf(row.dimensions)]),
-    );
-    return this.#copies;
-  }
-
-  #putPages(name: string, bytes: Uint8Array, pageBytes: number, first: number): void {
-    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
-      const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
-      this.#sql.run(
-        "INSERT OR REPLACE INTO copy_pieces (name, page, bytes) VALUES (?, ?, ?)",
-        name,
-        first + page,
-        blobOf(slice),
-      );
-    }
-  }
-
-  #pages(name: string): Uint8Array {
-    const rows = this.#sql.run("SELECT bytes FROM copy_pieces WHERE name = ? ORDER BY page", name);
-    return joinPages(rows.map((row) => bytesOf(row.bytes)));
-  }
-
-  /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
-  keepShards(kept: readonly string[]): void {
-    const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
-    for (const row of this.#sql.run(COPY_NAMES)) {
-      const name = textOf(row.name);
-      if (wanted.has(name)) continue;
-      this.#copies = null;
-      this.#sql.run("DELETE FROM copied_shards WHERE sha256 = ?", name);
-      this.#sql.run("DELETE FROM copy_pieces WHERE name = ?", name);
-    }
-  }
-
-  // --- garbage ---
-
-  markGarbage(keys: readonly string[]): void {
-    for (const key of keys) this.#sql.run("INSERT OR IGNORE INTO garbage (key, fate) VALUES (?, 'marked')", key);
-  }
-
-  /** null: nobody has marked it. */
-  fateOf(key: string): GarbageFate | null {
-    const row = this.#sql.run("SELECT fate FROM garbage WHERE key = ?", key)[0];
-    return row === undefined ? null : (textOf(row.fate) as GarbageFate);
-  }
-
-  /** Takes keys off the list that are not condemned yet. */
-  spareGarbage(keys: Iterable<string>): void {
-    for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ? AND fate = 'marked'", key);
-  }
-
-  condemnGarbage(): void {
-    this.#sql.run("UPDATE garbage SET fate = 'condemned' WHERE fate = 'marked'");
-  }
-
-  condemnedGarbage(limit: number): string[] {
-    const rows = this.#sql.run("SELECT key FROM garbage WHERE fate = 'condemned' ORDER BY key LIMIT ?", limit);
-    return rows.map((row) => textOf(row.key));
-  }
-
-  deletedGarbage(keys: readonly string[]): void {
-    for (const key of keys) this.#sql.run("UPDATE garbage SET fate = 'deleted' WHERE key = ?", key);
-  }
-
-  /** All of it, or `keys`. */
-  forgetGarbage(keys?: readonly string[]): void {
-    if (keys === undefined) this.#sql.run("DELETE FROM garbage");
-    else for (const key of keys) this.#sql.run("DELETE FROM garbage WHERE key = ?", key);
-  }
-
-  // --- idempotency ---
-
-  idempotent(key: string, nowMs: number): { readonly bodyDigest: string; readonly result: RecordedResult } | null {
-    const row = this.#sql.run(
-      "SELECT body_digest, result FROM idempotency WHERE key = ? AND at_ms > ?",
-      key,
-      nowMs - IDEMPOTENCY_WINDOW_MS,
-    )[0];
-    if (row === undefined) return null;
-    return { bodyDigest: textOf(row.body_digest), result: JSON.parse(textOf(row.result)) as RecordedResult };
-  }
-
-  putIdempotent(key: string, bodyDigest: string, result: RecordedResult, nowMs: number): void {
-    this.#sql.run(
-      "INSERT OR REPLACE INTO idempotency (key, body_digest, result, at_ms) VALUES (?, ?, ?, ?)",
-      key,
-      bodyDigest,
-      JSON.stringify(result),
-      nowMs,
-    );
-  }
-
-  /** Forgets records past their window, and the oldest above the limit. */
-  trimIdempotent(nowMs: number): void {
-    this.#sql.run("DELETE FROM idempotency WHERE at_ms <= ?", nowMs - IDEMPOTENCY_WINDOW_MS);
-    const count = numberOf(this.#sql.run("SELECT COUNT(*) AS count FROM idempotency")[0]?.count);
-    if (count <= IDEMPOTENCY_RECORDS_MAX) return;
-    this.#sql.run(
-      "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency ORDER BY at_ms LIMIT ?)",
-      count - IDEMPOTENCY_RECORDS_MAX,
-    );
-  }
-}
-
-function idsOf(sha256: string): string {
-  return `ids:${sha256}`;
-}
-
-function joinPages(pages: readonly Uint8Array[]): Uint8Array {
-  const only = pages[0];
-  if (pages.length === 1 && only !== undefined) return only;
-  const joined = new Uint8Array(pages.reduce((total, page) => total + page.length, 0));
-  let offset = 0;
-  for (const page of pages) {
-    joined.set(page, offset);
-    offset += page.length;
-  }
-  return joined;
 }

@@ -30,8 +30,8 @@ export class Tail {
   /** Reads commits after `covered` from SQLite. A segment that is not whole is refused by name. */
   static load(ports: EntityPorts, covered: number): Result<Tail> {
     const tail = new Tail();
-    for (const facts of ports.tables.tailAfter(covered)) {
-      const lines = readSegment(facts.segment, ports.tables.tailBytes(facts.commit), ports, facts);
+    for (const { facts, bytes } of ports.tables.tail.after(covered)) {
+      const lines = readSegment(facts.segment, bytes, ports, facts);
       if (!lines.ok) return lines;
       tail.add(facts, lines.value);
     }

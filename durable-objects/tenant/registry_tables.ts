@@ -12,7 +12,8 @@ const SCHEMA = [
      indexed_commit INTEGER NOT NULL, unindexed INTEGER NOT NULL, dirty_commit INTEGER NOT NULL, dirty_since_ms INTEGER,
      sealed INTEGER NOT NULL DEFAULT 0
    ) WITHOUT ROWID`,
-  "CREATE INDEX IF NOT EXISTS dirty ON entities (dirty_since_ms) WHERE dirty_since_ms IS NOT NULL",
+  // Of an earlier version. Each index is a row more to write whenever an entity turns dirty or clean.
+  "DROP INDEX IF EXISTS dirty",
   "CREATE INDEX IF NOT EXISTS dirty_names ON entities (entity) WHERE dirty_since_ms IS NOT NULL",
   "CREATE TABLE IF NOT EXISTS dead_letters (id TEXT PRIMARY KEY, entity TEXT NOT NULL, at_ms INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS indexed (entity TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, commit_no INTEGER NOT NULL, redacted INTEGER NOT NULL, changed INTEGER NOT NULL) WITHOUT ROWID",
@@ -45,6 +46,8 @@ export interface WaitingRow {
 const LATER_COLUMNS: Readonly<Record<string, string>> = {
   unindexed_bytes: "INTEGER NOT NULL DEFAULT 0",
   is_full: "INTEGER NOT NULL DEFAULT 0",
+  incarnation: "INTEGER",
+  redacted: "INTEGER",
 };
 
 type Fact = "recovered" | "last_sweep_ms" | "last_reconcile_ms" | "feed_epoch" | "followed";
@@ -73,7 +76,7 @@ export class RegistryTables {
     this.#sql.run("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value);
   }
 
-  // --- what was indexed ---
+  // --- what was indexed: written while somebody follows it ---
 
   /** True when that is news. */
   putIndexed({ entity, incarnation, indexedCommit, redacted }: Indexed): boolean {
@@ -91,9 +94,23 @@ export class RegistryTables {
     return true;
   }
 
-  incarnationOf(entity: string): number {
-    const row = this.#sql.run("SELECT incarnation FROM indexed WHERE entity = ?", entity)[0];
-    return row === undefined ? 0 : numberOf(row.incarnation);
+  /** Of each entity after `after`, by name, what it told last. The last of them; null when that was all. */
+  putIndexedOfAll(after: string, limit: number): string | null {
+    const rows = this.#sql.run(
+      `SELECT entity, incarnation, indexed_commit, redacted FROM entities
+       WHERE entity > ? AND incarnation IS NOT NULL ORDER BY entity LIMIT ?`,
+      after,
+      limit,
+    );
+    for (const row of rows) {
+      this.putIndexed({
+        entity: textOf(row.entity),
+        incarnation: numberOf(row.incarnation),
+        indexedCommit: numberOf(row.indexed_commit),
+        redacted: numberOf(row.redacted),
+      });
+    }
+    return rows.length < limit ? null : textOf(rows.at(-1)?.entity);
   }
 
   /** In the order in which it became known, after `after`. */
@@ -161,17 +178,20 @@ export class RegistryTables {
     );
   }
 
-  /** Clean only when every commit that was announced is indexed, and nothing else is left to do. */
+  /** Clean only when every commit that was announced is indexed, and nothing else is left to do. What is known already is not written again. */
   report(counters: EntityCounters, nowMs: number): void {
     this.#sql.run(
       `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,
-         unindexed_bytes = ?8, is_full = ?9,
+         unindexed_bytes = ?8, is_full = ?9, incarnation = ?10, redacted = ?11,
          dirty_since_ms = CASE
-           WHEN ?10 THEN COALESCE(dirty_since_ms, ?11)
+           WHEN ?12 THEN COALESCE(dirty_since_ms, ?13)
            WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL
            ELSE dirty_since_ms
          END
-       WHERE entity = ?1`,
+       WHERE entity = ?1 AND ((events, last_ts, last_commit, indexed_commit, unindexed, sealed, unindexed_bytes, is_full, incarnation, redacted)
+           IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         OR dirty_since_ms IS NULL AND ?12
+         OR dirty_since_ms IS NOT NULL AND NOT ?12 AND ?5 >= ?4 AND ?5 >= dirty_commit)`,
       counters.entity,
       counters.events,
       counters.lastTs,
@@ -181,18 +201,28 @@ export class RegistryTables {
       Number(counters.sealed),
       counters.unindexedBytes,
       Number(counters.full),
+      counters.incarnation,
+      counters.redacted,
       Number(counters.pending),
       nowMs,
     );
   }
 
   /** The entity was erased: it is listed no more, but stays known, since its keys carry an incarnation. */
-  forget(entity: string): void {
+  forget(entity: string, incarnation: number): void {
     this.#sql.run(
-      `UPDATE entities SET events = 0, last_ts = NULL, last_commit = 0, indexed_commit = 0, unindexed = 0,
-         dirty_commit = 0, dirty_since_ms = NULL, sealed = 0, unindexed_bytes = 0, is_full = 0 WHERE entity = ?`,
+      `UPDATE entities SET events = 0, last_ts = NULL, last_commit = 0, indexed_commit = 0, unindexed = 0, redacted = 0,
+         incarnation = MAX(COALESCE(incarnation, 0), ?2 + 1),
+         dirty_commit = 0, dirty_since_ms = NULL, sealed = 0, unindexed_bytes = 0, is_full = 0 WHERE entity = ?1`,
       entity,
+      incarnation,
     );
+  }
+
+  /** 0: it has not told. */
+  incarnationOf(entity: string): number {
+    const row = this.#sql.run("SELECT incarnation FROM entities WHERE entity = ?", entity)[0];
+    return numberOf(row?.incarnation ?? 0);
   }
 
   /** Entities that have events, by name, after `after`. */

@@ -79,7 +79,7 @@ export class TenantRegistry {
       this.#tables.report(counters, this.#ports.clock.now());
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
-      return this.#tables.putIndexed(counters);
+      return this.#isFollowed() && this.#tables.putIndexed(counters);
     });
     if (isNews) await this.#tellScope();
     return ok(null);
@@ -87,8 +87,9 @@ export class TenantRegistry {
 
   async forget(entity: string, incarnation: number): Promise<Result<null>> {
     this.#tables.transaction(() => {
-      this.#tables.forget(entity);
-      if (this.#tables.incarnationOf(entity) <= incarnation)
+      const isOver = this.#tables.incarnationOf(entity) <= incarnation;
+      this.#tables.forget(entity, incarnation);
+      if (isOver && this.#isFollowed())
         this.#tables.putIndexed({ entity, incarnation: incarnation + 1, indexedCommit: 0, redacted: 0 });
     });
     await this.#tellScope();
@@ -99,10 +100,24 @@ export class TenantRegistry {
 
   async follow(on: boolean): Promise<Result<null>> {
     await this.#recovered();
+    if (on && !this.#isFollowed()) this.#catchUp();
     this.#tables.transaction(() => this.#tables.setFact("followed", Number(on)));
     if (on)
       for (const entity of this.#tables.unheard(SWEEP_ENTITIES_MAX)) await this.#ports.queue.send(this.#scope(entity));
     return ok(null);
+  }
+
+  #isFollowed(): boolean {
+    return this.#tables.fact("followed") === 1;
+  }
+
+  /** What was indexed is told to nobody, and costs no row, until somebody follows: then all of it is news. */
+  #catchUp(): void {
+    let after: string | null = "";
+    while (after !== null) {
+      const from: string = after;
+      after = this.#tables.transaction(() => this.#tables.putIndexedOfAll(from, INDEXED_PAGE_MAX));
+    }
   }
 
   async indexed(epoch: number, after: number): Promise<Result<IndexedPage>> {
@@ -131,7 +146,7 @@ export class TenantRegistry {
   /** News that does not get through is found by the next sweep, or by whoever looks. */
   async #tellScope(): Promise<void> {
     const { tenant, clock, scope, logFault } = this.#ports;
-    if (this.#tables.fact("followed") !== 1 || clock.now() - this.#toldMs < SCOPE_NOTICE_INTERVAL_MS) return;
+    if (!this.#isFollowed() || clock.now() - this.#toldMs < SCOPE_NOTICE_INTERVAL_MS) return;
     this.#toldMs = clock.now();
     try {
       await scope.noticed(tenant);
@@ -187,7 +202,7 @@ export class TenantRegistry {
       this.#tables.setFact("last_sweep_ms", clock.now());
       this.#tables.setSweepCursor(names.length < SWEEP_ENTITIES_MAX ? "" : (names.at(-1) ?? ""));
     });
-    if (this.#tables.fact("followed") === 1) {
+    if (this.#isFollowed()) {
       for (const entity of this.#tables.unheard(SWEEP_ENTITIES_MAX)) await queue.send({ tenant, entity });
       await this.#tellScope();
     }
@@ -245,7 +260,7 @@ export class TenantRegistry {
       const hidden = await this.#hideErased(entity);
       if (!hidden.ok) return hidden;
     }
-    if (entity === null && type === "rebuild" && this.#tables.fact("followed") === 1) {
+    if (entity === null && type === "rebuild" && this.#isFollowed()) {
       const rebuilt = await this.#ports.scope.rebuildScope(this.#ports.tenant);
       if (!rebuilt.ok) return rebuilt;
     }
@@ -254,7 +269,7 @@ export class TenantRegistry {
 
   /** What the tenant's index holds of the entity is searched no more from here on. */
   async #hideErased(entity: string): Promise<Result<null>> {
-    if (this.#tables.fact("followed") !== 1) return ok(null);
+    if (!this.#isFollowed()) return ok(null);
     const counters = await this.#ports.entityOf(entity).counters(this.#scope(entity));
     if (!counters.ok) return counters;
     this.#tables.transaction(() => this.#tables.putIndexed(counters.value));

@@ -39,16 +39,27 @@ describe("a counted run", () => {
 
   test("counts what it must have used, and no less", async () => {
     run = await runCounted(3);
-    const { creation, loneAppends, appends, reads } = run;
+    const { creation, loneAppends, appends, reads, collections } = run;
     expect(creation.counted.storeWrites).toBeGreaterThanOrEqual(3);
     expect(loneAppends.counted.messages).toBeGreaterThanOrEqual(3);
     expect(appends.counted.storeWrites).toBeGreaterThanOrEqual(3 * APPENDS_A_VISIT);
     expect(appends.counted.rowsWritten).toBeGreaterThanOrEqual(3 * APPENDS_A_VISIT);
     expect(appends.counted.objectCalls).toBeGreaterThanOrEqual(3 * APPENDS_A_VISIT);
     expect(reads.counted.requests).toBeGreaterThanOrEqual(3 * READS_A_VISIT);
-    for (const { cpuMs } of [creation, loneAppends, appends, reads]) expect(cpuMs).toBeGreaterThan(0);
+    expect(collections.counted.storeDeletes).toBe(3 * 4);
+    for (const { cpuMs } of [creation, loneAppends, appends, reads, collections]) expect(cpuMs).toBeGreaterThan(0);
     expect(run.storedByAppends.storeBytes).toBeGreaterThan(0);
   }, 300_000);
+
+  test("stays within what an append may use: a put and a row, and its share of what a visit does once", () => {
+    const appends = 3 * APPENDS_A_VISIT;
+    const { storeWrites, storeReads, rowsWritten, objectCalls } = run.appends.counted;
+    // A sweep of the tenant, which so few entities share, is no part of it.
+    expect(storeWrites / appends).toBeLessThan(1.3 + 0.1);
+    expect(storeReads / appends).toBeLessThan(1.2 + 0.1);
+    expect(rowsWritten / appends).toBeLessThan(2.2 + 0.2);
+    expect(objectCalls / appends).toBeLessThan(2 + 0.3);
+  });
 
   test("is told in dollars, and a month of it is the sum of its lines", () => {
     const units = unitCosts(run);

@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isBuildable, NO_LOAD, together } from "../../core/index/build_load.ts";
-import { BUILD_MEMORY_BYTES_MAX, SEGMENT_RAW_BYTES_MAX, SHARD_BYTES_MAX } from "../../core/limits.ts";
+import {
+  BUILD_MEMORY_BYTES_MAX,
+  SEGMENT_DAY_GRACE_MS,
+  SEGMENT_RAW_BYTES_MAX,
+  SHARD_BYTES_MAX,
+} from "../../core/limits.ts";
 import { arrivalOf, gather, nextDay, type RequestSize } from "../../core/log/commit_plan.ts";
 
 const DAY = 86_400_000;
@@ -10,15 +15,22 @@ const clock = fc.array(fc.integer({ min: 0, max: 50 * DAY }), { minLength: 1, ma
 it("the day in a key is a midnight and never decreases, whatever the clock does", () => {
   fc.assert(
     fc.property(clock, (times) => {
-      let day: number | null = null;
+      let day = 0;
       for (const now of times) {
         const next = nextDay(day, now);
         expect(next % DAY).toBe(0);
-        expect(next).toBe(Math.max(day ?? 0, now - (now % DAY)));
+        expect(next).toBeGreaterThanOrEqual(day);
+        expect(now).toBeLessThan(next + DAY + SEGMENT_DAY_GRACE_MS);
         day = next;
       }
     }),
   );
+});
+
+it("the day in a key stays for a grace after it is over, and is then today", () => {
+  expect(nextDay(DAY, 2 * DAY + SEGMENT_DAY_GRACE_MS - 1)).toBe(DAY);
+  expect(nextDay(DAY, 2 * DAY + SEGMENT_DAY_GRACE_MS)).toBe(2 * DAY);
+  expect(nextDay(DAY, 7 * DAY)).toBe(7 * DAY);
 });
 
 it("arrivals never decrease and are the clock's whenever it is ahead", () => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../adapters/storage/memory_store.ts";
 import { ok } from "../../core/errors.ts";
-import { COLLECT_OBJECTS_MAX } from "../../core/limits.ts";
+import { COLLECT_HEADS_MIN, COLLECT_OBJECTS_MAX } from "../../core/limits.ts";
 import { headKey, headsPrefix, shardKey } from "../../core/log/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import type { HeadProposal, IndexWork } from "../../core/rpc.ts";
@@ -54,12 +54,18 @@ async function untilQuiet(fixture: EntityFixture): Promise<void> {
 
 async function filled(commits: number, objects?: ObjectStore): Promise<EntityFixture> {
   const fixture = objects === undefined ? new EntityFixture() : new EntityFixture("account:acme", objects);
-  for (let n = 0; n < commits; n += 1) {
+  await fill(fixture, commits);
+  return fixture;
+}
+
+/** Each is indexed by itself. */
+async function fill(fixture: EntityFixture, commits: number): Promise<void> {
+  const first = stateOf(fixture)?.last ?? 0;
+  for (let n = first; n < first + commits; n += 1) {
     await fixture.accept({ id: `e${n}`, text: `report ${n}` });
     fixture.nowMs += fixture.settings.indexAgeMs;
     await fixture.index();
   }
-  return fixture;
 }
 
 async function expectOnlyNeeded(fixture: EntityFixture): Promise<void> {
@@ -114,6 +120,28 @@ describe("an entity that has become quiet", () => {
     older.crash();
     await untilQuiet(older);
     await expectOnlyNeeded(older);
+  });
+
+  test("is collected after so many heads, and a few are left for as long as they may lie", async () => {
+    const collected = async (fixture: EntityFixture) => valueIn(await fixture.entity.reader.status()).collected;
+    const pass = async (fixture: EntityFixture, ms: number) => {
+      const end = fixture.nowMs + ms;
+      while (fixture.alarm.atMs !== null && fixture.alarm.atMs <= end) await fixture.wake();
+      fixture.nowMs = end;
+    };
+    const fixture = new EntityFixture();
+    fixture.settings = { ...fixture.settings, collectAgeMs: 100 * fixture.settings.buildDeadlineMs };
+    await fill(fixture, COLLECT_HEADS_MIN - 1);
+    await pass(fixture, 10 * fixture.settings.buildDeadlineMs);
+    expect(await collected(fixture)).toBe(0);
+    await fill(fixture, 1);
+    await pass(fixture, 3 * fixture.settings.buildDeadlineMs);
+    expect(await collected(fixture)).toBe(2 * (COLLECT_HEADS_MIN - 1));
+    await fill(fixture, 1);
+    await pass(fixture, 10 * fixture.settings.buildDeadlineMs);
+    expect(await collected(fixture)).toBe(2 * (COLLECT_HEADS_MIN - 1));
+    await pass(fixture, fixture.settings.collectAgeMs);
+    expect(await collected(fixture)).toBe(2 * COLLECT_HEADS_MIN);
   });
 
   test("loses what was marked only after a deadline", async () => {

@@ -24,8 +24,8 @@ import type {
 import type { EventInput } from "../../core/schema/event.ts";
 import { searchBodySchema } from "../../core/schema/search.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
+import { EntityTables } from "../../durable-objects/entity/entity_tables.ts";
 import type { EntityPorts, EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
-import { EntityTables } from "../../durable-objects/entity/state.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
 import type { Sql, SqlValue } from "../../durable-objects/sql.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -61,6 +61,7 @@ const SETTINGS: EntitySettings = {
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
   buildDeadlineMs: 20_000,
+  collectAgeMs: 20_000,
 };
 
 /** Wakes after which an erasure without faults is over, and more. */

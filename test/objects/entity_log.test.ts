@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SEGMENT_DAY_GRACE_MS } from "../../core/limits.ts";
 import type { AppendResult } from "../../core/rpc.ts";
 import { EntityFixture, type Fault } from "./entity_fixture.ts";
 
@@ -86,6 +87,83 @@ describe("group commit", () => {
     await fixture.landLatePuts();
     fixture.loseState();
     expect(await fixture.ids()).toEqual(["b"]);
+  });
+});
+
+describe("the key of the next put", () => {
+  const DAY_MS = 86_400_000;
+  const keyDays = async (fixture: EntityFixture) =>
+    (await fixture.keys()).flatMap((key) => /segments\/(\d+\/\d+\/\d+)\//.exec(key)?.[1] ?? []);
+
+  test("is in SQLite before it, and an append writes no row for it but on another day", async () => {
+    const fixture = new EntityFixture();
+    const rows: string[] = [];
+    fixture.onStatement = (statement) => {
+      if (/^(INSERT|UPDATE|DELETE)/.test(statement)) rows.push(statement);
+    };
+    const rowsOf = async (id: string) => {
+      rows.length = 0;
+      await fixture.accept({ id });
+      return rows.length;
+    };
+    expect(await rowsOf("first")).toBe(2);
+    expect(await rowsOf("second")).toBe(1);
+    fixture.crash();
+    expect(await rowsOf("third")).toBe(1);
+    fixture.nowMs += DAY_MS + SEGMENT_DAY_GRACE_MS;
+    expect(await rowsOf("tomorrow")).toBe(2);
+    expect(await rowsOf("then")).toBe(1);
+    expect(await keyDays(fixture)).toEqual([...Array(3).fill("2026/01/01"), ...Array(2).fill("2026/01/02")]);
+  });
+
+  test("is that of the day before for as long as a put of that day may be under way", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += DAY_MS + SEGMENT_DAY_GRACE_MS - 1;
+    await fixture.accept({ id: "b" });
+    fixture.nowMs += 1;
+    await fixture.accept({ id: "c" });
+    expect(await keyDays(fixture)).toEqual(["2026/01/01", "2026/01/01", "2026/01/02"]);
+  });
+
+  test("stays where an instance that ended has put, however many days later it is found", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    const put = fixture.calls.hold("create", "/segments/", "after");
+    void fixture.append([{ id: "never told" }]);
+    await put.reached;
+    fixture.crash();
+    put.release();
+    fixture.nowMs += 5 * DAY_MS;
+    expect(await fixture.accept({ id: "b" })).toMatchObject({ commit: 3 });
+    expect(await fixture.ids()).toEqual(["a", "never told", "b"]);
+    expect(await keyDays(fixture)).toEqual(["2026/01/01", "2026/01/01", "2026/01/06"]);
+  });
+
+  test("stays while the outcome is unknown, however late the put lands", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.fault = "late";
+    expect((await fixture.append([{ id: "b" }])).ok).toBe(false);
+    fixture.fault = "none";
+    fixture.crash();
+    fixture.nowMs += 5 * DAY_MS;
+    await fixture.accept({ id: "c" });
+    await fixture.landLatePuts();
+    expect(await keyDays(fixture)).toEqual(["2026/01/01", "2026/01/01"]);
+    fixture.loseState();
+    expect(await fixture.ids()).toEqual(["a", "c"]);
+  });
+
+  test("is asked for again when the store does not say whether the old one is taken", async () => {
+    const fixture = new EntityFixture();
+    await fixture.accept({ id: "a" });
+    fixture.nowMs += 5 * DAY_MS;
+    const down = fixture.calls.break("getRange", "/segments/", "before");
+    expect(await fixture.append([{ id: "b" }])).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
+    down.mend();
+    await fixture.accept({ id: "b" });
+    expect(await keyDays(fixture)).toEqual(["2026/01/01", "2026/01/06"]);
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ok } from "../../core/errors.ts";
-import { SWEEP_ENTITIES_MAX, WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
+import { INDEXED_PAGE_MAX, SWEEP_ENTITIES_MAX, WORK_ATTEMPTS_MAX } from "../../core/limits.ts";
 import { type EntityFixture, valueIn } from "./entity_fixture.ts";
-import { TenantFixture } from "./tenant_fixture.ts";
+import { COUNTERS, TenantFixture } from "./tenant_fixture.ts";
 
 /** Nudges are worked as the indexer does; an entity's object was evicted before each. */
 async function workNudges(tenant: TenantFixture, fixtures: readonly EntityFixture[]): Promise<void> {
@@ -21,6 +21,45 @@ async function sealed(fixture: EntityFixture): Promise<void> {
     fixture.nowMs += fixture.settings.nudgeRetryMs;
   }
 }
+
+describe("what was indexed", () => {
+  const rows = (tenant: TenantFixture, table: string) => tenant.sql.run(`SELECT * FROM ${table}`).length;
+
+  test("is noted only while somebody follows, who is told all of it from the beginning", async () => {
+    const tenant = new TenantFixture();
+    const names = Array.from({ length: INDEXED_PAGE_MAX + 3 }, (_, n) => `account:${String(n).padStart(5, "0")}`);
+    for (const entity of names) {
+      await tenant.registry.markDirty(entity, 1);
+      await tenant.registry.report({ entity, ...COUNTERS, incarnation: 2, redacted: 1 });
+    }
+    expect(rows(tenant, "indexed")).toBe(0);
+    await tenant.registry.follow(true);
+    const first = valueIn(await tenant.registry.indexed(0, 0));
+    const second = valueIn(await tenant.registry.indexed(first.epoch, first.next));
+    expect([...first.entities, ...second.entities].map(({ entity }) => entity)).toEqual(names);
+    expect(second.entities.at(-1)).toMatchObject({ incarnation: 2, indexedCommit: 1, redacted: 1 });
+    expect(tenant.nudges).toEqual([]);
+  });
+
+  test("while nobody followed is caught up with, an erasure too", async () => {
+    const tenant = new TenantFixture();
+    for (const entity of ["account:a", "account:b"]) {
+      await tenant.registry.markDirty(entity, 1);
+      await tenant.registry.report({ entity, ...COUNTERS });
+    }
+    await tenant.registry.follow(true);
+    const { epoch, next } = valueIn(await tenant.registry.indexed(0, 0));
+    await tenant.registry.follow(false);
+    await tenant.registry.report({ entity: "account:a", ...COUNTERS, lastCommit: 5, indexedCommit: 5 });
+    await tenant.registry.forget("account:b", 1);
+    expect(valueIn(await tenant.registry.indexed(epoch, next)).entities).toEqual([]);
+    await tenant.registry.follow(true);
+    expect(valueIn(await tenant.registry.indexed(epoch, next)).entities).toEqual([
+      { entity: "account:a", incarnation: 1, indexedCommit: 5, redacted: 0 },
+      { entity: "account:b", incarnation: 2, indexedCommit: 0, redacted: 0 },
+    ]);
+  });
+});
 
 describe("a registry that lost its state alone", () => {
   test("lists its entities with their counters again, and its dirty set drains", async () => {

@@ -10,7 +10,7 @@ const kernel = await loadKernel();
 const builder = createKernelBuilder(kernel);
 const ports = { compression: nodeCompression, digest: nodeDigest, checksum: createKernelChecksum(kernel) };
 const BYTES_MAX = 64 * 1024 * 1024;
-const TABLES = ["state", "tail", "copied_shards", "copy_pieces", "idempotency"];
+const TABLES = ["state", "tail", "shard_copies", "copy_pages", "idempotency"];
 
 /** Where a word stands: keys of objects, and names of tables. */
 export async function placesOf(fixture: EntityFixture, word: string): Promise<string[]> {
@@ -27,9 +27,9 @@ export async function placesOf(fixture: EntityFixture, word: string): Promise<st
 function tableSays({ sql }: EntityFixture, table: string, word: string): boolean {
   const blobs = new Map<string, Uint8Array[]>();
   for (const row of sql.run(`SELECT * FROM ${table} ORDER BY 1, 2`)) {
-    const { bytes, name: copy, commit_no: commit, ...rest } = row;
+    const { bytes, ids: _, name: copy, commit_no: commit, sha256, ...rest } = row;
     if (JSON.stringify([copy, rest]).includes(word)) return true;
-    const name = String(copy ?? commit);
+    const name = String(copy ?? commit ?? sha256);
     if (ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer)
       blobs.set(name, [...(blobs.get(name) ?? []), new Uint8Array(bytes as ArrayBuffer)]);
   }

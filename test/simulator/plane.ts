@@ -19,8 +19,8 @@ import {
   type JobOrder,
 } from "../../core/rpc.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
+import { EntityTables } from "../../durable-objects/entity/entity_tables.ts";
 import type { EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
-import { EntityTables } from "../../durable-objects/entity/state.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
 import { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import { consumeDeadLetters, consumeNudges } from "../../workers/indexer/consume.ts";
@@ -49,6 +49,7 @@ export const SETTINGS: EntitySettings = {
   tailBytes: TAIL_RAW_BYTES_MAX,
   maintenanceWindow: null,
   buildDeadlineMs: 6_000,
+  collectAgeMs: 9_000,
 };
 
 const STEP_RETRY_MS = 500;

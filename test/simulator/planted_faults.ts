@@ -41,7 +41,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: `${ENTITY}/entity_log.ts`,
-        from: "    if (metadata.sha256 === intent.sha256) return",
+        from: "    if (metadata.sha256 === facts.sha256) return",
         to: "    if (metadata.sha256 !== null) return",
       },
     ],
@@ -91,7 +91,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       {
         file: `${ENTITY}/entity_index.ts`,
         from: "    const head = await this.#putHead(",
-        to: "    ports.tables.transaction(() => ports.tables.dropTail(part.value.to));\n    const head = await this.#putHead(",
+        to: "    ports.tables.transaction(() => ports.tables.tail.drop(part.value.to));\n    const head = await this.#putHead(",
       },
     ],
     invariants: ["it comes to rest", "read your writes"],
@@ -112,8 +112,13 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: "day_path_fork",
     edits: [
-      { file: `${ENTITY}/entity_log.ts`, from: "pending?.segment ?? segmentKey(", to: "segmentKey(" },
-      { file: "core/log/commit_plan.ts", from: "today : Math.max(previousDayMs, today)", to: "today : today" },
+      { file: `${ENTITY}/entity_log.ts`, from: "if (intent?.commit === commit) return intent;", to: "" },
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "const isTaken = lastDayMs > 0 &&",
+        to: "const isTaken = lastDayMs < 0 &&",
+      },
+      { file: "core/log/commit_plan.ts", from: " ? previousDayMs : today;", to: " ? today : today;" },
     ],
     invariants: ["refusals have a reason"],
     from: 36,
@@ -240,9 +245,9 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     name: "idempotency_outlives_erasure",
     edits: [
       {
-        file: `${ENTITY}/state.ts`,
-        from: '"garbage", "idempotency"])\n',
-        to: '"garbage"])\n',
+        file: `${ENTITY}/entity_tables.ts`,
+        from: '"garbage_pages", "idempotency"])\n',
+        to: '"garbage_pages"])\n',
       },
     ],
     invariants: ["erased stays erased"],
