@@ -7,6 +7,8 @@
  *
  * Invariants
  *   - Positions, ids and times stay, so everything else is as it was; each step may be done twice.
+ *   - Snapshots carry the commit of the last redaction that is done. While one is under way it is the commit before its
+ *     record: later than any before, so that snapshots from before are refused, and no snapshot's once it is done.
  *   - From the intent on no index work is handed out or taken, until the last deletion: what was built of the old
  *     segments, and put late, is found by it.
  *   - It is begun only where everything can be read, and what has begun is finished: by the caller, by the next, or by
@@ -48,7 +50,7 @@ import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
 import { readSegmentOf, segmentsOf } from "./segment_listing.ts";
-import { type EntityState, type Redaction, redactedOf, tailAfter, wholeHead } from "./state.ts";
+import { type EntityState, type Redaction, tailAfter, wholeHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
 export interface RedactionHost {
@@ -212,11 +214,11 @@ export class EntityRedaction {
 
   /** In the log: whoever reads it later knows that something was there, and when it went. */
   async #record(): Promise<Result<null>> {
-    const { redaction } = this.#host.state();
+    const { redaction, redacted } = this.#host.state();
     const { scope, clock, digest, compression } = this.#host.ports;
     if (redaction === null || redaction.commit !== null) return ok(null);
     const positions = redaction.lines.flatMap(({ commit, lines }) => lines.map((line) => [commit, line] as const));
-    const { line, prepared } = redactionRecord(redaction.ids, positions, clock.now(), digest);
+    const { line, prepared } = redactionRecord(redaction.ids, positions, redacted, clock.now(), digest);
     const frames = frameLines([line], compression);
     const appended = await this.#host.appendRecord({
       scope,
@@ -225,7 +227,8 @@ export class EntityRedaction {
     });
     if (!appended.ok) return appended;
     const { commit } = appended.value;
-    this.#advance({ commit }, { redacted: commit });
+    // Snapshots from before the record are refused from here on; what is read until the lines are gone has a name of its own.
+    this.#advance({ commit }, { redacted: commit - 1 });
     return ok(null);
   }
 
@@ -264,14 +267,19 @@ export class EntityRedaction {
     const version = await this.#nextVersion();
     const state = this.#host.state();
     const { redaction, head } = state;
-    if (redaction === null) return ok(null);
+    if (redaction?.commit == null) return ok(null);
     const tail = Tail.load(ports, tailAfter(state));
     if (!tail.ok) return tail;
     const gone = goneFrom(state);
     const known = state.lost.filter(({ sha256 }) => gone.every((shard) => shard.sha256 !== sha256));
     const lost = [...known, ...gone.map(({ from, to, sha256 }) => ({ from, to, sha256 }))];
-    const next = { ...head, version };
-    this.#save({ head: next, lost: lost.sort((a, b) => a.from - b.from), counts: null, lastNudgeMs: 0 });
+    this.#save({
+      head: { ...head, version },
+      redacted: redaction.commit,
+      lost: lost.sort((a, b) => a.from - b.from),
+      counts: null,
+      lastNudgeMs: 0,
+    });
     this.#host.replaceTail(tail.value);
     this.#host.beginRebuildingAnew();
     parts.forgetTail();
@@ -290,7 +298,7 @@ export class EntityRedaction {
     let version = state.head.version + 1;
     if (state.head.covered === 0 || goneFrom(state).length > 0) return version;
     const put = () => {
-      const head = { ...state.head, version, ...redactedOf(state) };
+      const head = { ...state.head, version, redacted: state.redaction?.commit ?? state.redacted };
       return store.create(headKey(scope.entity, version), storedBytes(storedHead(head)));
     };
     while (!(await put())) version += 1;

@@ -166,6 +166,31 @@ describe("what was not", () => {
     }
   });
 
+  test("is read meanwhile by snapshots that are refused afterwards", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("put", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    const { snapshot, hits } = await fixture.search({ text: "report" });
+    expect(hits.map(({ id }) => id)).toContain("s1");
+    hold.release();
+    valueIn(await redacting);
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
+  test("is recorded after what was redacted since it was first tried and lost", async () => {
+    const fixture = await withSecrets();
+    const marking = fixture.calls.break("put", "/redacted.json", "before");
+    expect((await redact(fixture, ["s1"])).ok).toBe(false);
+    marking.mend();
+    fixture.loseState();
+    valueIn(await redact(fixture, ["s2"]));
+    await finish(fixture);
+    const { snapshot } = await fixture.search({ text: "report" });
+    valueIn(await redact(fixture, ["s1"]));
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
   test("keeps its blobs and its model outputs", async () => {
     const fixture = new EntityFixture();
     const [mine, shared] = ["a".repeat(64), "b".repeat(64)];
