@@ -35,14 +35,15 @@ function mayFail(told: Told, call: Call, reason: string): boolean {
     case "rate_limited":
       return true;
     case "unprocessable":
-      return request.type === "withdraw" || sentVectors(told, call.replied);
+      // A tombstone is neither withdrawn nor redacted, and vectors may have been redacted.
+      return request.type === "withdraw" || request.type === "redact" || sentVectors(told, call.replied);
     case "invalid":
       return request.type === "timeline" && isErased;
     case "conflict":
       if (request.type === "append") return isReused(told, request.key);
       return request.type === "search" && (request.foreign || (request.body.at_least !== undefined && isErased));
     case "snapshot_erased":
-      return request.type === "search" && request.body.snapshot !== undefined && isErased;
+      return request.type === "search" && request.body.snapshot !== undefined && (isErased || isRedacted(told, call));
     case "not_found":
       // Whether nothing was there is judged with the order of calls (linear.ts).
       return request.type !== "search" && request.type !== "append";
@@ -51,8 +52,13 @@ function mayFail(told: Told, call: Call, reason: string): boolean {
   }
 }
 
+function isRedacted(told: Told, { replied }: Call): boolean {
+  return callsOf(told, "redact").some(({ invoked }) => invoked < replied);
+}
+
 /** Vectors of another size than the usual were sent, or none: then one that is asked for may fit nowhere. */
 function sentVectors(told: Told, before: number): boolean {
+  if (callsOf(told, "redact").some(({ invoked }) => invoked < before)) return true;
   const sizes = callsOf(told, "append")
     .filter(({ invoked }) => invoked < before)
     .flatMap(({ request }) => request.events.map(({ vector }) => vector?.length ?? 0));

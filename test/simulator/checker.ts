@@ -10,6 +10,7 @@
 import { checkAppends } from "./check_appends.ts";
 import { checkEnd } from "./check_end.ts";
 import { checkFailures } from "./check_failures.ts";
+import { checkRedactions } from "./check_redactions.ts";
 import { checkSearches } from "./check_searches.ts";
 import type { History } from "./history.ts";
 import { Ledgers } from "./ledger.ts";
@@ -25,7 +26,7 @@ export function check(history: History, circumstances: Circumstances): readonly 
       const calls = history.calls.filter((call) => call.tenant === tenant && call.entity === entity);
       const kills = history.kills.filter(({ object }) => object === `${tenant}/${entity}`);
       const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed: circumstances.isSkewed };
-      return [...checkOrder(told), ...checkAppends(told), ...checkSearches(told), ...checkFailures(told)];
+      return [checkOrder, checkAppends, checkSearches, checkRedactions, checkFailures].flatMap((judge) => judge(told));
     }),
     ...checkEnd(history, ledgers, circumstances),
   ];

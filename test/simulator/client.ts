@@ -45,6 +45,9 @@ export class Client {
       case "withdraw":
         void this.#withdraw(scope, this.#idOf(scope, action.back));
         return;
+      case "redact":
+        void this.#redact(scope, action);
+        return;
       case "event":
         void this.event(scope, this.#idOf(scope, action.back));
         return;
@@ -156,6 +159,17 @@ export class Client {
 
   #withdraw(scope: EntityScope, id: string) {
     return this.#record(scope, { type: "withdraw", id }, () => this.#api(scope).withdraw(scope, id));
+  }
+
+  /** Whoever has something redacted keeps a copy. */
+  async #redact(scope: EntityScope, { back, count }: Extract<Action, { type: "redact" }>) {
+    const ids = Array.from({ length: count }, (_, more) => this.#idOf(scope, back + more));
+    await this.export(scope);
+    return this.redact(scope, [...new Set(ids)]);
+  }
+
+  redact(scope: EntityScope, ids: readonly string[]) {
+    return this.#record(scope, { type: "redact", ids }, () => this.#api(scope).redact(scope, ids, false));
   }
 
   event(scope: EntityScope, id: string) {

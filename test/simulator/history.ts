@@ -1,6 +1,14 @@
 /** What callers saw: requests, replies and when, and when objects were killed. The checker knows nothing else. */
 import type { Failure } from "../../core/errors.ts";
-import type { AppendResult, CitedEvent, EntityStatus, Job, SearchAnswer, TenantStatus } from "../../core/rpc.ts";
+import type {
+  AppendResult,
+  CitedEvent,
+  EntityStatus,
+  Job,
+  RedactResult,
+  SearchAnswer,
+  TenantStatus,
+} from "../../core/rpc.ts";
 import type { AttributeValue, StoredEvent } from "../../core/schema/event.ts";
 import type { Json } from "../../core/schema/scalar.ts";
 
@@ -31,6 +39,7 @@ export type Request =
     }
   | { readonly type: "search"; readonly body: SearchBody; readonly foreign: boolean }
   | { readonly type: "withdraw"; readonly id: string }
+  | { readonly type: "redact"; readonly ids: readonly string[] }
   | { readonly type: "event"; readonly id: string }
   | { readonly type: "timeline"; readonly kind: string | null }
   | { readonly type: "status" }
@@ -46,6 +55,7 @@ export interface Replies {
   append: AppendResult;
   search: SearchAnswer;
   withdraw: { readonly token: string };
+  redact: RedactResult;
   event: CitedEvent;
   timeline: readonly StoredEvent[];
   status: EntityStatus;

@@ -14,7 +14,7 @@ import {
 } from "../retrieval/naive_search.ts";
 import type { SearchBody } from "./history.ts";
 import { builder } from "./kernel.ts";
-import { type Ledger, placeOfSegment } from "./ledger.ts";
+import { type LedgerView, placeOfSegment } from "./ledger.ts";
 
 /** `place score`, best first. */
 export function foundIn(hits: readonly SearchHit[]): readonly string[] {
@@ -27,11 +27,11 @@ export function foundIn(hits: readonly SearchHit[]): readonly string[] {
 const PARAMETERS = { builder: remembering(builder), idf: inverseDocumentFrequency, k1: 0.9, b: 0.4 };
 
 /** Of the log up to `commit`; null when the log has no vectors and one was asked for. */
-export function expectedHits(ledger: Ledger | null, commit: number, body: SearchBody): readonly string[] | null {
-  const documents = ledger === null ? [] : naiveDocuments(ledger.asParts, commit);
+export function expectedHits(log: LedgerView | null, commit: number, body: SearchBody): readonly string[] | null {
+  const documents = log === null ? [] : naiveDocuments(log.asParts, commit);
   const { text, vector, from, to, filter, mode, top_k: topK } = body;
   const isVector = Array.isArray(vector);
-  if (isVector && !hasVectors(ledger, commit)) return commit === 0 ? [] : null;
+  if (isVector && !hasVectors(log, commit)) return commit === 0 ? [] : null;
   const matches = ({ event }: NaiveDocument): boolean => {
     const time = Date.parse(event.ts);
     return (
@@ -48,8 +48,8 @@ export function expectedHits(ledger: Ledger | null, commit: number, body: Search
     );
 }
 
-function hasVectors(ledger: Ledger | null, commit: number): boolean {
-  return ledger?.lines.some((line) => line.commit <= commit && line.event.vector !== undefined) ?? false;
+function hasVectors(log: LedgerView | null, commit: number): boolean {
+  return log?.lines.some((line) => line.commit <= commit && line.event.vector !== undefined) ?? false;
 }
 
 const FUSION_K = 60;

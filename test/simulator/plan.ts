@@ -13,6 +13,8 @@ export type Action =
   | { readonly type: "again"; readonly back: number; readonly changed: boolean }
   | { readonly type: "search"; readonly body: SearchBody; readonly sees: Sees; readonly back: number }
   | { readonly type: "withdraw"; readonly back: number }
+  /** Of as many ids that were sent, the newest first. */
+  | { readonly type: "redact"; readonly back: number; readonly count: number }
   | { readonly type: "event"; readonly back: number }
   | { readonly type: "timeline"; readonly kind: "tombstone" | null }
   | { readonly type: "status" }
@@ -91,6 +93,7 @@ const ACTIONS: readonly WeightedDraw[] = [
   },
   { weight: 26, draw: drawSearch },
   { weight: 6, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 12) }) },
+  { weight: 1.5, draw: drawRedaction },
   { weight: 5, draw: (chance) => ({ type: "event", back: chance.below("back", 12) }) },
   { weight: 3, draw: (chance) => ({ type: "timeline", kind: chance.happens("kind", 0.2) ? "tombstone" : null }) },
   { weight: 3, draw: () => ({ type: "status" }) },
@@ -111,6 +114,7 @@ const BURST_ACTIONS: readonly WeightedDraw[] = [
   { weight: 8, draw: drawAppend },
   { weight: 3, draw: drawSearch },
   { weight: 2, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 4) }) },
+  { weight: 1, draw: drawRedaction },
   { weight: 1, draw: () => ({ type: "job", job: "erase", whole: false }) },
   { weight: 2, draw: () => ({ type: "crash" }) },
   { weight: 2, draw: () => ({ type: "lose" }) },
@@ -196,6 +200,10 @@ function drawSearch(chance: Chance): Action {
     "foreign",
   ]);
   return { type: "search", body, sees, back: chance.below("back", 10) };
+}
+
+function drawRedaction(chance: Chance): Action {
+  return { type: "redact", back: chance.below("back", 12), count: 1 + chance.below("redacted", 2) };
 }
 
 function drawJob(chance: Chance): Action {

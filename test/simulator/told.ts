@@ -39,12 +39,26 @@ export function shown({ incarnation, commit }: Position): string {
 
 const CHECK_BYTES = 8;
 
+export interface NamedPosition extends Position {
+  /** What a snapshot is, however it was read. */
+  readonly name: string;
+  /** The commit that records the last redaction before it; 0: none. */
+  readonly redacted: number;
+}
+
 /** Tokens carry their fields as JSON behind a check; incarnation and commit come first. */
-export function positionOf(token: string): Position & { readonly name: string } {
+export function positionOf(token: string): NamedPosition {
   const json = Buffer.from(token.slice(1), "base64url").subarray(CHECK_BYTES).toString();
-  const [incarnation, commit, ...rest] = JSON.parse(json) as [number, number, ...unknown[]];
-  // The last field of a snapshot says through which head it was seen, which is no part of what it is.
-  return { incarnation, commit, name: JSON.stringify([incarnation, commit, ...rest.slice(0, -1)]) };
+  // Of a snapshot one field says through which head it was seen, which is no part of what it is.
+  const [incarnation, commit, vectors, revision, , redacted = 0] = JSON.parse(json) as [
+    number,
+    number,
+    number?,
+    string?,
+    number?,
+    number?,
+  ];
+  return { incarnation, commit, redacted, name: JSON.stringify([incarnation, commit, vectors, revision, redacted]) };
 }
 
 /** Calls of a kind. */
@@ -58,6 +72,22 @@ export function answered<Type extends Request["type"]>(
   type: Type,
 ): { readonly call: CallOf<Type>; readonly value: Replies[Type] }[] {
   return callsOf(told, type).flatMap((call) => (call.reply.kind === "ok" ? [{ call, value: call.reply.value }] : []));
+}
+
+/** The last redaction of an incarnation of which a reply told that ended before a moment; 0: of none. */
+export function redactedBefore(told: Pick<Told, "calls">, incarnation: number, moment: number): number {
+  let last = 0;
+  for (const { replied, reply } of told.calls) {
+    if (replied >= moment || reply.kind !== "ok") continue;
+    const { value } = reply;
+    const token = "snapshot" in value ? value.snapshot : "redacted" in value ? value.token : null;
+    if (token === null) continue;
+    const position = positionOf(token);
+    if (position.incarnation !== incarnation) continue;
+    // The token of a redaction is that of the commit that records it.
+    last = Math.max(last, "snapshot" in value ? position.redacted : position.commit);
+  }
+  return last;
 }
 
 /** Erasures that may have had their effect between two moments. */
