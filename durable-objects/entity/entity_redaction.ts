@@ -92,7 +92,7 @@ export class EntityRedaction {
     for (;;) {
       const finished = await this.resume();
       if (!finished.ok) return finished;
-      const before = this.#host.state().redaction;
+      const { redaction: before, incarnation } = this.#host.state();
       const parts = await this.#host.everyPart();
       if (!parts.ok) return parts;
       const found = this.#find(parts.value, ids);
@@ -103,6 +103,7 @@ export class EntityRedaction {
       const redaction = planned(ids, found.value, parts.value);
       const rewritable = await this.#areRewritable(redaction.lines);
       if (!rewritable.ok) return rewritable;
+      if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
       // Another call may have begun one meanwhile.
       if (this.#host.state().redaction !== before) continue;
       lines.push(...toldOf);
@@ -178,7 +179,8 @@ export class EntityRedaction {
   /** When the redaction has something to do next; null when none is under way. */
   dueMs(): number | null {
     const { redaction } = this.#host.state();
-    return redaction === null ? null : (redaction.sweepAtMs ?? this.#host.ports.clock.now());
+    const nowMs = this.#host.ports.clock.now();
+    return redaction === null ? null : Math.min(redaction.sweepAtMs ?? nowMs, this.#putsLandedMs());
   }
 
   /** Takes the redaction that is under way as far as it goes for now. Concurrent callers share one run. */
@@ -207,9 +209,14 @@ export class EntityRedaction {
       if (!done.ok) return done;
       if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
     }
-    const { clock, settings } = this.#host.ports;
-    this.#advance({ sweepAtMs: clock.now() + settings.putDeadlineMs });
+    this.#advance({ sweepAtMs: this.#putsLandedMs() });
     return ok(null);
+  }
+
+  /** When puts that are under way now have landed. */
+  #putsLandedMs(): number {
+    const { clock, settings } = this.#host.ports;
+    return clock.now() + settings.putDeadlineMs;
   }
 
   /** In the log: whoever reads it later knows that something was there, and when it went. */
@@ -344,6 +351,8 @@ export class EntityRedaction {
 
   /** A put that was under way when the redaction began has landed by now. */
   async #sweepAgain(atMs: number, incarnation: number): Promise<Result<null>> {
+    // Counted anew from a clock that was set back: the index waits for it.
+    if (this.#putsLandedMs() < atMs) this.#advance({ sweepAtMs: this.#putsLandedMs() });
     if (this.#host.ports.clock.now() < atMs) return ok(null);
     const swept = await this.#deleteDerived();
     if (!swept.ok || this.#host.state().incarnation !== incarnation) return swept;

@@ -362,6 +362,18 @@ describe("a redaction", () => {
     expect(await placesOf(fixture, SECRET)).toEqual([]);
   });
 
+  test("of an entity that is erased while its segments are looked at does not begin in what comes after", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("get", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    valueIn(await fixture.serve((entity) => entity.erase()));
+    hold.release();
+    expect((await redacting).ok).toBe(false);
+    await fixture.sweep();
+    expect(stateOf(fixture)).toMatchObject({ redaction: null, last: 0 });
+  });
+
   test("of an entity that is erased meanwhile ends with it", async () => {
     const fixture = await withSecrets();
     const hold = fixture.calls.hold("put", "/segments/", "before");
