@@ -68,6 +68,7 @@ function checkContent(
       continue;
     }
     newest = Math.max(newest, first.commit);
+    if (first.event.kind === "tombstone") redacted.add(eventId);
     const isOther = first.event.attributes?.by !== sent.attributes.by;
     if (isOther && !redacted.has(eventId)) conflicts.push(eventId);
     else if (first.commit === commit) own += 1;

@@ -19,13 +19,14 @@ import type { Circumstances } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function check(history: History, circumstances: Circumstances): readonly Violation[] {
+  const { isSkewed, isDamaged } = circumstances;
   const ledgers = new Ledgers(history);
   return [
     ...ledgers.violations,
     ...circumstances.scopes.flatMap(({ tenant, entity }) => {
       const calls = history.calls.filter((call) => call.tenant === tenant && call.entity === entity);
       const kills = history.kills.filter(({ object }) => object === `${tenant}/${entity}`);
-      const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed: circumstances.isSkewed };
+      const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed, isDamaged };
       return [checkOrder, checkAppends, checkSearches, checkRedactions, checkFailures].flatMap((judge) => judge(told));
     }),
     ...checkEnd(history, ledgers, circumstances),

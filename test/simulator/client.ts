@@ -8,7 +8,7 @@ import { searchBodySchema } from "../../core/schema/search.ts";
 import type { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import type { Call, CallOf, ExportedCommit, History, Replies, Request, SearchBody, SentEvent } from "./history.ts";
 import { Process } from "./network.ts";
-import type { Action, Step } from "./plan.ts";
+import type { Action, Sees, Step } from "./plan.ts";
 import type { Plane } from "./plane.ts";
 
 const PAGE = 7;
@@ -40,7 +40,7 @@ export class Client {
         this.#again(scope, action);
         return;
       case "search":
-        void this.search(scope, this.#bodyOf(scope, action), action.sees === "foreign");
+        void this.search(scope, this.#bodyOf(scope, action), action.sees);
         return;
       case "withdraw":
         void this.#withdraw(scope, this.#idOf(scope, action.back));
@@ -97,6 +97,12 @@ export class Client {
       case "end_indexers":
         plane.endIndexers();
         return;
+      case "end_doors":
+        plane.endDoors();
+        return;
+      case "damage":
+        if (plane.weather.derivedDamaged > 0) void plane.damage(scope, action.derived, action.isMissing);
+        return;
       case "skew":
         if (plane.weather.clocksSkewed > 0) plane.entity(scope).skewMs = action.skewMs;
         return;
@@ -149,10 +155,15 @@ export class Client {
     for (const id of reply.value.eventIds) if (!id.startsWith("s-")) this.#of(scope).ids.push(id);
   }
 
-  async search(scope: EntityScope, body: SearchBody, foreign = false) {
-    const request = { type: "search", body, foreign } as const;
+  async search(scope: EntityScope, body: SearchBody, sees: Sees = "strong") {
+    const atDoor = sees === "door" || sees === "door_pinned";
+    const request = { type: "search", body, foreign: sees === "foreign", atDoor } as const;
     const command = { scope, request: searchBodySchema.parse(body), bm25: null };
-    const reply = await this.#record(scope, request, () => this.#api(scope).search(command));
+    const reply = await this.#record(scope, request, () => {
+      if (atDoor) return this.#plane.readAtDoor(command);
+      const object = () => this.#api(scope).search(command);
+      return body.consistency === "eventual" ? this.#plane.searchEventually(object, command) : object();
+    });
     if (reply?.ok) this.#of(scope).snapshots.push(reply.value.snapshot);
     return reply;
   }
@@ -306,7 +317,8 @@ export class Client {
     const other = this.#of({ ...scope, tenant: scope.tenant === "t1" ? "t2" : "t1" });
     const snapshot = (sees === "foreign" ? other.snapshots : snapshots).at(-1 - back);
     const token = tokens.at(-1 - back);
-    if (sees === "eventual") return { ...body, consistency: "eventual" };
+    if (sees === "door_pinned" && snapshot !== undefined) return { ...body, snapshot, consistency: "eventual" };
+    if (sees === "eventual" || sees.startsWith("door")) return { ...body, consistency: "eventual" };
     if ((sees === "pinned" || sees === "foreign") && snapshot !== undefined) return { ...body, snapshot };
     if (sees === "at_least" && token !== undefined) return { ...body, at_least: token, consistency: "eventual" };
     return body;

@@ -37,7 +37,13 @@ export type Request =
       readonly body: string;
       readonly key: string | null;
     }
-  | { readonly type: "search"; readonly body: SearchBody; readonly foreign: boolean }
+  | {
+      readonly type: "search";
+      readonly body: SearchBody;
+      readonly foreign: boolean;
+      /** Asked of the front door alone. */
+      readonly atDoor: boolean;
+    }
   | { readonly type: "withdraw"; readonly id: string }
   | { readonly type: "redact"; readonly ids: readonly string[] }
   | { readonly type: "event"; readonly id: string }

@@ -25,12 +25,19 @@ export type Action =
   | { readonly type: "sweep" }
   | { readonly type: "replay" }
   /** What goes wrong, besides the weather. */
-  | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" }
+  | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" | "end_doors" }
+  | { readonly type: "damage"; readonly derived: Derived; readonly isMissing: boolean }
   | { readonly type: "supersede"; readonly lose: boolean }
   | { readonly type: "skew"; readonly skewMs: number };
 
-/** What a search asks to see. `foreign`: by a token of the same entity of the other tenant. */
-export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign";
+/**
+ * What a search asks to see. `foreign`: by a token of the same entity of the other tenant. `door`, `door_pinned`: what the
+ * front door says while the object is silent.
+ */
+export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign" | "door" | "door_pinned";
+
+/** Objects of the store that can be built again. */
+export type Derived = "shard" | "head" | "hint";
 
 export interface Step {
   readonly index: number;
@@ -107,6 +114,14 @@ const ACTIONS: readonly WeightedDraw[] = [
   { weight: 2.5, draw: drawEnd },
   { weight: 1.5, draw: (chance) => ({ type: "supersede", lose: chance.happens("lose", 0.3) }) },
   { weight: 1, draw: drawSkew },
+  {
+    weight: 2,
+    draw: (chance) => ({
+      type: "damage",
+      derived: chance.pick("derived", ["shard", "shard", "head", "hint"]),
+      isMissing: chance.happens("missing", 0.5),
+    }),
+  },
 ];
 
 /** What hits an entity while it writes. */
@@ -198,6 +213,9 @@ function drawSearch(chance: Chance): Action {
     "pinned",
     "at_least",
     "foreign",
+    "door",
+    "door",
+    "door_pinned",
   ]);
   return { type: "search", body, sees, back: chance.below("back", 10) };
 }
@@ -222,6 +240,7 @@ function drawEnd(chance: Chance): Action {
       "lose_tenant",
       "restart",
       "end_indexers",
+      "end_doors",
     ]),
   };
 }

@@ -11,12 +11,14 @@ import { LineCache } from "../../core/index/line_cache.ts";
 import { TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import type { KernelBuilder } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
+import type { SearchCommand } from "../../core/rpc.ts";
 import {
   type EntityApi,
   type EntityIndexApi,
   type EntityScope,
   entityObjectName,
   type JobOrder,
+  type SearchAnswer,
 } from "../../core/rpc.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
 import type { EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
@@ -27,9 +29,12 @@ import { consumeDeadLetters, consumeNudges } from "../../workers/indexer/consume
 import { type DurableSteps, driveJob } from "../../workers/indexer/drive_job.ts";
 import type { IndexerPorts } from "../../workers/indexer/ports.ts";
 import { append } from "../../workers/ingest/append.ts";
+import { searchEventually } from "../../workers/query/search/search_eventually.ts";
 import type { Chance } from "./chance.ts";
+import { FrontDoors } from "./front_doors.ts";
 import { builder, checksum, slabs } from "./kernel.ts";
 import { type Faults, Network, Process } from "./network.ts";
+import type { Derived } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { type Place, SimulatedObject } from "./simulated_object.ts";
 import { SimulatedQueue } from "./simulated_queue.ts";
@@ -53,6 +58,12 @@ export const SETTINGS: EntitySettings = {
 
 const STEP_RETRY_MS = 500;
 
+const DERIVED: Readonly<Record<Derived, RegExp>> = {
+  shard: /\/indexes\/.*\.shard$/,
+  head: /\/heads\/.*\.json$/,
+  hint: /\/head\.json$/,
+};
+
 export const TENANTS = ["t1", "t2"] as const;
 /** The same names in both tenants. */
 export const ENTITIES = ["account:acme", "user:42"] as const;
@@ -67,6 +78,7 @@ export class Plane {
   readonly network: Network;
   readonly queue: SimulatedQueue;
   readonly #store = memoryStore();
+  readonly #doors: FrontDoors;
   readonly #entities = new Map<string, EntityObject>();
   readonly #tenants = new Map<string, TenantObject>();
   /** Of the isolate that all objects share. */
@@ -81,6 +93,11 @@ export class Plane {
     this.chance = chance;
     this.weather = weather;
     this.network = new Network(scheduler, chance);
+    this.#doors = new FrontDoors(
+      (process) => this.storeFor(process),
+      { now: () => Math.floor(EPOCH_MS + scheduler.nowMs) },
+      chance,
+    );
     this.queue = new SimulatedQueue(
       this.network,
       { refused: weather.queueRefused, dropped: weather.queueDropped, repeated: weather.queueRepeated },
@@ -162,6 +179,16 @@ export class Plane {
     return append(ports, scope, { bytes, contentType: "application/json", gzip: false }, key);
   }
 
+  /** As the front door answers where the object is silent. */
+  readAtDoor(command: SearchCommand) {
+    return this.#doors.any().reader.search(command);
+  }
+
+  searchEventually(object: () => Promise<Result<SearchAnswer>>, command: SearchCommand) {
+    const { reader, process } = this.#doors.any();
+    return searchEventually(object, reader, command, this.network.timerOf(process));
+  }
+
   storeFor(from: Process) {
     const { storeRefused, storeLost, putsLate } = this.weather;
     const weather = { refused: storeRefused, lost: storeLost, late: putsLate };
@@ -204,6 +231,29 @@ export class Plane {
     this.#indexers = [];
   }
 
+  endDoors(): void {
+    this.#doors.end();
+  }
+
+  /** One of the derived objects of an entity is damaged in a bit, or gone. */
+  async damage(scope: EntityScope, derived: Derived, isMissing: boolean): Promise<void> {
+    const store = this.#store.forTenant(scope.tenant);
+    const keys = (await this.keysOf(scope)).filter((key) => DERIVED[derived].test(key));
+    const subject = `damage ${entityObjectName(scope)}`;
+    const key = keys[this.chance.below(subject, keys.length)];
+    const stored = key === undefined ? null : await store.get(key);
+    if (key === undefined || stored === null || !this.network.isFaulty) return;
+    this.scheduler.note(`${key} is ${isMissing ? "gone" : "damaged"}`);
+    if (isMissing) return store.delete([key]);
+    const at = this.chance.below(subject, stored.bytes.length);
+    const bit = 1 << this.chance.below(subject, 8);
+    await store.put(
+      key,
+      stored.bytes.map((byte, index) => (index === at ? byte ^ bit : byte)),
+      stored.metadata,
+    );
+  }
+
   /** The isolate of all objects ends, and what it kept in memory. */
   restart(): void {
     this.#partCache = new PartCache();
@@ -219,7 +269,8 @@ export class Plane {
   // --- what it is made of ---
 
   #callFaults(): Faults {
-    return { refused: this.weather.callsRefused, lost: this.weather.callsLost, late: 0, lateMs: 0 };
+    const { callsRefused, callsLost, callsSlow } = this.weather;
+    return { refused: callsRefused, lost: callsLost, slow: callsSlow, late: 0, lateMs: 0 };
   }
 
   async #served<T>(

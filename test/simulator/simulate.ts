@@ -67,7 +67,8 @@ export async function simulate({ seed, steps, only, without }: Simulation): Prom
     plane.close();
   }
   const isSkewed = plane.weather.clocksSkewed > 0;
-  const violations = [...(isEndless ? [ENDLESS] : []), ...check(history, { isSkewed, scopes: SCOPES })];
+  const isDamaged = plane.weather.derivedDamaged > 0;
+  const violations = [...(isEndless ? [ENDLESS] : []), ...check(history, { isSkewed, isDamaged, scopes: SCOPES })];
   return { violations, trace, steps: plan.length, events: scheduler.count };
 }
 
@@ -109,6 +110,7 @@ async function afterwards(plane: Plane, client: Client, scheduler: Scheduler): P
     ...SCOPES.flatMap((scope) => [
       ...BODIES.map((body) => () => client.search(scope, body)),
       () => client.search(scope, { ...BODIES[0], consistency: "eventual" }),
+      () => client.search(scope, { ...BODIES[0], consistency: "eventual" }, "door"),
       () => client.timeline(scope),
       () => client.status(scope),
       () => client.export(scope),

@@ -55,7 +55,7 @@ export class SimulatedQueue {
   }
 
   async send(from: Process, body: IndexNudge): Promise<void> {
-    const faults = { refused: this.#weather.refused, lost: this.#weather.refused, late: 0, lateMs: 0 };
+    const faults = { refused: this.#weather.refused, lost: this.#weather.refused, slow: 0, late: 0, lateMs: 0 };
     await this.#network.message(from, `queue ${body.tenant}/${body.entity}`, async () => this.#accept(body), faults);
   }
 

@@ -1,11 +1,13 @@
 /** What was told of one entity, and how its parts are read. */
-import type { EntityScope } from "../../core/rpc.ts";
+import type { EntityScope, EntityStatus, SearchAnswer } from "../../core/rpc.ts";
 import type { Call, CallOf, Kill, Replies, Request } from "./history.ts";
 import type { Ledgers } from "./ledger.ts";
 
 export interface Circumstances {
   /** Clocks were set wrong: what depends on them is not judged. */
   readonly isSkewed: boolean;
+  /** What is derived was damaged: the front door may find nothing. */
+  readonly isDamaged: boolean;
   readonly scopes: readonly EntityScope[];
 }
 
@@ -15,6 +17,7 @@ export interface Told {
   readonly kills: readonly Kill[];
   readonly ledgers: Ledgers;
   readonly isSkewed: boolean;
+  readonly isDamaged: boolean;
 }
 
 /** Where an entity's log is. */
@@ -72,6 +75,16 @@ export function answered<Type extends Request["type"]>(
   type: Type,
 ): { readonly call: CallOf<Type>; readonly value: Replies[Type] }[] {
   return callsOf(told, type).flatMap((call) => (call.reply.kind === "ok" ? [{ call, value: call.reply.value }] : []));
+}
+
+/** The front door goes by a head for so long. */
+const DOOR_HEAD_MS = 5_000;
+
+/** How long what was erased or redacted may still be answered. Only the object knows what is not indexed yet. */
+export function forgivenMs({
+  unindexedEvents,
+}: Pick<SearchAnswer, "unindexedEvents"> | Pick<EntityStatus, "unindexedEvents">): number {
+  return unindexedEvents === null ? DOOR_HEAD_MS : 0;
 }
 
 /** The last redaction of an incarnation of which a reply told that ended before a moment; 0: of none. */
