@@ -43,16 +43,12 @@ function checkNames(_: Told, { id, request }: CallOf<"append">, value: AppendRes
   return violations;
 }
 
-function checkContent(
-  { scope, ledgers }: Told,
-  { id, request }: CallOf<"append">,
-  value: AppendResult,
-): readonly Violation[] {
+function checkContent(told: Told, { id, request }: CallOf<"append">, value: AppendResult): readonly Violation[] {
   const { incarnation, commit } = positionOf(value.token);
-  const lines = ledgers.through(scope, incarnation, commit);
+  const lines = told.ledgers.through(told.scope, incarnation, commit);
   if (lines === null) return [];
   // An id whose event was redacted is in conflict with whatever is sent, from some moment on.
-  const redacted = new Set(ledgers.of(scope, incarnation)?.redactions.flatMap(({ ids }) => ids));
+  const redacted = new Set(callsOf(told, "redact").flatMap(({ request: { ids } }) => ids));
   const violations: Violation[] = [];
   const conflicts: string[] = [];
   let newest = 0;
@@ -68,7 +64,6 @@ function checkContent(
       continue;
     }
     newest = Math.max(newest, first.commit);
-    if (first.event.kind === "tombstone") redacted.add(eventId);
     const isOther = first.event.attributes?.by !== sent.attributes.by;
     if (isOther && !redacted.has(eventId)) conflicts.push(eventId);
     else if (first.commit === commit) own += 1;

@@ -3,7 +3,7 @@
 import type { CallOf } from "./history.ts";
 import { AT_LAST, type Ledger } from "./ledger.ts";
 import { expectedHits, foundIn } from "./oracle.ts";
-import { answered, forgivenMs, isBefore, positionOf, shown, type Told } from "./told.ts";
+import { answered, erasedBefore, forgivenMs, isBefore, positionOf, shown, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkSearches(told: Told): readonly Violation[] {
@@ -45,7 +45,7 @@ export function checkSearches(told: Told): readonly Violation[] {
           `at ${shown({ incarnation, commit })} ${JSON.stringify(asked)}: ${differenceOf(expected, found)}`,
         );
     }
-    const erasedMs = erasedAtMs(told, call, incarnation);
+    const erasedMs = erasedBefore(told, call, incarnation);
     if (erasedMs !== null && call.invokedMs > erasedMs + forgivenMs(value))
       refuse("erased stays erased", `${shown({ incarnation, commit })} is of what was erased before`);
     if (!told.isSkewed && body.consistency === "eventual" && body.snapshot === undefined) {
@@ -55,19 +55,6 @@ export function checkSearches(told: Told): readonly Violation[] {
     }
     return violations;
   });
-}
-
-/**
- * When the incarnation was known to be erased: an erasure was answered that began after something of it was seen. null:
- * it was not before the call began.
- */
-function erasedAtMs(told: Told, { invoked }: CallOf<"search">, incarnation: number): number | null {
-  const seen = answered(told, "append").filter(({ value }) => positionOf(value.token).incarnation >= incarnation);
-  const erasures = answered(told, "job").flatMap(({ call }) => {
-    const isOfIt = seen.some(({ call: append }) => append.replied < call.invoked);
-    return call.request.job === "erase" && call.replied < invoked && isOfIt ? [call.repliedMs] : [];
-  });
-  return erasures.length === 0 ? null : Math.min(...erasures);
 }
 
 /** Which of the lines that are about to go are gone is not known, and nobody can ask for this snapshot again. */

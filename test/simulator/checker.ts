@@ -12,6 +12,7 @@ import { checkEnd } from "./check_end.ts";
 import { checkFailures } from "./check_failures.ts";
 import { checkRedactions } from "./check_redactions.ts";
 import { checkSearches } from "./check_searches.ts";
+import { checkTenants } from "./check_tenants.ts";
 import type { History } from "./history.ts";
 import { Ledgers } from "./ledger.ts";
 import { checkOrder } from "./linear.ts";
@@ -29,6 +30,7 @@ export function check(history: History, circumstances: Circumstances): readonly 
       const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed, isDamaged };
       return [checkOrder, checkAppends, checkSearches, checkRedactions, checkFailures].flatMap((judge) => judge(told));
     }),
+    ...checkTenants(history, ledgers, circumstances),
     ...checkEnd(history, ledgers, circumstances),
   ];
 }

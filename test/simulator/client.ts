@@ -4,11 +4,11 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { SEGMENT_READ_BYTES_MAX } from "../../core/limits.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
-import { searchBodySchema } from "../../core/schema/search.ts";
+import { searchBodySchema, tenantSearchBodySchema } from "../../core/schema/search.ts";
 import type { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import type { Call, CallOf, ExportedCommit, History, Replies, Request, SearchBody, SentEvent } from "./history.ts";
 import { Process } from "./network.ts";
-import type { Action, Sees, Step } from "./plan.ts";
+import type { Action, Sees, Step, TenantIndex } from "./plan.ts";
 import type { Plane } from "./plane.ts";
 
 const PAGE = 7;
@@ -41,6 +41,12 @@ export class Client {
         return;
       case "search":
         void this.search(scope, this.#bodyOf(scope, action), action.sees);
+        return;
+      case "tenant_search":
+        void this.searchTenant(scope.tenant, this.#tenantBodyOf(scope.tenant, action));
+        return;
+      case "tenant_index":
+        void this.setTenantIndex(scope.tenant, action.mode);
         return;
       case "withdraw":
         void this.#withdraw(scope, this.#idOf(scope, action.back));
@@ -90,6 +96,13 @@ export class Client {
       case "lose_tenant":
         if (plane.weather.statesLost > 0) plane.tenant(scope.tenant).lose();
         else plane.tenant(scope.tenant).crash();
+        return;
+      case "crash_scope":
+        plane.scopes.of(scope.tenant).crash();
+        return;
+      case "lose_scope":
+        if (plane.weather.statesLost > 0) plane.scopes.of(scope.tenant).lose();
+        else plane.scopes.of(scope.tenant).crash();
         return;
       case "restart":
         plane.restart();
@@ -168,6 +181,26 @@ export class Client {
     return reply;
   }
 
+  async searchTenant(tenant: string, body: SearchBody) {
+    const command = { tenant, search: tenantSearchBodySchema.parse(body), entityPrefix: null, bm25: null };
+    const scope = { tenant, entity: "" };
+    const api = this.#plane.scopes.api(this.#process, tenant);
+    const reply = await this.#record(scope, { type: "tenant_search", body }, () => api.searchScope(command));
+    if (reply?.ok && body.consistency !== "strong") this.#of(scope).snapshots.push(reply.value.snapshot);
+  }
+
+  #tenantBodyOf(tenant: string, { body, isPinned, back }: Extract<Action, { type: "tenant_search" }>): SearchBody {
+    const snapshot = this.#of({ tenant, entity: "" }).snapshots.at(-1 - back);
+    return isPinned && snapshot !== undefined ? { ...body, snapshot } : body;
+  }
+
+  setTenantIndex(tenant: string, mode: TenantIndex) {
+    return this.#record({ tenant, entity: "" }, { type: "tenant_index", mode }, async () => {
+      const configured = await this.#plane.setTenantIndex(this.#process, tenant, mode);
+      return configured.ok ? ok({ mode }) : configured;
+    });
+  }
+
   #withdraw(scope: EntityScope, id: string) {
     return this.#record(scope, { type: "withdraw", id }, () => this.#api(scope).withdraw(scope, id));
   }
@@ -180,7 +213,12 @@ export class Client {
   }
 
   redact(scope: EntityScope, ids: readonly string[]) {
-    return this.#record(scope, { type: "redact", ids }, () => this.#api(scope).redact(scope, ids, false));
+    return this.#record(scope, { type: "redact", ids }, async () => {
+      const redacted = await this.#api(scope).redact(scope, ids, false);
+      if (!redacted.ok) return redacted;
+      const hidden = await this.#plane.scopes.api(this.#process, scope.tenant).redactEntity(scope.tenant, scope.entity);
+      return hidden.ok ? redacted : hidden;
+    });
   }
 
   event(scope: EntityScope, id: string) {

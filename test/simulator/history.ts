@@ -11,6 +11,7 @@ import type {
 } from "../../core/rpc.ts";
 import type { AttributeValue, StoredEvent } from "../../core/schema/event.ts";
 import type { Json } from "../../core/schema/scalar.ts";
+import type { ScopeSearchAnswer } from "../../core/scope/scope_rpc.ts";
 
 /** An event as it is sent. `by` in its attributes says whose it is: no two requests but repeated ones send the same. */
 export interface SentEvent {
@@ -44,6 +45,8 @@ export type Request =
       /** Asked of the front door alone. */
       readonly atDoor: boolean;
     }
+  | { readonly type: "tenant_search"; readonly body: SearchBody }
+  | { readonly type: "tenant_index"; readonly mode: "off" | "summaries" | "full" }
   | { readonly type: "withdraw"; readonly id: string }
   | { readonly type: "redact"; readonly ids: readonly string[] }
   | { readonly type: "event"; readonly id: string }
@@ -60,6 +63,8 @@ export type Request =
 export interface Replies {
   append: AppendResult;
   search: SearchAnswer;
+  tenant_search: ScopeSearchAnswer;
+  tenant_index: { readonly mode: "off" | "summaries" | "full" };
   withdraw: { readonly token: string };
   redact: RedactResult;
   event: CitedEvent;

@@ -48,6 +48,19 @@ export function expectedHits(log: LedgerView | null, commit: number, body: Searc
     );
 }
 
+/** Of all entities of a tenant as if their logs were one, in any order. */
+export function expectedOfTenant(
+  logs: readonly { readonly entity: string; readonly log: LedgerView | null; readonly commit: number }[],
+  text: string,
+): readonly string[] {
+  const entityOf = new Map<NaiveDocument, string>();
+  for (const { entity, log, commit } of logs)
+    for (const document of naiveDocuments(log?.asParts ?? [], commit)) entityOf.set(document, entity);
+  return naiveTextSearch([...entityOf.keys()], () => true, text, PARAMETERS).map(
+    ({ document, score }) => `${score} ${entityOf.get(document)} ${document.event.id} ${document.chunk}`,
+  );
+}
+
 function hasVectors(log: LedgerView | null, commit: number): boolean {
   return log?.lines.some((line) => line.commit <= commit && line.event.vector !== undefined) ?? false;
 }

@@ -12,6 +12,8 @@ export type Action =
   /** The same request again, `back` appends ago; `changed`: with another body under the same key. */
   | { readonly type: "again"; readonly back: number; readonly changed: boolean }
   | { readonly type: "search"; readonly body: SearchBody; readonly sees: Sees; readonly back: number }
+  | { readonly type: "tenant_search"; readonly body: SearchBody; readonly isPinned: boolean; readonly back: number }
+  | { readonly type: "tenant_index"; readonly mode: TenantIndex }
   | { readonly type: "withdraw"; readonly back: number }
   /** Of as many ids that were sent, the newest first. */
   | { readonly type: "redact"; readonly back: number; readonly count: number }
@@ -26,6 +28,7 @@ export type Action =
   | { readonly type: "replay" }
   /** What goes wrong, besides the weather. */
   | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" | "end_doors" }
+  | { readonly type: "crash_scope" | "lose_scope" }
   | { readonly type: "damage"; readonly derived: Derived; readonly isMissing: boolean }
   | { readonly type: "supersede"; readonly lose: boolean }
   | { readonly type: "skew"; readonly skewMs: number };
@@ -35,6 +38,8 @@ export type Action =
  * front door says while the object is silent.
  */
 export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign" | "door" | "door_pinned";
+
+export type TenantIndex = "off" | "summaries" | "full";
 
 /** Objects of the store that can be built again. */
 export type Derived = "shard" | "head" | "hint";
@@ -99,6 +104,11 @@ const ACTIONS: readonly WeightedDraw[] = [
     draw: (chance) => ({ type: "again", back: chance.below("back", 3), changed: chance.happens("changed", 0.2) }),
   },
   { weight: 26, draw: drawSearch },
+  { weight: 6, draw: drawTenantSearch },
+  {
+    weight: 0.7,
+    draw: (chance) => ({ type: "tenant_index", mode: chance.pick("index", ["full", "full", "summaries", "off"]) }),
+  },
   { weight: 6, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 12) }) },
   { weight: 1.5, draw: drawRedaction },
   { weight: 5, draw: (chance) => ({ type: "event", back: chance.below("back", 12) }) },
@@ -220,6 +230,18 @@ function drawSearch(chance: Chance): Action {
   return { type: "search", body, sees, back: chance.below("back", 10) };
 }
 
+function drawTenantSearch(chance: Chance): Action {
+  const isStrong = chance.happens("strong", 0.25);
+  const body: SearchBody = {
+    text: drawWords(chance, 1 + chance.below("words", 3)),
+    mode: "text",
+    top_k: 1_000,
+    ...(isStrong ? { consistency: "strong", entities: [...ENTITIES] } : {}),
+  };
+  const isPinned = !isStrong && chance.happens("pinned", 0.25);
+  return { type: "tenant_search", body, isPinned, back: chance.below("back", 6) };
+}
+
 function drawRedaction(chance: Chance): Action {
   return { type: "redact", back: chance.below("back", 12), count: 1 + chance.below("redacted", 2) };
 }
@@ -241,6 +263,8 @@ function drawEnd(chance: Chance): Action {
       "restart",
       "end_indexers",
       "end_doors",
+      "crash_scope",
+      "lose_scope",
     ]),
   };
 }

@@ -9,6 +9,7 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
 import { LineCache } from "../../core/index/line_cache.ts";
 import { TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { SETTINGS_KEY } from "../../core/log/keys.ts";
 import type { KernelBuilder } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
 import type { SearchCommand } from "../../core/rpc.ts";
@@ -20,6 +21,8 @@ import {
   type JobOrder,
   type SearchAnswer,
 } from "../../core/rpc.ts";
+import { storedBytes, storedSettings } from "../../core/schema/stored.ts";
+import type { EntityStepsApi } from "../../core/scope/scope_rpc.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
 import type { EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
 import { EntityTables } from "../../durable-objects/entity/state.ts";
@@ -34,8 +37,9 @@ import type { Chance } from "./chance.ts";
 import { FrontDoors } from "./front_doors.ts";
 import { builder, checksum, slabs } from "./kernel.ts";
 import { type Faults, Network, Process } from "./network.ts";
-import type { Derived } from "./plan.ts";
+import type { Derived, TenantIndex } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { ScopeObjects, type ScopeSurroundings } from "./scope_objects.ts";
 import { type Place, SimulatedObject } from "./simulated_object.ts";
 import { SimulatedQueue } from "./simulated_queue.ts";
 import { storeOf } from "./simulated_store.ts";
@@ -79,6 +83,7 @@ export class Plane {
   readonly queue: SimulatedQueue;
   readonly #store = memoryStore();
   readonly #doors: FrontDoors;
+  readonly scopes: ScopeObjects;
   readonly #entities = new Map<string, EntityObject>();
   readonly #tenants = new Map<string, TenantObject>();
   /** Of the isolate that all objects share. */
@@ -98,6 +103,7 @@ export class Plane {
       { now: () => Math.floor(EPOCH_MS + scheduler.nowMs) },
       chance,
     );
+    this.scopes = new ScopeObjects(this.#aroundScopes());
     this.queue = new SimulatedQueue(
       this.network,
       { refused: weather.queueRefused, dropped: weather.queueDropped, repeated: weather.queueRepeated },
@@ -109,9 +115,17 @@ export class Plane {
     );
   }
 
+  /** Tenants have an index, or not, before anything happens. */
+  async begin(): Promise<void> {
+    for (const tenant of TENANTS) {
+      const mode = this.chance.pick<TenantIndex>(`index of ${tenant}`, ["full", "full", "summaries", "off"]);
+      await this.#store.forTenant(tenant).put(SETTINGS_KEY, storedBytes(storedSettings({ tenant_index: mode })));
+    }
+  }
+
   // --- what callers reach ---
 
-  entityApi(from: Process, scope: EntityScope): EntityApi & EntityIndexApi {
+  entityApi(from: Process, scope: EntityScope): EntityApi & EntityIndexApi & EntityStepsApi {
     const call = <T>(name: string, serve: (entity: Entity) => Promise<Result<T>>, forWrite = false) =>
       this.network.message(
         from,
@@ -124,6 +138,9 @@ export class Plane {
       redact: (_, ids, dryRun) => call("redact", (entity) => entity.redact(ids, dryRun)),
       withdraw: (_, id) => call("withdraw", (entity) => entity.withdraw(id)),
       search: ({ request, bm25 }) => call("search", (entity) => entity.reader.search(request, bm25)),
+      surveySearch: (command) => call("surveySearch", (entity) => entity.reader.surveySearch(command)),
+      rankSearch: (step) => call("rankSearch", (entity) => entity.reader.rankSearch(step)),
+      hydrateSearch: (step, placed) => call("hydrateSearch", (entity) => entity.reader.hydrateSearch(step, placed)),
       timeline: (query) => call("timeline", (entity) => entity.reader.timeline(query)),
       event: (_, id) => call("event", (entity) => entity.reader.event(id)),
       document: (_, id) => call("document", (entity) => entity.reader.document(id)),
@@ -195,6 +212,14 @@ export class Plane {
     return storeOf(from, this.network, this.#store, weather, SETTINGS.putDeadlineMs);
   }
 
+  /** As the settings' route does it. */
+  async setTenantIndex(from: Process, tenant: string, mode: TenantIndex): Promise<Result<null>> {
+    await this.storeFor(from)
+      .forTenant(tenant)
+      .put(SETTINGS_KEY, storedBytes(storedSettings({ tenant_index: mode })));
+    return this.scopes.api(from, tenant).configure(tenant);
+  }
+
   /** Keys that are left of an entity: what its owner sees in the bucket. */
   async keysOf({ tenant, entity }: EntityScope): Promise<readonly string[]> {
     const page = await this.#store.forTenant(tenant).list(`entities/${encodeURIComponent(entity)}/`);
@@ -222,8 +247,8 @@ export class Plane {
     return object;
   }
 
-  objects(): readonly { crash(): void; lose(): void; skewMs: number; losesAlarms: boolean }[] {
-    return [...this.#entities.values(), ...this.#tenants.values()];
+  objects(): readonly { crash(): void; lose(): void; close(): void }[] {
+    return [...this.#entities.values(), ...this.#tenants.values(), ...this.scopes.all()];
   }
 
   endIndexers(): void {
@@ -263,7 +288,7 @@ export class Plane {
   }
 
   close(): void {
-    for (const object of [...this.#entities.values(), ...this.#tenants.values()]) object.close();
+    for (const object of this.objects()) object.close();
   }
 
   // --- what it is made of ---
@@ -311,6 +336,23 @@ export class Plane {
     return new Entity(ports, revision, this.#partCache, this.#residency);
   }
 
+  #aroundScopes(): ScopeSurroundings {
+    const isolate = () => ({ cache: this.#partCache, residency: this.#residency });
+    return {
+      network: this.network,
+      epochMs: EPOCH_MS,
+      losesAlarms: this.weather.alarmsLost > 0,
+      faults: this.#callFaults(),
+      storeFor: (from) => this.storeFor(from),
+      entityOf: (from, scope) => this.entityApi(from, scope),
+      registryOf: (from, tenant) => this.#tenantApi(from, tenant),
+      nudge: (from, nudge) => this.queue.send(from, nudge),
+      get isolate() {
+        return isolate();
+      },
+    };
+  }
+
   #registryFor(process: Process, tenant: string): Registry {
     return {
       knows: (entity) => this.callTenant(process, tenant, `knows ${entity}`, (registry) => registry.knows(entity)),
@@ -334,11 +376,7 @@ export class Plane {
       random: {
         bytes: (count) => Uint8Array.from({ length: count }, () => this.chance.below(`${tenant} random`, 256)),
       },
-      scope: {
-        noticed: async () => ok(null),
-        eraseEntity: async () => ok(null),
-        rebuildScope: async () => ok(null),
-      },
+      scope: this.scopes.api(process, tenant),
       entityOf: (entity) => this.entityApi(process, { tenant, entity }),
       queue: { send: (nudge) => this.queue.send(process, nudge) },
       logFault: (event, cause) => this.scheduler.note(`${process.name}: ${event}: ${String(cause)}`),
@@ -375,9 +413,7 @@ export class Plane {
       entity: (scope) => this.entityApi(process, scope),
       tenant: (tenant) => this.#tenantApi(process, tenant),
       summarizer: extractiveSummarizer((text) => builder.analyze(text)),
-      scope: () => {
-        throw new Error("no tenant of the simulation has an index");
-      },
+      scope: (tenant) => this.scopes.api(process, tenant),
       ingest: { importStretch: async () => fail({ reason: "not_found", what: "The archive" }) },
       drivers: { start: async (order) => this.drive(order), end: async () => undefined },
     };

@@ -9,6 +9,8 @@ export interface Circumstances {
   /** What is derived was damaged: the front door may find nothing. */
   readonly isDamaged: boolean;
   readonly scopes: readonly EntityScope[];
+  /** When simulated time began. */
+  readonly epochMs: number;
 }
 
 export interface Told {
@@ -75,6 +77,23 @@ export function answered<Type extends Request["type"]>(
   type: Type,
 ): { readonly call: CallOf<Type>; readonly value: Replies[Type] }[] {
   return callsOf(told, type).flatMap((call) => (call.reply.kind === "ok" ? [{ call, value: call.reply.value }] : []));
+}
+
+/**
+ * When the incarnation was known to be erased: an erasure was answered before the call began, which itself began after
+ * something of the incarnation was acknowledged. null: there is none.
+ */
+export function erasedBefore(
+  told: Pick<Told, "calls">,
+  { invoked }: Pick<Call, "invoked">,
+  incarnation: number,
+): number | null {
+  const seen = answered(told, "append").filter(({ value }) => positionOf(value.token).incarnation >= incarnation);
+  const erasures = answered(told, "job").flatMap(({ call }) => {
+    const isOfIt = seen.some(({ call: append }) => append.replied < call.invoked);
+    return call.request.job === "erase" && call.replied < invoked && isOfIt ? [call.repliedMs] : [];
+  });
+  return erasures.length === 0 ? null : Math.min(...erasures);
 }
 
 /** The front door goes by a head for so long. */
