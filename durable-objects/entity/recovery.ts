@@ -131,8 +131,9 @@ async function redactionOf(
   if (!record.ok) return record;
   if (record.value?.incarnation !== incarnation) return ok({ redacted: 0, redaction: null });
   const { commit, lines, blobs } = record.value;
+  if (lines.length === 0) return ok({ redacted: commit, redaction: null });
   const redaction = { ids: [], lines, blobs, commit, outputsDone: false, sweepAtMs: null };
-  return ok({ redacted: commit, redaction: lines.length === 0 ? null : redaction });
+  return ok({ redacted: commit - 1, redaction });
 }
 
 /**

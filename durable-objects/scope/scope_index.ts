@@ -281,8 +281,8 @@ export class ScopeIndex {
     const { registry, tenant, clock } = this.#ports;
     for (;;) {
       const atMs = clock.now();
-      const { epoch, next } = this.state.feed;
-      const page = await registry.indexed(tenant, epoch, next);
+      const { feed } = this.state;
+      const page = await registry.indexed(tenant, feed.epoch, feed.next);
       if (!page.ok) return page;
       if (page.value.entities.some((row) => this.#isRedacted(row))) {
         // Any shard may hold what is gone: all of it is taken in again, from segments that have it no more.
@@ -294,10 +294,16 @@ export class ScopeIndex {
         const erased = await this.#note(row);
         if (!erased.ok) return erased;
       }
+      // Who began anew meanwhile has heard of nothing.
+      if (this.state.feed !== feed) continue;
       const { known, waiting, unindexedEvents, waitingSinceMs } = page.value;
-      this.#save({ feed: { epoch: page.value.epoch, next: page.value.next } });
+      const isLast = !page.value.more;
+      this.#save({
+        feed: { epoch: page.value.epoch, next: page.value.next },
+        ...(isLast && { heardThroughMs: Math.min(atMs, waitingSinceMs ?? atMs) }),
+      });
       this.#seen = { known, waiting, unindexedEvents, waitingSinceMs, atMs };
-      if (!page.value.more) return ok(null);
+      if (isLast) return ok(null);
     }
   }
 
@@ -318,7 +324,7 @@ export class ScopeIndex {
     indexedCommit,
     redacted,
   }: IndexedPage["entities"][number]): Promise<Result<null>> {
-    const { tables, clock } = this.#ports;
+    const { tables } = this.#ports;
     const before = tables.taken(entity);
     if (before !== null && before.incarnation < incarnation) {
       const erased = await this.eraseEntity(entity, incarnation);
@@ -328,7 +334,7 @@ export class ScopeIndex {
     if (incarnation < known.incarnation || indexedCommit <= known.wanted) return ok(null);
     tables.transaction(() => {
       tables.putTaken({ ...known, wanted: indexedCommit, redacted });
-      this.#write({ behindSinceMs: this.state.behindSinceMs ?? clock.now() });
+      this.#write({ behindSinceMs: this.state.behindSinceMs ?? this.state.heardThroughMs });
     });
     return ok(null);
   }

@@ -29,7 +29,9 @@ export interface ScopeState {
   };
   /** When the store is looked through for what the head does not name; null: nothing of the kind is expected. */
   readonly sweepAtMs: number | null;
-  /** Since when something is known to be indexed that the head does not cover. */
+  /** Whatever was acknowledged before had been indexed at the last look, and was heard of. */
+  readonly heardThroughMs: number;
+  /** The head covers whatever was acknowledged before; null: it covers all that was heard of. */
   readonly behindSinceMs: number | null;
   readonly nudgedMs: number;
   readonly committedMs: number | null;
@@ -45,6 +47,7 @@ export function newScopeState(): ScopeState {
     feed: { epoch: 0, next: 0 },
     retired: [],
     sweepAtMs: null,
+    heardThroughMs: 0,
     behindSinceMs: null,
     work: NO_WORK,
     nudgedMs: 0,

@@ -133,7 +133,8 @@ export class TenantRegistry {
       known: this.#known(),
       waiting: count,
       unindexedEvents,
-      waitingSinceMs: sinceMs,
+      // Since when what waited then had waited was lost with the rest.
+      waitingSinceMs: sinceMs !== null && sinceMs <= (this.#tables.fact("recovered") ?? 0) ? 0 : sinceMs,
     });
   }
 

@@ -169,6 +169,31 @@ describe("what was not", () => {
     }
   });
 
+  test("is read meanwhile by snapshots that are refused afterwards", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("put", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    const { snapshot, hits } = await fixture.search({ text: "report" });
+    expect(hits.map(({ id }) => id)).toContain("s1");
+    hold.release();
+    valueIn(await redacting);
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
+  test("is recorded after what was redacted since it was first tried and lost", async () => {
+    const fixture = await withSecrets();
+    const marking = fixture.calls.break("put", "/redacted.json", "before");
+    expect((await redact(fixture, ["s1"])).ok).toBe(false);
+    marking.mend();
+    fixture.loseState();
+    valueIn(await redact(fixture, ["s2"]));
+    await finish(fixture);
+    const { snapshot } = await fixture.search({ text: "report" });
+    valueIn(await redact(fixture, ["s1"]));
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
   test("keeps its blobs and its model outputs", async () => {
     const fixture = new EntityFixture();
     const [mine, shared] = ["a".repeat(64), "b".repeat(64)];
@@ -383,6 +408,18 @@ describe("a redaction", () => {
     for (const one of both) expect(valueIn(one).lines).toHaveLength(1);
     expect(stateOf(fixture).last).toBe(5);
     expect(await placesOf(fixture, SECRET)).toEqual([]);
+  });
+
+  test("of an entity that is erased while its segments are looked at does not begin in what comes after", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("get", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    valueIn(await fixture.serve((entity) => entity.erase()));
+    hold.release();
+    expect((await redacting).ok).toBe(false);
+    await fixture.sweep();
+    expect(stateOf(fixture)).toMatchObject({ redaction: null, last: 0 });
   });
 
   test("of an entity that is erased meanwhile ends with it", async () => {

@@ -69,7 +69,7 @@ function isUncertain({ calls }: History, tenant: string, entity: string): boolea
     (call) =>
       call.tenant === tenant &&
       call.entity === entity &&
-      (call.request.type === "append" || call.request.type === "withdraw") &&
+      ["append", "withdraw", "redact"].includes(call.request.type) &&
       (call.reply.kind === "unknown" || (call.reply.kind === "failed" && call.reply.failure.reason === "unavailable")),
   );
 }
