@@ -16,6 +16,7 @@ export type ErrorCode =
   | "unsupported_media_type"
   | "unprocessable"
   | "rate_limited"
+  | "corrupt"
   | "internal"
   | "unavailable";
 
@@ -169,7 +170,7 @@ export function problemOf(failure: Failure): Problem {
     case "corrupt":
       return {
         status: 500,
-        code: "internal",
+        code: "corrupt",
         title: "Corrupt object",
         detail: `A stored object is not what was written: ${failure.what}.`,
       };

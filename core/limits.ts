@@ -18,6 +18,10 @@ export const DOCUMENT_BYTES_MAX = 16 * MIB;
 export const CONTENT_TYPE_BYTES_MAX = 256;
 /** Text of a document in one event; a longer text becomes several. Leaves room for JSON escapes in a line. */
 export const DOCUMENT_EVENT_CHARACTERS = 128 * KIB;
+/** Text of a document, as JSON, that is made durable in one commit: a few such fit in one build, whatever the vectors. */
+export const DOCUMENT_COMMIT_BYTES = 2 * MIB;
+/** Text of a document, as JSON, up to which it is searched: all of it may wait in a tail. */
+export const DOCUMENT_TEXT_BYTES_MAX = 32 * MIB;
 /** An import archive, compressed: it goes to ingest in one RPC message, or to the store. */
 export const IMPORT_BYTES_MAX = 31 * MIB;
 /** What an archive may inflate to in all, and how many entries it may have. */
@@ -96,8 +100,13 @@ export const APPEND_WAITING_MAX = 1_000;
 export const APPEND_WAITING_BYTES_MAX = 32 * MIB;
 /** Rows of SQLite hold at most 2 MB; blobs are cut into pages of this size. */
 export const SQLITE_PAGE_BYTES = 1 * MIB;
-/** A copy of a shard is cut into smaller ones: a hit reads the few KiB that its line lies in. */
-export const SQLITE_SHARD_PAGE_BYTES = 64 * KIB;
+/**
+ * A copy of a shard is cut into smaller ones: SQLite reads a blob from its beginning, and a hit the few KiB that its line
+ * lies in. Each is a row that is billed when it is written.
+ */
+export const SQLITE_SHARD_PAGE_BYTES = 16 * KIB;
+/** A copy up to this lies in the row that names it. */
+export const SQLITE_COPY_ROW_BYTES_MAX = 64 * KIB;
 /** Commits that share one row of the tail, with their facts: each append writes the row anew, and pays for one. */
 export const TAIL_SHARED_BYTES_MAX = 32 * KIB;
 /** A larger one lies by itself: the others' appends would write its bytes again and again. */
@@ -143,8 +152,8 @@ export const SHARD_RANGE_GAP_BYTES = 64 * KIB;
 export const PART_COLUMNS_MAX = 1_024;
 /** Decoded columns that one opened part keeps. */
 export const PART_COLUMN_BYTES_MAX = 4 * MIB;
-/** Decompressed frames of stored lines that one opened part keeps. */
-export const PART_FRAMES_KEPT_MAX = 4;
+/** Decompressed frames of stored lines that one opened part keeps: lines that were read are kept beside (LINE_CACHE_BYTES_MAX). */
+export const PART_FRAMES_KEPT_MAX = 1;
 /** Dimensions that the vectors of a model are taken to have until it has made some. */
 export const REMOTE_DIMENSIONS_ASSUMED = 1_024;
 /** Commits and raw bytes one build takes from the tail. */
@@ -282,11 +291,14 @@ export const SCOPE_UNREADABLE_MAX = 100;
 
 // --- Memory ---------------------------------------------------------------------------------
 
-/** Kernel instances of one isolate: bytes of each class and how many. Their sum, with headroom, fits in 128 MB. */
+/**
+ * Kernel instances of one isolate: bytes of each class and how many. Their sum, with headroom, fits in 128 MB. The largest
+ * holds the codes of 100,000 vectors of 384 dimensions, with room for one part at a time beside them.
+ */
 export const SLAB_CLASSES: readonly { readonly bytes: number; readonly count: number }[] = [
-  { bytes: 1 * MIB, count: 12 },
-  { bytes: 4 * MIB, count: 4 },
-  { bytes: 32 * MIB, count: 1 },
+  { bytes: 1 * MIB, count: 8 },
+  { bytes: 4 * MIB, count: 2 },
+  { bytes: 48 * MIB, count: 1 },
 ];
 
 /** Sections of parts that are read once, to be sized and then loaded; those of more are read twice. */
@@ -387,9 +399,9 @@ export const REBUILDING_RETRY_SECONDS = 10;
 /** Raw bytes of neighbouring tail parts that are built into one: it has to fit in a slab. */
 export const TAIL_PART_RAW_BYTES_MAX = 4 * MIB;
 /** Opened parts an isolate keeps outside the slabs, for look-ups by id and for hydration. */
-export const PART_CACHE_BYTES_MAX = 10 * MIB;
-/** Tables of those parts that only some reads ask for: times, columns, ids, where lines lie. */
-export const PART_TABLES_BYTES_MAX = 6 * MIB;
+export const PART_CACHE_BYTES_MAX = 8 * MIB;
+/** Tables of those parts that only some reads ask for: of some 200,000 rows times and where lines lie, and more of fewer. */
+export const PART_TABLES_BYTES_MAX = 8 * MIB;
 /** Lines of hits that an isolate keeps, over all parts: some ten thousand of a few hundred bytes. */
 export const LINE_CACHE_BYTES_MAX = 8 * MIB;
 

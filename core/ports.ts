@@ -197,8 +197,10 @@ export interface SectionPlace {
 
 /** Text sections of which pieces can be had without the rest. */
 export interface PagedText {
-  textPiece(offset: number, length: number): Uint8Array;
-  postingsPiece(offset: number, length: number): Uint8Array;
+  readonly textBytes: number;
+  /** One for each place, all at once: a read costs more than most pieces. */
+  textPieces(places: readonly SectionPlace[]): readonly Uint8Array[];
+  postingsPieces(places: readonly SectionPlace[]): readonly Uint8Array[];
 }
 
 /** Turns texts and vectors into the kernel's sections. Pure: same input, same bytes, on every engine. */

@@ -10,7 +10,7 @@ import type { PagedBytes, TablesCache } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
 import { PART_CACHE_BYTES_MAX, PART_TABLES_BYTES_MAX } from "../core/limits.ts";
 
-type ReadPages = Pick<PagedBytes, "read" | "readPieces">;
+type ReadPages = Omit<PagedBytes, "hotBytes">;
 
 /** Pages that are read through a storage which may be another one later. */
 export class SharedPages implements PagedBytes {
@@ -28,6 +28,10 @@ export class SharedPages implements PagedBytes {
 
   readPieces(offset: number, length: number): readonly Uint8Array[] {
     return this.#read.readPieces(offset, length);
+  }
+
+  readEach(ranges: Parameters<PagedBytes["readEach"]>[0]): readonly Uint8Array[] {
+    return this.#read.readEach(ranges);
   }
 
   readThrough(read: ReadPages): void {

@@ -13,6 +13,8 @@ import { type KernelInstance, utf8Room } from "./kernel_instance.ts";
 import { FIELD_BYTES } from "./query_terms.ts";
 
 const HEAD_BYTES = 80;
+/** Lengths and index of ten thousand documents; of fewer they are a quarter of the section or less. */
+const START_BYTES = 16_384;
 const POSTINGS_HEAD_BYTES = 32;
 const INDEX_ENTRY_BYTES = 16;
 const KEY_BYTES = 8;
@@ -44,17 +46,26 @@ interface FoundTerm {
 
 /** Throws a RangeError on a dictionary that does not read as one; what was verified never does. */
 export function excerptOf(instance: KernelInstance, text: PagedText, terms: readonly AskedTerm[]): TextSections {
-  const head = text.textPiece(0, HEAD_BYTES);
-  const places = placesOf(head);
-  const start = text.textPiece(0, places.dictionary);
+  const { start, places } = startOf(text);
   const index = viewOf(start.subarray(places.index));
-  const found: FoundTerm[] = [];
-  for (const term of ascendingTerms(terms)) {
-    const entry = findTerm(text, places, index, term);
-    if (entry !== null) found.push(entry);
-  }
-  const postings = postingsOf(instance, text, viewOf(head).getUint32(DOCUMENTS_AT, true), found);
+  const found = findTerms(text, places, index, ascendingTerms(terms));
+  const postings = postingsOf(instance, text, viewOf(start).getUint32(DOCUMENTS_AT, true), found);
   return { text: textOf(instance, start.subarray(0, places.index), found, postings), postings };
+}
+
+/** All that comes before the dictionary, with one read where it is as long as most are. */
+function startOf(text: PagedText): { readonly start: Uint8Array; readonly places: Places } {
+  const guessed = Math.max(HEAD_BYTES, Math.min(START_BYTES, text.textBytes >> 2));
+  const guess = only(text.textPieces([{ offset: 0, length: guessed }]));
+  const places = placesOf(guess);
+  const length = places.dictionary;
+  return { places, start: length <= guess.length ? guess : only(text.textPieces([{ offset: 0, length }])) };
+}
+
+function only(pieces: readonly Uint8Array[]): Uint8Array {
+  const [piece] = pieces;
+  if (piece === undefined) throw new RangeError("a piece that was not read");
+  return piece;
 }
 
 // --- Places ---------------------------------------------------------------------------------
@@ -115,8 +126,37 @@ function keyOf(term: Uint8Array): bigint {
   return key;
 }
 
-/** null when the part does not have it. */
-function findTerm(text: PagedText, places: Places, index: DataView, term: Uint8Array): FoundTerm | null {
+/** Those that the part has: all blocks that may hold one are read at once. */
+function findTerms(
+  text: PagedText,
+  places: Places,
+  index: DataView,
+  terms: readonly Uint8Array[],
+): readonly FoundTerm[] {
+  const spans = terms.map((term) => blocksFor(places, index, term));
+  const wanted = [...new Set(spans.flatMap(({ from, end }) => Array.from({ length: end - from }, (_, n) => from + n)))];
+  const offsetOf = (block: number): number =>
+    block < places.blocks ? index.getUint32(block * INDEX_ENTRY_BYTES + 8, true) : places.dictionaryBytes;
+  const pieces = text.textPieces(
+    wanted.map((block) => {
+      const offset = offsetOf(block);
+      return { offset: places.dictionary + offset, length: offsetOf(block + 1) - offset };
+    }),
+  );
+  const blocks = new Map(wanted.map((block, nth) => [block, pieces[nth] ?? new Uint8Array(0)]));
+  return terms.flatMap((term, nth) => {
+    const { from, end } = spans[nth] ?? { from: 0, end: 0 };
+    for (let block = from; block < end; block++) {
+      const postingsFrom = index.getUint32(block * INDEX_ENTRY_BYTES + 12, true);
+      const found = findInBlock(blocks.get(block) ?? new Uint8Array(0), postingsFrom, term);
+      if (found !== null) return [found];
+    }
+    return [];
+  });
+}
+
+/** The blocks before `end`, from `from` on, that may hold the term. */
+function blocksFor(places: Places, index: DataView, term: Uint8Array): { readonly from: number; readonly end: number } {
   const key = keyOf(term);
   const keyAt = (block: number): bigint => index.getBigUint64(block * INDEX_ENTRY_BYTES, true);
   let from = 0;
@@ -126,27 +166,14 @@ function findTerm(text: PagedText, places: Places, index: DataView, term: Uint8A
     else end = middle;
   }
   // The block before may end with it, and several may begin with terms that share its key.
-  let last = from;
-  while (last < places.blocks && keyAt(last) === key) last++;
-  for (let block = Math.max(0, from - 1); block < last; block++) {
-    const found = findInBlock(text, places, index, block, term);
-    if (found !== null) return found;
-  }
-  return null;
+  let end = from;
+  while (end < places.blocks && keyAt(end) === key) end++;
+  return { from: Math.max(0, from - 1), end };
 }
 
-function findInBlock(
-  text: PagedText,
-  places: Places,
-  index: DataView,
-  block: number,
-  term: Uint8Array,
-): FoundTerm | null {
-  const offsetOf = (which: number): number =>
-    which < places.blocks ? index.getUint32(which * INDEX_ENTRY_BYTES + 8, true) : places.dictionaryBytes;
-  const from = offsetOf(block);
-  const bytes = text.textPiece(places.dictionary + from, offsetOf(block + 1) - from);
-  let offset = index.getUint32(block * INDEX_ENTRY_BYTES + 12, true);
+/** null when it is not there. `offset`: of the block's first postings. */
+function findInBlock(bytes: Uint8Array, postingsFrom: number, term: Uint8Array): FoundTerm | null {
+  let offset = postingsFrom;
   let current = new Uint8Array(0);
   for (let at = 0; at < bytes.length; ) {
     const shared = readVarint(bytes, at);
@@ -190,14 +217,16 @@ function postingsOf(
 ): Uint8Array {
   const bytes = found.reduce((sum, { length }) => sum + length, 0);
   const section = new Uint8Array(POSTINGS_HEAD_BYTES + padded16(bytes));
-  section.set(text.postingsPiece(0, KEY_BYTES));
+  const places = found.map(({ offset, length }) => ({ offset: POSTINGS_HEAD_BYTES + offset, length }));
+  const [key, ...pieces] = text.postingsPieces([{ offset: 0, length: KEY_BYTES }, ...places]);
+  section.set(key ?? new Uint8Array(0));
   const view = viewOf(section);
   view.setUint32(DOCUMENTS_AT, documents, true);
   view.setUint32(OWN_POSTINGS_BYTES_AT, bytes, true);
   let at = POSTINGS_HEAD_BYTES;
-  for (const { offset, length } of found) {
-    section.set(text.postingsPiece(POSTINGS_HEAD_BYTES + offset, length), at);
-    at += length;
+  for (const piece of pieces) {
+    section.set(piece, at);
+    at += piece.length;
   }
   return sealed(instance, section);
 }

@@ -1,5 +1,6 @@
 /**
- * From an `Authorization` header to a principal. A failure never says which part of a credential was wrong.
+ * From an `Authorization` header to a principal. A failure never says which part of a credential was wrong; of a
+ * record that is damaged it says that it is, since no credential can be right then.
  * Records of keys and tenants are cached for KEY_CACHE_MS, so that is how long a revoked key may live on; what was not
  * found is not cached, so a new key works at once.
  */
@@ -38,16 +39,18 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const tenants = new ExpiringCache<true>(parts.clock, KEY_CACHE_MS, KEY_CACHE_ENTRIES_MAX);
 
   /** A hit does not lengthen an entry's life: a busy key would never be revoked. */
-  async function recordOf(id: string): Promise<KeyRecord | null> {
+  async function recordOf(id: string): Promise<Result<KeyRecord | null>> {
     const cached = records.get(id);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return ok(cached);
     const record = await parts.directory.key(id);
-    if (record !== null) records.set(id, record);
+    if (record.ok && record.value !== null) records.set(id, record.value);
     return record;
   }
 
   async function ofKey(id: string, key: string): Promise<Result<Principal>> {
-    const record = await recordOf(id);
+    const found = await recordOf(id);
+    if (!found.ok) return found;
+    const record = found.value;
     if (record === null) return refused;
     if (!parts.secrets.equal(await parts.secrets.mac(key), bytesOfHex(record.hmac))) return refused;
     if (record.expiresAt !== null && record.expiresAt <= parts.clock.now()) return refused;
@@ -63,7 +66,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const tenant = principal.value.tenant;
     // An issuer can vouch for a tenant of ours; it cannot make one.
     if (tenants.get(tenant) === undefined) {
-      if ((await parts.directory.tenant(tenant)) === null) return refused;
+      const found = await parts.directory.tenant(tenant);
+      if (!found.ok) return found;
+      if (found.value === null) return refused;
       tenants.set(tenant, true);
     }
     return principal;

@@ -5,7 +5,7 @@
  *   keys/{id}.json               a key, without its secret
  *   tenant_keys/{tenant}/{id}    empty: lets a tenant's keys be listed
  *
- * A stored record that does not parse is a bug or tampering, and throws.
+ * A stored record that is not what was written lets nobody in, and is told of by name.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, STORE_CONCURRENCY_MAX } from "../limits.ts";
@@ -32,14 +32,16 @@ import {
 export interface Directory {
   /** 409 when there is one of that name. */
   createTenant(tenant: string, nowMs: number): Promise<Result<TenantRecord>>;
-  tenant(tenant: string): Promise<TenantRecord | null>;
+  /** null: there is none. */
+  tenant(tenant: string): Promise<Result<TenantRecord | null>>;
   tenants(cursor: string | null): Promise<{ readonly tenants: readonly string[]; readonly nextCursor: string | null }>;
   /** 404 without the tenant; 409 when it has KEYS_PER_TENANT_MAX already. */
   addKey(record: KeyRecord): Promise<Result<KeyRecord>>;
-  key(id: string): Promise<KeyRecord | null>;
+  /** null: there is none. */
+  key(id: string): Promise<Result<KeyRecord | null>>;
   /** Every key of a tenant, ascending by id. */
   keysOf(tenant: string): Promise<Result<readonly KeyRecord[]>>;
-  /** 404 unless the key is this tenant's. Caches of it die within KEY_CACHE_MS. */
+  /** 404 unless the key is this tenant's; its record need not be whole. Caches of it die within KEY_CACHE_MS. */
   removeKey(tenant: string, id: string): Promise<Result<null>>;
 }
 
@@ -52,8 +54,9 @@ export function createDirectory(store: TenantStore): Directory {
     },
 
     async tenant(tenant) {
-      const found = await store.get(tenantKey(tenant));
-      return found === null ? null : sound(readStored(tenantRecordSchema, found.bytes, tenantKey(tenant)));
+      const key = tenantKey(tenant);
+      const found = await store.get(key);
+      return found === null ? ok(null) : readStored(tenantRecordSchema, found.bytes, store.fullKey(key));
     },
 
     async tenants(cursor) {
@@ -63,7 +66,8 @@ export function createDirectory(store: TenantStore): Directory {
     },
 
     async addKey(record) {
-      if ((await directory.tenant(record.tenant)) === null) return fail(noTenant(record.tenant));
+      const tenant = await existing(directory, record.tenant);
+      if (!tenant.ok) return tenant;
       const ids = await keyIds(store, record.tenant);
       if (ids.length >= KEYS_PER_TENANT_MAX) {
         return fail({
@@ -78,24 +82,30 @@ export function createDirectory(store: TenantStore): Directory {
     },
 
     async key(id) {
-      const found = await store.get(accessKeyKey(id));
-      return found === null ? null : sound(readStored(keyRecordSchema, found.bytes, accessKeyKey(id)));
+      const key = accessKeyKey(id);
+      const found = await store.get(key);
+      return found === null ? ok(null) : readStored(keyRecordSchema, found.bytes, store.fullKey(key));
     },
 
     async keysOf(tenant) {
-      if ((await directory.tenant(tenant)) === null) return fail(noTenant(tenant));
+      const known = await existing(directory, tenant);
+      if (!known.ok) return known;
       const ids = await keyIds(store, tenant);
       const records: KeyRecord[] = [];
       for (let i = 0; i < ids.length; i += STORE_CONCURRENCY_MAX) {
         const some = await Promise.all(ids.slice(i, i + STORE_CONCURRENCY_MAX).map((id) => directory.key(id)));
-        for (const record of some) if (record?.tenant === tenant) records.push(record);
+        for (const record of some) {
+          if (!record.ok) return record;
+          if (record.value?.tenant === tenant) records.push(record.value);
+        }
       }
       return ok(records);
     },
 
     async removeKey(tenant, id) {
       const record = await directory.key(id);
-      if (record?.tenant !== tenant) return fail({ reason: "not_found", what: "The key" });
+      const isOwn = record.ok ? record.value?.tenant === tenant : await isMarked(store, tenant, id);
+      if (!isOwn) return fail({ reason: "not_found", what: "The key" });
       await store.delete([accessKeyKey(id)]);
       await store.delete([tenantKeyMarkerKey(tenant, id)]);
       return ok(null);
@@ -119,11 +129,12 @@ async function keyIds(store: TenantStore, tenant: string): Promise<readonly stri
   return ids;
 }
 
-function noTenant(tenant: string) {
-  return { reason: "not_found", what: `The tenant ${tenant}` } as const;
+async function existing(directory: Directory, tenant: string): Promise<Result<TenantRecord>> {
+  const found = await directory.tenant(tenant);
+  if (!found.ok) return found;
+  return found.value === null ? fail({ reason: "not_found", what: `The tenant ${tenant}` }) : ok(found.value);
 }
 
-function sound<T>(read: Result<T>): T {
-  if (!read.ok) throw new Error("a record of access is not what was written");
-  return read.value;
+async function isMarked(store: TenantStore, tenant: string, id: string): Promise<boolean> {
+  return (await store.get(tenantKeyMarkerKey(tenant, id))) !== null;
 }

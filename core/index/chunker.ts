@@ -21,6 +21,7 @@
  * cannot be reached, and is asserted rather than handled.
  */
 import { CHUNK_TOKENS_MAX, CHUNKS_PER_EVENT_MAX } from "../limits.ts";
+import { utf8Length } from "../schema/scalar.ts";
 
 /** Part of the revision: change it whenever any text would be cut otherwise. */
 export const CHUNKER = "structure-2";
@@ -50,14 +51,21 @@ const HEADING = 4;
 export function chunkText(text: string): readonly Chunk[] {
   const start = skipSpace(text, 0);
   if (start === text.length) return [];
-  // No token is shorter than one UTF-16 unit.
-  if (text.length <= CHUNK_TOKENS_MAX) return [whole(text)];
+  if (tokensMax(text) <= CHUNK_TOKENS_MAX) return [whole(text)];
   const cuts = findCuts(text);
   if (totalTokens(cuts) <= CHUNK_TOKENS_MAX) return [whole(text)];
   const chunks = withByteOffsets(text, chooseCuts(cuts));
   if (chunks.length > CHUNKS_PER_EVENT_MAX) throw new Error(`${chunks.length} chunks of one event`);
   return chunks;
 }
+
+/** More than it has: no token is shorter than one UTF-16 unit, and none but a CJK character stands beside another. */
+function tokensMax(text: string): number {
+  return MAY_BE_CJK.test(text) ? text.length : Math.ceil(text.length / 2);
+}
+
+/** From the first character that `isCjk` takes on, surrogates included. */
+const MAY_BE_CJK = /[\u3040-\uffff]/;
 
 /**
  * Tokens: maximal runs of letters and digits; each Han, kana or Hangul character is one. Counted by ranges of code
@@ -68,7 +76,7 @@ export function countTokens(text: string): number {
 }
 
 function whole(text: string): Chunk {
-  return { text, from: 0, to: utf8Bytes(text, 0, text.length) };
+  return { text, from: 0, to: utf8Length(text) };
 }
 
 // --- Where a text may be cut ----------------------------------------------------------------

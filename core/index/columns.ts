@@ -146,6 +146,8 @@ export interface ColumnSource {
   readonly codesBytes: number;
   /** A piece of that section; null when it was not read: its column cannot then be asked for. */
   codes(offset: number, length: number): Uint8Array | null;
+  /** The codes were found sound before: each column's are read when it is asked for. */
+  readonly proven: boolean;
 }
 
 /** Tables that agree with each other; the values and codes they point at are checked too. */
@@ -158,7 +160,7 @@ interface ColumnTables {
 
 interface PlacedColumn {
   /** Rows and codes of a sparse column, or one code a row; null when they were not read. */
-  readonly numbers: Uint32Array | null;
+  numbers(): Uint32Array | null;
   /** DENSE, or how many pairs. */
   readonly pairs: number;
   /** Its values in the table of all. */
@@ -223,13 +225,17 @@ function placesOf(entries: Uint8Array, count: number, rows: number, codesBytes: 
 /** null when rows or codes are not what they can be. */
 function readColumn(place: ColumnPlace, source: ColumnSource, rows: number): PlacedColumn | null {
   const { offset, length, pairs, firstValue, valueCount } = place;
-  const bytes = source.codes(offset, length);
-  const numbers = bytes && uint32View(bytes);
+  const read = (): Uint32Array | null => {
+    const bytes = source.codes(offset, length);
+    return bytes && uint32View(bytes);
+  };
+  if (source.proven) return { numbers: read, pairs, firstValue, valueCount };
+  const numbers = read();
   if (numbers !== null) {
     const rowsEnd = pairs === DENSE ? 0 : pairs;
     if (!areRows(numbers.subarray(0, rowsEnd), rows) || !within(numbers.subarray(rowsEnd), valueCount + 1)) return null;
   }
-  return { numbers, pairs, firstValue, valueCount };
+  return { numbers: () => numbers, pairs, firstValue, valueCount };
 }
 
 function areRows(pairRows: Uint32Array, rows: number): boolean {
@@ -295,6 +301,14 @@ export class PartColumns implements ReadonlyMap<string, Column> {
     return column;
   }
 
+  /** Of a stored column one code a row, for who takes them elsewhere: a column that was not decoded is not kept for it. */
+  codesOf(name: string): Uint32Array | undefined {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept.column.codes;
+    const index = findString(this.#tables.names, name);
+    return index === -1 ? undefined : new StoredColumn(this.#tables, index).codes;
+  }
+
   #scan(name: string): Column | undefined {
     const { rows } = this.#tables;
     if (this.#eventOfRow === null || !name.startsWith(ATTRIBUTE_COLUMN_PREFIX)) return undefined;
@@ -357,10 +371,11 @@ class StoredColumn implements Column {
 
   constructor(tables: ColumnTables, index: number) {
     const place = tables.columns[index];
-    if (place?.numbers === undefined || place.numbers === null) throw notRead(tables.names.at(index));
+    const numbers = place?.numbers() ?? null;
+    if (place === undefined || numbers === null) throw notRead(tables.names.at(index));
     this.#tables = tables;
     this.#place = place;
-    this.codes = place.pairs === DENSE ? place.numbers : denseCodes(place.numbers, place.pairs, tables.rows);
+    this.codes = place.pairs === DENSE ? numbers : denseCodes(numbers, place.pairs, tables.rows);
     this.bytes = this.codes.byteLength + bytesOfValues(tables.values, place);
   }
 

@@ -9,7 +9,7 @@
 import { fail, ok, type Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
 import { parseLine } from "../log/line.ts";
-import type { Checksum, Compression, Digest, PostingsPiece } from "../ports.ts";
+import type { Checksum, Compression, Digest, PostingsPiece, SectionPlace } from "../ports.ts";
 import { type ColumnSource, type PartColumns, readColumns } from "./columns.ts";
 import { readIdFilter } from "./id_filter.ts";
 import { compareHashes, firstHashFrom, HASH_WORDS, isHashAt } from "./id_hashes.ts";
@@ -29,7 +29,7 @@ import {
 import { keyOf, parseTemplate, type SegmentTemplate } from "./segment_templates.ts";
 import { corrupt, readShardFile, type ShardDirectory, type ShardIdentity } from "./shard_file.ts";
 import { type LineSource, readLines, type StoredLines } from "./stored_lines.ts";
-import { readStringTable } from "./string_table.ts";
+import { readStringTable, type StringTable } from "./string_table.ts";
 import { areIntegers, ascends, float64View, uint32View, within } from "./typed_section.ts";
 
 export interface OpenTools {
@@ -47,10 +47,12 @@ export function openPart(bytes: Uint8Array, tools: OpenTools): Result<Part> {
     directory.value,
     {
       at: (offset, length) => bytes.subarray(offset, offset + length),
+      each: (places) => places.map(({ offset, length }) => bytes.subarray(offset, offset + length)),
       pieces: (offset, length) => [bytes.subarray(offset, offset + length)],
       isRead: () => true,
       postings: null,
       heldBytes: bytes.length,
+      proven: false,
     },
     tools,
   );
@@ -72,7 +74,9 @@ export function commitsOf(part: Part): readonly CommitLines[] {
 export interface FileBytes {
   /** A view of bytes of the file; null when they were not read. */
   at(offset: number, length: number): Uint8Array | null;
-  /** The same in as many pieces as they come in without a copy. */
+  /** Views of many places at once; null when one was not read. */
+  each(places: readonly SectionPlace[]): readonly Uint8Array[] | null;
+  /** The same as `at` in as many pieces as they come in without a copy. */
   pieces(offset: number, length: number): readonly Uint8Array[] | null;
   /** Whether a section was asked for. One that was asked for in part has those parts. */
   isRead(name: SectionName): boolean;
@@ -80,6 +84,8 @@ export interface FileBytes {
   readonly postings: readonly PostingsPiece[] | null;
   /** How many are in memory for as long as the part is. */
   readonly heldBytes: number;
+  /** A part was made of all of them before: codes of columns and ids, which few ask for, are read when somebody does. */
+  readonly proven: boolean;
 }
 
 /** A part over the bytes that were read. Asking it for what was not read is a bug, and throws a RangeError. */
@@ -107,6 +113,10 @@ class SectionReader {
     return this.#bytes.isRead(name);
   }
 
+  get proven(): boolean {
+    return this.#bytes.proven;
+  }
+
   length(name: SectionName): number {
     return this.#directory.places.get(SECTION[name])?.length ?? 0;
   }
@@ -118,8 +128,10 @@ class SectionReader {
   }
 
   /** Of a section that was read. */
-  pieceOf(name: SectionName, offset: number, length: number): Uint8Array {
-    return required(this.piece(name, offset, length), name);
+  eachOf(name: SectionName, places: readonly SectionPlace[]): readonly Uint8Array[] {
+    const start = this.#directory.places.get(SECTION[name])?.offset ?? 0;
+    const inFile = places.map(({ offset, length }) => ({ offset: start + offset, length }));
+    return required(this.#bytes.each(inFile), name);
   }
 
   /** Likewise, the whole in pieces. */
@@ -180,8 +192,9 @@ export function assemblePart(
     bytes: fileBytes,
     hotBytes,
     get heldBytes() {
-      return bytes.heldBytes + hot.columns.keptBytes + (lines?.keptBytes ?? 0);
+      return bytes.heldBytes + hot.columns.keptBytes + (ids?.keptBytes ?? 0) + (lines?.keptBytes ?? 0);
     },
+    columnCodes: (name) => hot.columns.codesOf(name),
     text: readText(sections, bytes),
     get rowTimes() {
       return required(rowTimes, "rowTimes");
@@ -215,8 +228,9 @@ function readText(sections: SectionReader, bytes: FileBytes): Part["text"] {
     get postings() {
       return bytes.postings ?? sections.of("postings");
     },
-    textPiece: (offset, length) => sections.pieceOf("text", offset, length),
-    postingsPiece: (offset, length) => sections.pieceOf("postings", offset, length),
+    textBytes: sections.length("text"),
+    textPieces: (places) => sections.eachOf("text", places),
+    postingsPieces: (places) => sections.eachOf("postings", places),
   };
 }
 
@@ -274,6 +288,7 @@ function columnSource(sections: SectionReader): ColumnSource {
     values: sections.isRead("columnValues") ? sections.of("columnValues") : null,
     codesBytes: sections.length("columnCodes"),
     codes: (offset, length) => sections.piece("columnCodes", offset, length),
+    proven: sections.proven,
   };
 }
 
@@ -322,7 +337,7 @@ function withSections(
       bytes: Object.values(names).reduce((sum, name) => sum + sections.length(name), 0),
       codesBytes: sections.length(names.codes),
       codes: () => sections.piecesOf(names.codes),
-      residuals: (offset, length) => sections.pieceOf(names.residuals, offset, length),
+      residuals: (places) => sections.eachOf(names.residuals, places),
     },
   };
 }
@@ -411,26 +426,44 @@ function areChunks({ rowOfDocument, chunkOfDocument, chunkFrom, chunkTo }: Docum
   return true;
 }
 
-type Ids = Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId">;
+interface Ids extends Pick<Part, "idHashes" | "idRows" | "idOfRow" | "rowOfId"> {
+  /** Of ids that were read when they were asked for. */
+  readonly keptBytes: number;
+}
 
 function readIds(sections: SectionReader, rows: number, digest: Digest): Ids | null {
   const idHashes = uint32View(sections.of("idHashes"));
   const idRows = uint32View(sections.of("idRows"));
-  const ids = readStringTable(sections.of("ids"));
-  if (idHashes === null || idRows === null || ids === null) return null;
-  if (ids.count !== rows || idHashes.length !== rows * HASH_WORDS || idRows.length !== rows) return null;
-  if (!within(idRows, rows)) return null;
+  if (idHashes === null || idRows === null) return null;
+  if (idHashes.length !== rows * HASH_WORDS || idRows.length !== rows) return null;
+  let read: StringTable | null = null;
+  const ids = (): StringTable => {
+    read ??= required(readStringTable(sections.of("ids")), "ids");
+    return read;
+  };
+  const keptBytes = sections.proven ? sections.length("ids") : 0;
+  const table: Ids = {
+    idHashes,
+    idRows,
+    idOfRow: (row) => ids().at(row),
+    rowOfId(id) {
+      const hash = idHash(id, digest);
+      for (let index = firstHashFrom(idHashes, hash); isHashAt(idHashes, index, hash); index++) {
+        const row = idRows[index] ?? 0;
+        if (ids().at(row) === id) return row;
+      }
+      return -1;
+    },
+    get keptBytes() {
+      return read === null ? 0 : keptBytes;
+    },
+  };
+  if (sections.proven) return table;
+  read = readStringTable(sections.of("ids"));
+  if (read?.count !== rows || !within(idRows, rows)) return null;
   for (let index = 1; index < rows; index++) {
     const order = compareHashes(idHashes, index - 1, idHashes, index);
     if (order > 0 || (order === 0 && (idRows[index - 1] ?? 0) >= (idRows[index] ?? 0))) return null;
   }
-  const rowOfId = (id: string): number => {
-    const hash = idHash(id, digest);
-    for (let index = firstHashFrom(idHashes, hash); isHashAt(idHashes, index, hash); index++) {
-      const row = idRows[index] ?? 0;
-      if (ids.at(row) === id) return row;
-    }
-    return -1;
-  };
-  return { idHashes, idRows, idOfRow: (row) => ids.at(row), rowOfId };
+  return table;
 }

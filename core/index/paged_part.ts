@@ -6,8 +6,8 @@
  * of lines when it is decompressed.
  *
  *   kept            directory, commits, withdrawals, hashes of ids
- *   kept for now    hot sections but the term dictionary; times, columns, ids, where lines lie
- *   read            dictionary, postings, codes, residuals, graph; frames of lines
+ *   kept for now    hot sections but the term dictionary; times, where lines lie; columns and ids that were asked for
+ *   read            dictionary, postings, codes, residuals, graph; codes of columns, ids; frames of lines
  */
 import type { Result } from "../errors.ts";
 import { idHash } from "../log/event_id.ts";
@@ -15,8 +15,9 @@ import { firstHashFrom, isHashAt } from "./id_hashes.ts";
 import { assemblePart, type FileBytes, kernelSections, type OpenTools } from "./open_part.ts";
 import type { Part } from "./part.ts";
 import { type ByteRange, pagesAround } from "./plan_ranges.ts";
-import { SECTION, SECTION_KINDS } from "./sections.ts";
+import { SECTION, SECTION_KINDS, type SectionName } from "./sections.ts";
 import { readHotShard, type ShardDirectory } from "./shard_file.ts";
+import { bytesOf } from "./typed_section.ts";
 
 /** The bytes of a shard file, whole and as they were verified once. */
 export interface PagedBytes {
@@ -25,6 +26,8 @@ export interface PagedBytes {
   read(offset: number, length: number): Uint8Array;
   /** The same bytes in the pieces that they lie in. */
   readPieces(offset: number, length: number): readonly Uint8Array[];
+  /** Many ranges in one go, each by itself. */
+  readEach(ranges: readonly ByteRange[]): readonly Uint8Array[];
 }
 
 /** Where the tables of one part are kept for as long as there is room. */
@@ -48,42 +51,63 @@ export function openPagedPart(file: PagedBytes, tools: OpenTools, cache: TablesC
   if (!verified.ok) return verified;
   // The start is let go with what verifies pages by it.
   const directory: ShardDirectory = { identity, fileBytes, hotBytes, places };
-  const kept = [...withoutDictionary(directory, (from, to) => start.slice(from, to)), { offset: pages.offset, bytes }];
-  const tables = assemblePart(directory, new KeptBytes(file, kept), tools);
-  if (!tables.ok) return tables;
-  cache.put(tables.value.part);
-  return { ok: true, value: partOver(tables.value.part, file, directory, tools, cache) };
+  const all = [
+    { offset: 0, bytes: start },
+    { offset: pages.offset, bytes },
+  ];
+  const read = new KeptBytes(file, all, [], false);
+  const whole = assemblePart(directory, read, tools);
+  if (!whole.ok) return whole;
+  const { part } = whole.value;
+  const idHashes = part.idHashes.slice();
+  cache.put(readTables((offset, length) => read.at(offset, length).slice(), file, directory, idHashes, tools));
+  return { ok: true, value: partOver({ ...part, idHashes }, file, directory, tools, cache) };
 }
 
-/** What was verified when the part was opened. */
-function readTables(file: PagedBytes, directory: ShardDirectory, tools: OpenTools): Part {
-  const { offset, length } = tablesOf(directory);
-  const start = withoutDictionary(directory, (from, to) => file.read(from, to - from));
-  const part = assemblePart(
-    directory,
-    new KeptBytes(file, [...start, { offset, bytes: file.read(offset, length) }]),
-    tools,
-  );
+/** What was proved when the part was opened. `idHashes` are kept by the part. */
+function readTables(
+  read: PagedBytes["read"],
+  file: PagedBytes,
+  directory: ShardDirectory,
+  idHashes: Uint32Array,
+  tools: OpenTools,
+): Part {
+  const kept = rangesForHits(directory).map(({ offset, length }) => ({ offset, bytes: read(offset, length) }));
+  const { offset } = placeOf(directory, "idHashes");
+  const held = new KeptBytes(file, kept, [{ offset, bytes: bytesOf(idHashes) }], true);
+  const part = assemblePart(directory, held, tools);
   if (!part.ok) throw new Error("a copy of a part that is no longer what was verified");
   return part.value.part;
 }
 
 /** From the first table behind the kernel's sections to the frames of lines. */
-function tablesOf({ places }: ShardDirectory): ByteRange {
-  const offset = places.get(SECTION.rowTimes)?.offset ?? 0;
-  return { offset, length: (places.get(SECTION.frames)?.offset ?? 0) - offset };
+function tablesOf(directory: ShardDirectory): ByteRange {
+  const { offset } = placeOf(directory, "rowTimes");
+  return { offset, length: placeOf(directory, "frames").offset - offset };
 }
 
-function withoutDictionary(
-  { places, hotBytes }: ShardDirectory,
-  read: (from: number, to: number) => Uint8Array,
-): readonly Piece[] {
-  const dictionary = places.get(SECTION.text) ?? { offset: hotBytes, length: 0 };
-  const end = dictionary.offset + dictionary.length;
+/** The hot sections around the dictionary, and of the other tables all but the codes of columns, hashes of ids and ids. */
+function rangesForHits(directory: ShardDirectory): readonly ByteRange[] {
+  const dictionary = placeOf(directory, "text");
   return [
-    { offset: 0, bytes: read(0, dictionary.offset) },
-    { offset: end, bytes: read(end, hotBytes) },
+    between(0, dictionary.offset),
+    between(endOf(dictionary), directory.hotBytes),
+    between(placeOf(directory, "rowTimes").offset, placeOf(directory, "columnCodes").offset),
+    placeOf(directory, "idRows"),
+    between(placeOf(directory, "lineOffsets").offset, placeOf(directory, "frames").offset),
   ];
+}
+
+function placeOf({ places, hotBytes }: ShardDirectory, name: SectionName): ByteRange {
+  return places.get(SECTION[name]) ?? { offset: hotBytes, length: 0 };
+}
+
+function between(offset: number, end: number): ByteRange {
+  return { offset, length: end - offset };
+}
+
+function endOf({ offset, length }: ByteRange): number {
+  return offset + length;
 }
 
 /** The part, with what `first` says that never changes and is small; the rest is asked of tables as they are there. */
@@ -95,12 +119,11 @@ function partOver(
   cache: TablesCache,
 ): Part {
   const { incarnation, revision, from, to, commits, rows, documents, times, withdrawals, bytes, hotBytes } = first;
-  const { hasOneDocumentARow } = first;
-  const idHashes = first.idHashes.slice();
+  const { hasOneDocumentARow, idHashes } = first;
   const tables = (): Part => {
     const known = cache.get();
     if (known !== null) return known;
-    const read = readTables(file, directory, tools);
+    const read = readTables((offset, length) => file.read(offset, length), file, directory, idHashes, tools);
     cache.put(read);
     return read;
   };
@@ -110,7 +133,7 @@ function partOver(
   };
   return {
     ...{ incarnation, revision, from, to, commits, rows, documents, times, withdrawals, bytes, hotBytes },
-    ...kernelSections(directory, new KeptBytes(file, [])),
+    ...kernelSections(directory, new KeptBytes(file, [], [], true)),
     hasOneDocumentARow,
     idHashes,
     heldBytes: PART_BYTES + idHashes.byteLength + COMMIT_BYTES * commits.length,
@@ -120,6 +143,7 @@ function partOver(
     get columns() {
       return tables().columns;
     },
+    columnCodes: (name) => tables().columnCodes(name),
     get rowOfDocument() {
       return tables().rowOfDocument;
     },
@@ -149,22 +173,27 @@ interface Piece {
 
 class KeptBytes implements FileBytes {
   readonly postings = null;
+  readonly proven: boolean;
+  readonly heldBytes: number;
   readonly #file: PagedBytes;
-  readonly #kept: readonly Piece[];
+  readonly #pieces: readonly Piece[];
 
-  constructor(file: PagedBytes, kept: readonly Piece[]) {
+  /** `lent`: what somebody else holds. */
+  constructor(file: PagedBytes, kept: readonly Piece[], lent: readonly Piece[], proven: boolean) {
+    this.proven = proven;
+    this.heldBytes = kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.#file = file;
-    this.#kept = kept;
-  }
-
-  get heldBytes(): number {
-    return this.#kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    this.#pieces = [...kept, ...lent];
   }
 
   at(offset: number, length: number): Uint8Array {
     const end = offset + length;
-    const piece = this.#kept.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
+    const piece = this.#pieces.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
     return piece?.bytes.subarray(offset - piece.offset, end - piece.offset) ?? this.#file.read(offset, length);
+  }
+
+  each(places: readonly ByteRange[]): readonly Uint8Array[] {
+    return this.#file.readEach(places);
   }
 
   pieces(offset: number, length: number): readonly Uint8Array[] {

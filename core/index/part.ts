@@ -6,7 +6,7 @@
  *   document  one chunk of an event's text (or an event that has only a vector)
  *   Rows and documents are in position order, so an older snapshot is a prefix.
  */
-import type { PagedText, SearchedText, VectorSections } from "../ports.ts";
+import type { PagedText, SearchedText, SectionPlace, VectorSections } from "../ports.ts";
 import type { AttributeValue } from "../schema/event.ts";
 
 /** What a view depends on besides the log. Hashed to the revision `r`. */
@@ -65,7 +65,8 @@ export interface PagedVectors {
   readonly codesBytes: number;
   /** Joined they are the section. */
   codes(): readonly Uint8Array[];
-  residuals(offset: number, length: number): Uint8Array;
+  /** One for each place, all at once. */
+  residuals(places: readonly SectionPlace[]): readonly Uint8Array[];
 }
 
 export interface PartCommit {
@@ -107,6 +108,8 @@ export interface Part {
    * the listing, in ascending byte order of name, ends at PART_COLUMNS_MAX attributes.
    */
   readonly columns: ReadonlyMap<string, Column>;
+  /** The codes of a stored column, for who keeps them elsewhere; undefined when there is none of that name. */
+  columnCodes(name: string): Uint32Array | undefined;
   readonly rowOfDocument: Uint32Array;
   /** Document i is of row i, and every row has one. */
   readonly hasOneDocumentARow: boolean;

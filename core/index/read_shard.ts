@@ -10,7 +10,7 @@
  */
 import { fail, ok, type Result } from "../errors.ts";
 import { SHARD_WHOLE_READ_BYTES } from "../limits.ts";
-import type { KernelBuilder, PostingsPiece, PostingsPlace, TenantStore } from "../ports.ts";
+import type { KernelBuilder, PostingsPiece, PostingsPlace, SectionPlace, TenantStore } from "../ports.ts";
 import { assemblePart, type FileBytes, type OpenTools, openPart } from "./open_part.ts";
 import type { Part } from "./part.ts";
 import { readSummary } from "./part_summary.ts";
@@ -97,6 +97,7 @@ function placesOfLines(file: ShardRanges, lines: StoredLines | null, rows: reado
 
 /** What was read of a file so far: its start, and verified ranges of its cold area. */
 class ShardRanges implements FileBytes {
+  readonly proven = false;
   readonly directory: HotShard;
   readonly #store: TenantStore;
   readonly #shard: StoredShard;
@@ -124,6 +125,11 @@ class ShardRanges implements FileBytes {
     if (length === 0 || end <= this.#start.length) return this.#start.subarray(offset, end);
     const range = this.#ranges.find((one) => one.offset <= offset && end <= one.offset + one.bytes.length);
     return range?.bytes.subarray(offset - range.offset, end - range.offset) ?? null;
+  }
+
+  each(places: readonly SectionPlace[]): readonly Uint8Array[] | null {
+    const read = places.map(({ offset, length }) => this.at(offset, length)).filter((bytes) => bytes !== null);
+    return read.length === places.length ? read : null;
   }
 
   pieces(offset: number, length: number): readonly Uint8Array[] | null {

@@ -27,15 +27,20 @@ export function isRedacted(event: KeptEvent): boolean {
   return event.kind === TOMBSTONE_KIND && (event.relations ?? []).length === 0;
 }
 
-/** The line that records a redaction: one for the same ids at the same positions, however often it is tried. */
+/**
+ * The line that records a redaction: one for the same ids at the same positions, however often it is tried. `after` is
+ * the commit of the redaction before it, 0 for none: one that was lost, and is asked for again after another, has a record
+ * that is later than that one's.
+ */
 export function redactionRecord(
   ids: readonly string[],
   positions: readonly (readonly [commit: number, line: number])[],
+  after: number,
   nowMs: number,
   digest: Digest,
 ): LineToAppend {
   const relations = ids.map((target) => ({ type: REDACTS, target }));
-  const id = redactionId(canonicalJson({ ids, positions }), digest);
+  const id = redactionId(canonicalJson({ after, ids, positions }), digest);
   const { line, prepared } = prepareLine({ id, kind: TOMBSTONE_KIND, ts: nowMs, relations }, nowMs, digest);
   return { line, prepared: { ...prepared, tsDefaulted: true } };
 }

@@ -14,7 +14,7 @@ import { embedQuery } from "./embed_query.ts";
 import type { SegmentKey } from "./hit.ts";
 import type { SlabResidency } from "./residency.ts";
 import { describeResolved, type ResolvedSearch, resolveSearch } from "./resolve.ts";
-import { searchView } from "./search.ts";
+import { type SearchOutcome, searchView } from "./search.ts";
 import { type LiveRows, spaceOfView, type View } from "./view.ts";
 
 /** What answers are made with. */
@@ -46,7 +46,10 @@ export async function resolveForView(
 }
 
 /** An answer but for what only its reader knows: how stale it is, what waits, and where the parts came from. */
-export type ViewAnswer = Omit<SearchAnswer, "staleMs" | "unindexedEvents" | "cache">;
+export interface ViewAnswer {
+  readonly answer: Omit<SearchAnswer, "staleMs" | "unindexedEvents" | "cache">;
+  readonly brought: SearchOutcome["brought"];
+}
 
 /** The head that a view is read through, and the one that a pinned snapshot was read through first; null: not pinned. */
 export interface ReadThrough {
@@ -71,13 +74,13 @@ export function answerView(
   const context = { entity: scope.entity, scope: entityObjectName(scope), residency, segmentKey };
   const outcome =
     view.parts.length === 0
-      ? ok({ hits: [], plan: "exact" as const, planReason: "the snapshot holds no events", candidates: 0 })
+      ? ok({ hits: [], plan: "exact" as const, planReason: "the snapshot holds no events", candidates: 0, brought: [] })
       : searchView(view, search, live, context);
   if (!outcome.ok) return outcome;
-  const { hits, plan, planReason, candidates } = outcome.value;
+  const { hits, plan, planReason, candidates, brought } = outcome.value;
   const oversized = oversizedAnswer(hits);
   if (oversized !== null) return fail(oversized);
-  return ok({
+  const answer = {
     hits,
     snapshot: snapshotToken(scope, { snapshot, version, redacted }, digest),
     token: writeToken(scope, { incarnation: snapshot.incarnation, commit: snapshot.commit }, digest),
@@ -86,5 +89,6 @@ export function answerView(
     candidates,
     resolved: describeResolved(resolved),
     degraded: resolved.degraded,
-  });
+  };
+  return ok({ answer, brought });
 }

@@ -45,6 +45,18 @@ export type Filter =
 
 export const MATCH_ALL: Filter = { type: "and", filters: [] };
 
+/** The fields that a filter asks. */
+export function fieldsOf(filter: Filter): ReadonlySet<string> {
+  switch (filter.type) {
+    case "condition":
+      return new Set([filter.field]);
+    case "not":
+      return fieldsOf(filter.filter);
+    default:
+      return new Set(filter.filters.flatMap((child) => [...fieldsOf(child)]));
+  }
+}
+
 /** Prefix of the fields that name an attribute. */
 export const ATTRIBUTE_FIELD = "attributes.";
 

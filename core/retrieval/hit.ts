@@ -53,9 +53,11 @@ function hitOf(finding: Finding, source: HitSource, events: EventReader): Search
   const text = include.text ? events.text(part, row, at(part.chunkFrom, document), at(part.chunkTo, document)) : null;
   const attributes = include.attributes ? (events.event(part, row).attributes ?? {}) : undefined;
   const elsewhere = names.sourceOf?.(events.event(part, row)) ?? null;
+  // A line that was read says its id: the table of ids is then left where it is.
+  const saysId = source.names === undefined && (include.text || include.attributes);
   return {
     entity: names.entityOf(part, row),
-    id: names.idOf(part, row),
+    id: saysId ? events.event(part, row).id : names.idOf(part, row),
     chunk: at(part.chunkOfDocument, document),
     ts: formatTime(at(part.rowTimes, row)),
     kind: kindOfRow(part, row),

@@ -26,6 +26,8 @@ export interface SearchNeeds {
   readonly terms: readonly AskedTerm[];
   /** Whether columns or times are asked. */
   readonly restricted: boolean;
+  /** The fields that a filter asks. */
+  readonly fields: ReadonlySet<string>;
 }
 
 /** One part within reach. */
@@ -80,6 +82,7 @@ export class KeptStack {
 export class PagedParts {
   readonly slab: KernelSlab;
   readonly resident = false;
+  readonly brought: readonly Part[];
   readonly #kept: KeptStack;
   readonly #needs: SearchNeeds;
   /** Bytes that stay free for the part at hand. */
@@ -92,6 +95,7 @@ export class PagedParts {
   /** `parts`: all that the search may open. Nothing is loaded above what stays. */
   constructor(slab: KernelSlab, kept: KeptStack, parts: readonly Part[], needs: SearchNeeds) {
     this.slab = slab;
+    this.brought = parts;
     this.#kept = kept;
     this.#needs = needs;
     this.#reserve = parts.reduce((most, part) => Math.max(most, largestOf(part, needs)), 0) + PAGED_TEXT_BYTES;
@@ -158,10 +162,11 @@ export class PagedParts {
   }
 
   #rowSections(part: Part, restricted: boolean): PartSections {
-    const { terms } = this.#needs;
-    const columns = restricted
-      ? columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows))
-      : [];
+    const { terms, fields } = this.#needs;
+    // Columns keep their places; those that nobody asks hold nothing.
+    const unasked = new Uint32Array(restricted ? part.rows : 0);
+    const codesIn = (name: string) => (fields.has(name) ? part.columnCodes(name) : undefined) ?? unasked;
+    const columns = restricted ? columnOrderOf(part).map(codesIn) : [];
     return {
       ...shapeOf(part),
       text: terms.length === 0 ? null : this.#excerptOf(part),

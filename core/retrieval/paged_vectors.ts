@@ -17,7 +17,13 @@ interface Candidate {
   readonly least: number;
   readonly most: number;
   /** null when it was scored. */
-  readonly unscored: { readonly vectors: PartVectors; readonly vector: number; readonly record: Uint8Array } | null;
+  readonly unscored: Asked | null;
+}
+
+interface Asked {
+  readonly vectors: PartVectors;
+  readonly vector: number;
+  readonly record: Uint8Array;
 }
 
 export interface ScoredOrdinal {
@@ -92,10 +98,7 @@ export class PagedVectorLeg {
 
   #scored(candidates: readonly Candidate[]): readonly Candidate[] {
     const asked = candidates.flatMap(({ unscored }) => (unscored === null ? [] : [unscored]));
-    const rows = asked.map(({ vectors, vector }) => {
-      const { offset, length } = this.#slab.residualPlace(this.#query.length, vector);
-      return vectors.paged.residuals(offset, length);
-    });
+    const rows = this.#residualsOf(asked);
     const records = joined(asked.map(({ record }) => record));
     const scores = this.#slab.scoreBounds(this.#metric, this.#query, records, rows);
     return candidates.map(({ ordinal }, index) => {
@@ -103,6 +106,29 @@ export class PagedVectorLeg {
       return { ordinal, least: score, most: score, unscored: null };
     });
   }
+
+  /** Of one part together: reading costs more than what is read. */
+  #residualsOf(asked: readonly Asked[]): readonly Uint8Array[] {
+    const rows: Uint8Array[] = new Array(asked.length);
+    for (const [{ paged }, indexes] of indexesByPart(asked)) {
+      const places = indexes.map((index) => this.#slab.residualPlace(this.#query.length, asked[index]?.vector ?? 0));
+      const read = paged.residuals(places);
+      indexes.forEach((index, nth) => {
+        rows[index] = read[nth] ?? new Uint8Array(0);
+      });
+    }
+    return rows;
+  }
+}
+
+function indexesByPart(asked: readonly Asked[]): ReadonlyMap<PartVectors, readonly number[]> {
+  const indexes = new Map<PartVectors, number[]>();
+  asked.forEach(({ vectors }, index) => {
+    const ofPart = indexes.get(vectors) ?? [];
+    ofPart.push(index);
+    indexes.set(vectors, ofPart);
+  });
+  return indexes;
 }
 
 function joined(records: readonly Uint8Array[]): Uint8Array {

@@ -21,6 +21,8 @@ export interface PartAccess {
   readonly slab: KernelSlab;
   /** All parts are in the slab at once, whole, and stay there. Else residuals and graphs are not loaded. */
   readonly resident: boolean;
+  /** Parts that were not in the slab when the search began; all of them when they do not stay there. */
+  readonly brought: readonly Part[];
   /** The part, loaded; all bitsets are freed. Parts opened before may be gone when not resident. */
   open(part: Part): Result<OpenedPart>;
   /** The same, for who asks no vectors. */
@@ -66,7 +68,7 @@ export class SlabResidency {
     if (lease === null) return ok(this.#paged(scope, parts, needs));
     const held = this.#heldBy(lease.slab, lease.fresh);
     const loaded = replaceChanged(lease.slab, held, wanted);
-    return loaded.ok ? ok(allResident(lease.slab, held)) : loaded;
+    return loaded.ok ? ok(allResident(lease.slab, held, loaded.value)) : loaded;
   }
 
   /** Sections that have to be sized are read now, as long as they are few, so that loading finds them read. */
@@ -126,7 +128,7 @@ export function sectionsOf(
     // Taken once: a part may read them whenever they are asked for.
     text: { text: part.text.text, postings: part.text.postings },
     vectors: vectors && sectionsRead(vectors.sections),
-    columns: columnOrderOf(part).map((name) => part.columns.get(name)?.codes ?? new Uint32Array(part.rows)),
+    columns: columnOrderOf(part).map((name) => part.columnCodes(name) ?? new Uint32Array(part.rows)),
     rowTimes: part.rowTimes,
   };
 }
@@ -135,29 +137,33 @@ function sectionsRead({ codes, residuals, graph }: VectorSections): VectorSectio
   return { codes, residuals, graph };
 }
 
-/** Makes `held` begin with `wanted`. What lies beyond them may stay: an older snapshot sees fewer parts. */
-function replaceChanged(slab: KernelSlab, held: HeldPart[], wanted: readonly WantedPart[]): Result<null> {
+/**
+ * Makes `held` begin with `wanted`, and tells what was loaded for it. What lies beyond them may stay: an older snapshot
+ * sees fewer parts.
+ */
+function replaceChanged(slab: KernelSlab, held: HeldPart[], wanted: readonly WantedPart[]): Result<readonly Part[]> {
   slab.reset();
   let same = 0;
   while (same < wanted.length && isSame(held[same], wanted[same])) same++;
-  if (same === wanted.length) return ok(null);
+  if (same === wanted.length) return ok([]);
   for (let top = held[held.length - 1]; held.length > same && top !== undefined; top = held[held.length - 1]) {
     slab.unload(top.loaded);
     held.pop();
   }
-  for (const { part, vectors, read } of wanted.slice(same)) {
+  const missing = wanted.slice(same);
+  for (const { part, vectors, read } of missing) {
     const loaded = slab.load(read ?? sectionsOf(part, vectors));
     if (!loaded.ok) return fail(loaded.failure);
     held.push({ part, vectors, loaded: loaded.value });
   }
-  return ok(null);
+  return ok(missing.map(({ part }) => part));
 }
 
 function isSame(held: HeldPart | undefined, wanted: WantedPart | undefined): boolean {
   return held !== undefined && held.part === wanted?.part && held.vectors === wanted.vectors;
 }
 
-function allResident(slab: KernelSlab, held: readonly HeldPart[]): PartAccess {
+function allResident(slab: KernelSlab, held: readonly HeldPart[], brought: readonly Part[]): PartAccess {
   const byPart = new Map(held.map((one) => [one.part, one]));
   const find = (part: Part): HeldPart => {
     slab.reset();
@@ -168,6 +174,7 @@ function allResident(slab: KernelSlab, held: readonly HeldPart[]): PartAccess {
   return {
     slab,
     resident: true,
+    brought,
     open(part) {
       const { loaded, vectors } = find(part);
       return ok({ loaded, vectors: vectors && loaded });

@@ -7,11 +7,13 @@
  *                                    └───────────────────────────── vector leg ┴─ fusion ─ hits
  */
 import { ok, type Result } from "../errors.ts";
+import type { Part } from "../index/part.ts";
 import { LEG_CANDIDATES_MIN, TOP_K_MAX } from "../limits.ts";
 import type { KernelSlab, TextParameters, TextStatistics } from "../ports.ts";
 import type { Plan, SearchHit } from "../rpc.ts";
 import { NO_STATISTICS, type RatedTerm, rateTerms, textParameters } from "./bm25.ts";
 import { type ExplainSource, explainHit } from "./explain.ts";
+import { fieldsOf } from "./filter.ts";
 import { createTextReader, type Finding, type HitSource, hydrate, namesOf, type RowNames } from "./hit.ts";
 import { gatherStatistics, type Legs, type Ordinals, runLegs, type SeenPart, seenParts } from "./legs.ts";
 import type { SearchNeeds } from "./paged_parts.ts";
@@ -42,6 +44,8 @@ export interface SearchOutcome {
   readonly candidates: number;
   /** All parts stayed in one slab; else they were streamed through the window. */
   readonly resident: boolean;
+  /** Parts that were not in the slab when the search began. */
+  readonly brought: readonly Part[];
   /** `oneAnEntity` found fewer than were asked for among TOP_K_MAX hits: there may be more. */
   readonly cut: boolean;
 }
@@ -69,6 +73,7 @@ export function searchView(
       ...planOf(search, legs),
       candidates: legs.candidates,
       resident: opened.access.resident,
+      brought: opened.access.brought,
       cut: placed.length < search.topK && all.length === TOP_K_MAX,
     });
   });
@@ -150,8 +155,8 @@ function withView<T>(
   }
 }
 
-function needsOf({ mode, vectorSpace, terms, restricted }: ResolvedSearch): SearchNeeds {
-  return { space: mode === "text" ? null : vectorSpace, terms, restricted };
+function needsOf({ mode, vectorSpace, terms, restricted, filter }: ResolvedSearch): SearchNeeds {
+  return { space: mode === "text" ? null : vectorSpace, terms, restricted, fields: fieldsOf(filter) };
 }
 
 function survey({ seen, access }: OpenedView, search: ResolvedSearch): Result<TextStatistics> {

@@ -2,21 +2,23 @@
  * Copies of the head's shards in SQLite. A small one, and the hashes of its ids, lie in the row that names it; a large
  * one lies in pages, and is named once all of it is there.
  *
- *   shard_copies sha256 | dimensions of the vectors supplied in it, hashes of its ids, its bytes
+ *   shard_copies sha256 | dimensions of the vectors supplied in it, hashes of its ids, its bytes, or those of a page
  *   copy_pages   name, page | bytes: under `{sha256}` a shard that is too large for that row, under `ids:{sha256}` the
  *                hashes that are
  */
-import { SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
+import type { ByteRange } from "../../core/index/plan_ranges.ts";
+import { SQLITE_COPY_ROW_BYTES_MAX, SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
 import { addColumns, blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
 import { joinPages } from "./tail_table.ts";
 
 export const COPY_SCHEMA = [
-  "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, ids BLOB, bytes BLOB) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, ids BLOB, bytes BLOB, page_bytes INTEGER) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS copy_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
 ];
 
-/** Of tables that were made when every copy lay in pages. */
-const LATER_COLUMNS = { ids: "BLOB", bytes: "BLOB" };
+/** Of tables that were made when every copy lay in pages, and all pages were of one size. */
+const LATER_COLUMNS = { ids: "BLOB", bytes: "BLOB", page_bytes: "INTEGER" };
+const EARLIER_PAGE_BYTES = 65_536;
 
 /** Each name once, from one to the next: to read every page for it would be to read every byte. */
 const PAGE_NAMES = `WITH RECURSIVE names (name) AS (
@@ -29,6 +31,8 @@ interface Copy {
   readonly dimensions: number;
   /** It lies in the row that names it. */
   readonly isInRow: boolean;
+  /** Of each page but the last, where it does not. */
+  readonly pageBytes: number;
 }
 
 export class CopyTables {
@@ -61,16 +65,17 @@ export class CopyTables {
    */
   name(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array | null = null): void {
     this.#copies = null;
-    const fits = (blob: Uint8Array) => blob.length <= SQLITE_SHARD_PAGE_BYTES;
+    const fits = (blob: Uint8Array) => blob.length <= SQLITE_COPY_ROW_BYTES_MAX;
     const inRow = (blob: Uint8Array | null) => (blob !== null && fits(blob) ? blobOf(blob) : null);
     if (bytes !== null && !fits(bytes)) this.putPiece(sha256, 0, bytes);
     if (!fits(ids)) this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
     this.#sql.run(
-      "INSERT OR REPLACE INTO shard_copies (sha256, dimensions, ids, bytes) VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO shard_copies (sha256, dimensions, ids, bytes, page_bytes) VALUES (?, ?, ?, ?, ?)",
       sha256,
       dimensions,
       inRow(ids),
       inRow(bytes),
+      SQLITE_SHARD_PAGE_BYTES,
     );
   }
 
@@ -91,10 +96,11 @@ export class CopyTables {
 
   /** The same, a piece a page. */
   pieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
-    if (this.#here().get(sha256)?.isInRow === true) return [this.#pieceOfRow(sha256, offset, length)];
-    const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
-    const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
-    if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
+    const { isInRow, pageBytes } = this.#copy(sha256);
+    if (isInRow) return [this.#pieceOfRow(sha256, offset, length)];
+    const first = Math.floor(offset / pageBytes);
+    const last = Math.ceil((offset + length) / pageBytes) - 1;
+    if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * pageBytes, length)];
     const rows = this.#sql.run(
       "SELECT bytes FROM copy_pages WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
       sha256,
@@ -102,9 +108,28 @@ export class CopyTables {
       last,
     );
     return rows.map((row, index) => {
-      const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
+      const start = (first + index) * pageBytes;
       return bytesOf(row.bytes).subarray(Math.max(0, offset - start), offset + length - start);
     });
+  }
+
+  /** Many pieces by one statement: most of what a small one costs is the statement. */
+  ranges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
+    const { isInRow, pageBytes } = this.#copy(sha256);
+    if (isInRow) return ranges.map(({ offset, length }) => this.#pieceOfRow(sha256, offset, length));
+    const places = ranges.flatMap((range, index) => placesOf(range, pageBytes).map((place) => ({ ...place, index })));
+    const rows = this.#sql.run(
+      `SELECT substr(bytes, 1 + (place.value ->> 1), place.value ->> 2) AS bytes
+       FROM json_each(?) AS place CROSS JOIN copy_pages ON name = ? AND page = place.value ->> 0 ORDER BY place.id`,
+      JSON.stringify(places.map(({ page, at, bytes }) => [page, at, bytes])),
+      sha256,
+    );
+    if (rows.length !== places.length) throw new Error("a copy of a shard lacks pages");
+    const pieces: Uint8Array[][] = ranges.map(() => []);
+    places.forEach(({ index }, nth) => {
+      pieces[index]?.push(bytesOf(rows[nth]?.bytes));
+    });
+    return pieces.map(joinPages);
   }
 
   /** Cut out by SQLite: most pieces are a few bytes of their page. */
@@ -141,14 +166,26 @@ export class CopyTables {
     }
   }
 
+  /** One that is not named yet is being put. */
+  #copy(sha256: string): Pick<Copy, "isInRow" | "pageBytes"> {
+    return this.#here().get(sha256) ?? { isInRow: false, pageBytes: SQLITE_SHARD_PAGE_BYTES };
+  }
+
   /** Asked for by every read: a statement takes longer than a small search. */
   #here(): ReadonlyMap<string, Copy> {
     this.#copies ??= new Map(
       this.#sql
-        .run("SELECT sha256, dimensions, bytes IS NOT NULL AS in_row FROM shard_copies")
+        .run(
+          "SELECT sha256, dimensions, bytes IS NOT NULL AS in_row, COALESCE(page_bytes, ?) AS page_bytes FROM shard_copies",
+          EARLIER_PAGE_BYTES,
+        )
         .map((row) => [
           textOf(row.sha256),
-          { dimensions: numberOf(row.dimensions), isInRow: numberOf(row.in_row) === 1 },
+          {
+            dimensions: numberOf(row.dimensions),
+            isInRow: numberOf(row.in_row) === 1,
+            pageBytes: numberOf(row.page_bytes),
+          },
         ]),
     );
     return this.#copies;
@@ -165,6 +202,23 @@ export class CopyTables {
       );
     }
   }
+}
+
+interface PlaceInPage {
+  readonly page: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** A range in the pages that it lies in. */
+function placesOf({ offset, length }: ByteRange, pageBytes: number): readonly PlaceInPage[] {
+  const first = Math.floor(offset / pageBytes);
+  const last = Math.floor((offset + Math.max(length, 1) - 1) / pageBytes);
+  return Array.from({ length: last - first + 1 }, (_, nth) => {
+    const start = (first + nth) * pageBytes;
+    const from = Math.max(offset, start);
+    return { page: first + nth, at: from - start, bytes: Math.min(offset + length, start + pageBytes) - from };
+  });
 }
 
 function idsOf(sha256: string): string {

@@ -115,6 +115,7 @@ export class Entity {
       everyPart: () => this.reader.everyPart(),
       appendRecord: (command) => this.#log.append(command, Number.POSITIVE_INFINITY),
       beginRebuildingAnew: () => this.#rebuilding.beginAnew(),
+      announce: () => this.#announce(),
     });
     const ensureLocal = () => this.ensureLocal();
     this.reader = new EntityReader({
@@ -151,8 +152,18 @@ export class Entity {
       this.#save({ collection: littered(found.value.collection, this.#ports.clock.now()) });
     this.#armAgain();
     const renewed = await this.#renewIndex();
-    if (!renewed.ok) this.#loaded = null;
-    return renewed;
+    const announced = renewed.ok && known === null && this.#pending() ? await this.#announce() : renewed;
+    if (!announced.ok) this.#loaded = null;
+    return announced.ok ? ok(null) : announced;
+  }
+
+  /**
+   * What begins without an append has to be in the tenant's dirty set too, where a sweep finds it if the alarm is lost.
+   * The next report says whether it is done.
+   */
+  #announce(): Promise<Result<unknown>> {
+    this.#reported = "";
+    return this.#ports.registry.markDirty(this.#ports.scope.entity, 0);
   }
 
   /**
@@ -172,7 +183,8 @@ export class Entity {
     if (fits.value) return this.#dropHead();
     this.#rebuilding.begin();
     this.#arm(this.#ports.clock.now());
-    return ok(null);
+    const announced = await this.#announce();
+    return announced.ok ? ok(null) : announced;
   }
 
   async #tryLoadLog(): Promise<Result<boolean>> {
@@ -209,7 +221,11 @@ export class Entity {
     if (!local.ok && local.failure.reason === "corrupt") {
       const found = await this.#lost.note();
       if (!found.ok) return found;
-      if (found.value.noted > 0) this.#arm(this.#ports.clock.now());
+      if (found.value.noted > 0) {
+        this.#arm(this.#ports.clock.now());
+        const announced = await this.#announce();
+        if (!announced.ok) return announced;
+      }
       local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     }
     if (!local.ok) return local;
@@ -317,9 +333,16 @@ export class Entity {
 
   // --- index ---
 
-  /** A nudge that finds nothing to do still tells the tenant so, which may have forgotten. */
+  /**
+   * A nudge that finds nothing to do still tells the tenant so, which may have forgotten. One that finds a redaction
+   * sets its alarm, which may be lost.
+   */
   async nextWork(): Promise<IndexWork | null> {
-    if (this.#now().state.redaction !== null) return null;
+    if (this.#now().state.redaction !== null) {
+      this.#alarmAtMs = null;
+      this.#armNext();
+      return null;
+    }
     const work = this.#index.nextWork() ?? (await this.#rebuilding.nextWork());
     if (work === null && !this.#pending()) {
       this.#reported = "";
@@ -394,6 +417,9 @@ export class Entity {
     const { state } = this.#now();
     if (state.erasing !== null) return fail(beingErased());
     if (tailAfter(state) === 0) return ok(null);
+    const announced = await this.#announce();
+    if (!announced.ok) return announced;
+    if (this.#now().state.erasing !== null) return fail(beingErased());
     this.#rebuilding.begin();
     this.#save({ lastNudgeMs: 0 });
     this.#arm(this.#ports.clock.now());

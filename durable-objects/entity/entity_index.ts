@@ -263,9 +263,15 @@ export class EntityIndex {
     const nowMs = ports.clock.now();
     if (!this.hintDue() || passedMs(hint.writtenMs, nowMs) < HEAD_HINT_INTERVAL_MS) return;
     const { version, incarnation } = head;
-    const record = storedHeadHint({ version, incarnation, confirmedAt: nowMs });
+    const record = storedHeadHint({ version, incarnation, confirmedAt: this.#seenThroughMs(nowMs) });
     await ports.store.put(headHintKey(ports.scope.entity), storedBytes(record));
     if (this.#host.state().incarnation === incarnation) this.#save({ hint: { version, writtenMs: nowMs } });
+  }
+
+  /** What was acknowledged before then is in the head: what waits arrived later. */
+  #seenThroughMs(nowMs: number): number {
+    const [waiting] = this.#host.tail().entries;
+    return waiting === undefined ? nowMs : Math.min(nowMs, waiting.facts.arrivalMs);
   }
 
   /** Whoever was given the work that begins at `from` is still at it. */

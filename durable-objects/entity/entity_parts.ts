@@ -99,11 +99,12 @@ export class EntityParts {
     return opened;
   }
 
-  #readCopy(sha256: string): Pick<PagedBytes, "read" | "readPieces"> {
+  #readCopy(sha256: string): Omit<PagedBytes, "hotBytes"> {
     const { tables } = this.#ports;
     return {
       read: (offset, length) => tables.copies.range(sha256, offset, length),
       readPieces: (offset, length) => tables.copies.pieces(sha256, offset, length),
+      readEach: (ranges) => tables.copies.ranges(sha256, ranges),
     };
   }
 

@@ -192,11 +192,12 @@ export class EntityReader {
     if (!answered.ok) return answered;
     const behind = snapshot.commit < layout.log.last && snapshot.commit >= layout.log.covered;
     const { oldestUnindexedMs } = layout;
+    const { answer, brought } = answered.value;
     return ok({
-      ...answered.value,
+      ...answer,
       staleMs: behind && oldestUnindexedMs !== null ? Math.max(0, this.#host.ports.clock.now() - oldestUnindexedMs) : 0,
       unindexedEvents: layout.unindexedEvents,
-      cache: layout.cache,
+      cache: cacheTier(layout, brought),
     });
   }
 
@@ -342,7 +343,7 @@ export class EntityReader {
     const { parts, log } = layout.value;
     if (parts.length > 0) {
       const space = spaceOfView(viewOf(layout.value.parts, snapshotAt(log, log.last)));
-      const needs = { space, terms: [], restricted: false };
+      const needs = { space, terms: [], restricted: false, fields: new Set<string>() };
       const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space, needs);
       if (!loaded.ok) return loaded;
       loaded.value.close();
@@ -361,15 +362,19 @@ export class EntityReader {
     return layout.ok ? ok(viewOf(layout.value.parts, snapshotAt(layout.value.log, layout.value.log.last))) : layout;
   }
 
-  /** Copies what is missing, then takes everything at one moment: a head that changed meanwhile is looked at again. */
+  /**
+   * Copies what is missing, then takes everything at one moment: a head that changed meanwhile, or of which a shard was
+   * mended, is looked at again.
+   */
   async #layout(): Promise<Result<Layout>> {
     let fetched = 0;
     for (;;) {
-      const { head } = this.#host.state();
+      const { head, lost } = this.#host.state();
       const local = await this.#host.ensureLocal();
       if (!local.ok) return local;
       fetched += local.value.fetched;
-      if (this.#host.state().head === head) return this.#layoutNow(fetched);
+      const now = this.#host.state();
+      if (now.head === head && now.lost === lost) return this.#layoutNow(fetched);
     }
   }
 
@@ -408,6 +413,11 @@ export class EntityReader {
     this.#live = { liveness, commit: view.snapshot.commit, rows };
     return rows;
   }
+}
+
+/** A shard that another scope's had displaced from the slab was read again from SQLite; the tail lies in memory. */
+function cacheTier({ cache, log }: Layout, brought: readonly Part[]): CacheTier {
+  return cache === "memory" && brought.some(({ to }) => to <= log.covered) ? "ssd" : cache;
 }
 
 function commitsIn(part: Part, from: number, to: number): readonly LogCommit[] {

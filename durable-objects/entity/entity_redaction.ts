@@ -3,10 +3,13 @@
  *
  *   intent in SQLite → a record of it in the log → redacted.json → model outputs → segments, tail → one transaction:
  *   shards over those lines are lost (they are answered from segments, and built again), earlier work and snapshots are
- *   refused → shards, graphs and blobs are deleted → answered → PUT_DEADLINE_MS later they are deleted once more
+ *   refused → shards, graphs and blobs are deleted → answered → PUT_DEADLINE_MS later they are deleted once more →
+ *   redacted.json says that nothing is left to be done
  *
  * Invariants
  *   - Positions, ids and times stay, so everything else is as it was; each step may be done twice.
+ *   - Snapshots carry the commit of the last redaction that is done. While one is under way it is the commit before its
+ *     record: later than any before, so that snapshots from before are refused, and no snapshot's once it is done.
  *   - From the intent on no index work is handed out or taken, until the last deletion: what was built of the old
  *     segments, and put late, is found by it.
  *   - It is begun only where everything can be read, and what has begun is finished: by the caller, by the next, or by
@@ -48,7 +51,7 @@ import type { EntityParts } from "./entity_parts.ts";
 import type { EntityPorts } from "./ports.ts";
 import { parseMetadata, tailCommit } from "./segment_facts.ts";
 import { readSegmentOf, segmentsOf } from "./segment_listing.ts";
-import { type EntityState, type Redaction, redactedOf, tailAfter, wholeHead } from "./state.ts";
+import { type EntityState, type Redaction, tailAfter, wholeHead } from "./state.ts";
 import { Tail } from "./tail.ts";
 
 export interface RedactionHost {
@@ -63,6 +66,8 @@ export interface RedactionHost {
   appendRecord(command: AppendCommand): Promise<Result<AppendResult>>;
   /** What is under construction, and of what shards that were lost were read, is begun anew. */
   beginRebuildingAnew(): void;
+  /** Tells the tenant that the entity has something to do. */
+  announce(): Promise<Result<unknown>>;
 }
 
 /** A line that is to be redacted. */
@@ -90,7 +95,7 @@ export class EntityRedaction {
     for (;;) {
       const finished = await this.resume();
       if (!finished.ok) return finished;
-      const before = this.#host.state().redaction;
+      const { redaction: before, incarnation } = this.#host.state();
       const parts = await this.#host.everyPart();
       if (!parts.ok) return parts;
       const found = this.#find(parts.value, ids);
@@ -100,7 +105,10 @@ export class EntityRedaction {
       if (found.value.length === 0) return ok({ redacted: ids, lines, token: this.#token() });
       const redaction = planned(ids, found.value, parts.value);
       const rewritable = await this.#areRewritable(redaction.lines);
+      if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
       if (!rewritable.ok) return rewritable;
+      const announced = await this.#host.announce();
+      if (!announced.ok) return announced;
       // Another call may have begun one meanwhile.
       if (this.#host.state().redaction !== before) continue;
       lines.push(...toldOf);
@@ -176,7 +184,8 @@ export class EntityRedaction {
   /** When the redaction has something to do next; null when none is under way. */
   dueMs(): number | null {
     const { redaction } = this.#host.state();
-    return redaction === null ? null : (redaction.sweepAtMs ?? this.#host.ports.clock.now());
+    const nowMs = this.#host.ports.clock.now();
+    return redaction === null ? null : Math.min(redaction.sweepAtMs ?? nowMs, this.#putsLandedMs());
   }
 
   /** Takes the redaction that is under way as far as it goes for now. Concurrent callers share one run. */
@@ -198,25 +207,29 @@ export class EntityRedaction {
       () => this.#rewriteSegments(),
       () => this.#forgetDerived(),
       () => this.#deleteDerived(),
-      () => this.#mark(false),
     ];
     for (const step of steps) {
       const done = await step();
       if (!done.ok) return done;
       if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
     }
-    const { clock, settings } = this.#host.ports;
-    this.#advance({ sweepAtMs: clock.now() + settings.putDeadlineMs });
+    this.#advance({ sweepAtMs: this.#putsLandedMs() });
     return ok(null);
+  }
+
+  /** When puts that are under way now have landed. */
+  #putsLandedMs(): number {
+    const { clock, settings } = this.#host.ports;
+    return clock.now() + settings.putDeadlineMs;
   }
 
   /** In the log: whoever reads it later knows that something was there, and when it went. */
   async #record(): Promise<Result<null>> {
-    const { redaction } = this.#host.state();
+    const { redaction, redacted } = this.#host.state();
     const { scope, clock, digest, compression } = this.#host.ports;
     if (redaction === null || redaction.commit !== null) return ok(null);
     const positions = redaction.lines.flatMap(({ commit, lines }) => lines.map((line) => [commit, line] as const));
-    const { line, prepared } = redactionRecord(redaction.ids, positions, clock.now(), digest);
+    const { line, prepared } = redactionRecord(redaction.ids, positions, redacted, clock.now(), digest);
     const frames = frameLines([line], compression);
     const appended = await this.#host.appendRecord({
       scope,
@@ -225,7 +238,8 @@ export class EntityRedaction {
     });
     if (!appended.ok) return appended;
     const { commit } = appended.value;
-    this.#advance({ commit }, { redacted: commit });
+    // Snapshots from before the record are refused from here on; what is read until the lines are gone has a name of its own.
+    this.#advance({ commit }, { redacted: commit - 1 });
     return ok(null);
   }
 
@@ -264,14 +278,19 @@ export class EntityRedaction {
     const version = await this.#nextVersion();
     const state = this.#host.state();
     const { redaction, head } = state;
-    if (redaction === null) return ok(null);
+    if (redaction?.commit == null) return ok(null);
     const tail = Tail.load(ports, tailAfter(state));
     if (!tail.ok) return tail;
     const gone = goneFrom(state);
     const known = state.lost.filter(({ sha256 }) => gone.every((shard) => shard.sha256 !== sha256));
     const lost = [...known, ...gone.map(({ from, to, sha256 }) => ({ from, to, sha256 }))];
-    const next = { ...head, version };
-    this.#save({ head: next, lost: lost.sort((a, b) => a.from - b.from), counts: null, lastNudgeMs: 0 });
+    this.#save({
+      head: { ...head, version },
+      redacted: redaction.commit,
+      lost: lost.sort((a, b) => a.from - b.from),
+      counts: null,
+      lastNudgeMs: 0,
+    });
     this.#host.replaceTail(tail.value);
     this.#host.beginRebuildingAnew();
     parts.forgetTail();
@@ -290,7 +309,7 @@ export class EntityRedaction {
     let version = state.head.version + 1;
     if (state.head.covered === 0 || goneFrom(state).length > 0) return version;
     const put = () => {
-      const head = { ...state.head, version, ...redactedOf(state) };
+      const head = { ...state.head, version, redacted: state.redaction?.commit ?? state.redacted };
       return store.create(headKey(scope.entity, version), storedBytes(storedHead(head)));
     };
     while (!(await put())) version += 1;
@@ -336,9 +355,14 @@ export class EntityRedaction {
 
   /** A put that was under way when the redaction began has landed by now. */
   async #sweepAgain(atMs: number, incarnation: number): Promise<Result<null>> {
+    // Counted anew from a clock that was set back: the index waits for it.
+    if (this.#putsLandedMs() < atMs) this.#advance({ sweepAtMs: this.#putsLandedMs() });
     if (this.#host.ports.clock.now() < atMs) return ok(null);
-    const swept = await this.#deleteDerived();
-    if (!swept.ok || this.#host.state().incarnation !== incarnation) return swept;
+    const steps = [() => this.#deleteDerived(), () => this.#mark(false)];
+    for (const step of steps) {
+      const done = await step();
+      if (!done.ok || this.#host.state().incarnation !== incarnation) return done;
+    }
     this.#save({ redaction: null, lastNudgeMs: 0 });
     return ok(null);
   }

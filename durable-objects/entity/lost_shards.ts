@@ -98,11 +98,13 @@ export class LostShards {
 
   async #readAll(): Promise<Result<null>> {
     for (const lost of this.#missing()) {
-      const { incarnation } = this.#host.state();
+      const { incarnation, head } = this.#host.state();
       const parts = await this.#partsOf(lost, LOST_RAW_BYTES_MAX - this.#heldBytes());
       if (!parts.ok) return parts;
       const now = this.#host.state();
-      const wanted = now.incarnation === incarnation && now.lost.some(({ sha256 }) => sha256 === lost.sha256);
+      // Under another head the segments may have been redacted while they were read: they are read again.
+      const stands = now.incarnation === incarnation && now.head.version === head.version;
+      const wanted = stands && now.lost.some(({ sha256 }) => sha256 === lost.sha256);
       if (wanted) this.#host.parts.standIns.set(lost.sha256, parts.value);
     }
     return ok(null);

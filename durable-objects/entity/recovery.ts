@@ -65,8 +65,8 @@ async function erasedIncarnation(ports: EntityPorts): Promise<Result<number>> {
 interface Survey {
   readonly incarnation: number;
   readonly last: SegmentRef;
-  /** The first commit that has no segment, though a later one has; null: none. */
-  readonly missing: number | null;
+  /** The last commit that has no segment, though a later one has; 0: none. */
+  readonly missing: number;
 }
 
 /** null: there is no log. */
@@ -84,14 +84,12 @@ function surveyed(found: Survey | null, { incarnation, commit }: SegmentName, ke
   const end = before?.last.commit ?? 0;
   // A straggler of an earlier instance may lie under an earlier day: keys come in order of day, and the last is ours.
   if (before !== null && commit < end) return before;
-  const missing = before?.missing ?? (commit > end + 1 ? end + 1 : null);
+  const missing = commit > end + 1 ? commit - 1 : (before?.missing ?? 0);
   return { incarnation, last: { commit, key }, missing };
 }
 
 async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Promise<Result<EntityState>> {
   const { incarnation, last, missing } = log;
-  if (missing !== null)
-    return fail({ reason: "corrupt", what: `the log: the segment of commit ${missing} is missing` });
   const found: EntityState = {
     ...newState(incarnation),
     last: last.commit,
@@ -99,6 +97,9 @@ async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Prom
     lastDayMs: parseSegmentKey(last.key)?.dayMs ?? 0,
     head: await newestHead(ports, revision, incarnation, last.commit),
   };
+  // What a head covers is answered from its shards; of the rest the segments are all there is.
+  if (missing > found.head.covered)
+    return fail({ reason: "corrupt", what: `the log: the segment of commit ${missing} is missing` });
   const redaction = await redactionOf(ports, incarnation);
   if (!redaction.ok) return redaction;
   const fits = await loadTail(ports, found, { from: found.head.covered + 1, to: last.commit }, 0, () => true);
@@ -133,8 +134,9 @@ async function redactionOf(
   if (!record.ok) return record;
   if (record.value?.incarnation !== incarnation) return ok({ redacted: 0, redaction: null });
   const { commit, lines, blobs } = record.value;
+  if (lines.length === 0) return ok({ redacted: commit, redaction: null });
   const redaction = { ids: [], lines, blobs, commit, outputsDone: false, sweepAtMs: null };
-  return ok({ redacted: commit, redaction: lines.length === 0 ? null : redaction });
+  return ok({ redacted: commit - 1, redaction });
 }
 
 /**

@@ -99,7 +99,10 @@ export interface EntityState extends Attempts {
   readonly lost: readonly LostShard[];
   /** Commits up to this are in no shard of the head, and not in the tail either: there is no answer without a rebuild. */
   readonly unread: number;
-  /** The commit that records the last redaction: snapshots from before it are refused. 0: there was none. */
+  /**
+   * The commit that records the last redaction: snapshots from before it are refused. 0: there was none. While one is
+   * under way, the commit before its record.
+   */
   readonly redacted: number;
   /** Set while a redaction is under way. */
   readonly redaction: Redaction | null;

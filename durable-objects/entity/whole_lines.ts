@@ -27,7 +27,8 @@ interface KeptRow {
 
 /**
  * The lines of the first of `rows`, in order and at least one: as many as fit in an answer and whose digits lie in
- * EVENT_SEGMENTS_MAX segments, so that a page ends early rather than cost more.
+ * EVENT_SEGMENTS_MAX segments, so that a page ends early rather than cost more. It also ends before a line whose segment
+ * is damaged or gone, which is a failure of its own: nothing else is lost with it.
  */
 export async function wholeLines(host: LinesHost, rows: readonly PartRow[]): Promise<Result<readonly string[]>> {
   const lines: string[] = [];
@@ -36,11 +37,10 @@ export async function wholeLines(host: LinesHost, rows: readonly PartRow[]): Pro
   while (lines.length < rows.length && segments < EVENT_SEGMENTS_MAX) {
     const wave = nextWave(rows.slice(lines.length), room);
     const found = await readSegments(host, wave);
-    if (!found.ok) return found;
-    segments += found.value.read;
+    segments += found.read;
     for (const row of wave) {
-      const line = wholeLine(row, found.value.lines, host.ports.digest);
-      if (!line.ok) return line;
+      const line = wholeLine(row, found.lines, host.ports.digest);
+      if (!line.ok) return lines.length > 0 ? ok(lines) : line;
       room -= line.value.length;
       if (room < 0 && lines.length > 0) return ok(lines);
       lines.push(line.value);
@@ -70,8 +70,8 @@ function hasDigitsElsewhere(kept: string): boolean {
   return vector !== undefined && !isWhole(vector);
 }
 
-/** Lines by segment and number. */
-type FoundLines = ReadonlyMap<string, ReadonlyMap<number, string>>;
+/** Lines by segment and number, or what is wrong with the segment. */
+type FoundLines = ReadonlyMap<string, Result<ReadonlyMap<number, string>>>;
 
 interface FoundSegments {
   readonly lines: FoundLines;
@@ -80,32 +80,40 @@ interface FoundSegments {
 }
 
 /** The lines whose digits the wave needs: at once those of the tail, which may be gone after an await. */
-async function readSegments({ ports, tail }: LinesHost, wave: readonly KeptRow[]): Promise<Result<FoundSegments>> {
-  const found = new Map<string, Map<number, string>>();
+async function readSegments({ ports, tail }: LinesHost, wave: readonly KeptRow[]): Promise<FoundSegments> {
+  const found = new Map<string, Result<ReadonlyMap<number, string>>>();
+  const waiting = new Map<string, Map<number, string>>();
   const asked = new Map<string, number[]>();
   for (const { digits } of wave) {
     if (digits === null) continue;
     const { commit, segment } = digits.commit;
     const line = tail().lineAt(commit, digits.line);
     if (line === null) asked.set(segment, [...(asked.get(segment) ?? []), digits.line]);
-    else found.set(segment, (found.get(segment) ?? new Map<number, string>()).set(digits.line, line));
+    else waiting.set(segment, (waiting.get(segment) ?? new Map<number, string>()).set(digits.line, line));
   }
-  const reads = [...asked].map(async ([segment, numbers]): Promise<Result<null>> => {
-    const stored = await ports.store.get(segment);
-    if (stored === null) return fail({ reason: "corrupt", what: `${segment}: it is missing` });
-    const lines = readSegment(segment, stored.bytes, ports, null);
-    if (!lines.ok) return lines;
-    found.set(segment, new Map(numbers.map((number) => [number, lines.value[number] ?? ""])));
-    return ok(null);
+  for (const [segment, lines] of waiting) found.set(segment, ok(lines));
+  const reads = [...asked].map(async ([segment, numbers]) => {
+    const lines = await linesOfSegment(ports, segment);
+    const those = (all: readonly string[]) => new Map(numbers.map((number) => [number, all[number] ?? ""]));
+    found.set(segment, lines.ok ? ok(those(lines.value)) : lines);
   });
-  for (const read of await Promise.all(reads)) if (!read.ok) return read;
-  return ok({ lines: found, read: asked.size });
+  await Promise.all(reads);
+  return { lines: found, read: asked.size };
+}
+
+async function linesOfSegment(ports: EntityPorts, segment: string): Promise<Result<readonly string[]>> {
+  const stored = await ports.store.get(segment);
+  return stored === null
+    ? fail({ reason: "corrupt", what: `${segment}: it is missing` })
+    : readSegment(segment, stored.bytes, ports, null);
 }
 
 /** What the segment says is compared with what the part kept of it. */
 function wholeLine({ kept, digits }: KeptRow, found: FoundLines, digest: Digest): Result<string> {
   if (digits === null) return ok(kept);
   const { segment } = digits.commit;
-  const whole = found.get(segment)?.get(digits.line) ?? "";
+  const lines = found.get(segment) ?? ok(new Map<number, string>());
+  if (!lines.ok) return lines;
+  const whole = lines.value.get(digits.line) ?? "";
   return keptLine(whole, digest) === kept ? ok(whole) : fail({ reason: "corrupt", what: segment });
 }

@@ -135,20 +135,21 @@ export class ScopeIndex {
     return ok(null);
   }
 
-  /** From the settings and the newest head in the store. What lies there beside it is of no use to anybody. */
+  /**
+   * From the settings and the newest head in the store. What lies there beside it is of no use to anybody. A head is
+   * derived: without one that is whole, and whose shards are, everything is taken in again.
+   */
   async #recover(): Promise<Result<null>> {
     const mode = await this.#configuredMode();
     if (!mode.ok) return mode;
     const head = await this.#newestHead();
-    if (!head.ok) return head;
-    const state = { ...newScopeState(), mode: mode.value, head: head.value };
-    if (mode.value === "off" || head.value === null) {
+    const state = { ...newScopeState(), mode: mode.value, head };
+    if (mode.value === "off" || head === null) {
       this.#state = state;
       this.#save({});
       return mode.value === "off" ? ok(null) : this.rebuild();
     }
-    const taken = await this.#takenBy(head.value);
-    // A head whose shards are damaged or gone is derived, like them.
+    const taken = await this.#takenBy(head);
     if (!taken.ok && taken.failure.reason !== "corrupt") return taken;
     this.#state = state;
     if (!taken.ok) return this.rebuild();
@@ -164,7 +165,8 @@ export class ScopeIndex {
     return this.look();
   }
 
-  async #newestHead(): Promise<Result<ScopeHead | null>> {
+  /** null: there is none, or it is not what was written. */
+  async #newestHead(): Promise<ScopeHead | null> {
     const { store } = this.#ports;
     let newest: string | null = null;
     let cursor: string | null = null;
@@ -174,8 +176,9 @@ export class ScopeIndex {
       cursor = page.cursor;
     } while (cursor !== null);
     const stored = newest === null ? null : await store.get(newest);
-    if (newest === null || stored === null) return ok(null);
-    return readStored(scopeHeadSchema, stored.bytes, store.fullKey(newest));
+    if (newest === null || stored === null) return null;
+    const head = readStored(scopeHeadSchema, stored.bytes, store.fullKey(newest));
+    return head.ok ? head.value : null;
   }
 
   /** How far each entity is in the shards of a head, and which has no summaries: their commits say it. */
@@ -278,8 +281,8 @@ export class ScopeIndex {
     const { registry, tenant, clock } = this.#ports;
     for (;;) {
       const atMs = clock.now();
-      const { epoch, next } = this.state.feed;
-      const page = await registry.indexed(tenant, epoch, next);
+      const { feed } = this.state;
+      const page = await registry.indexed(tenant, feed.epoch, feed.next);
       if (!page.ok) return page;
       if (page.value.entities.some((row) => this.#isRedacted(row))) {
         // Any shard may hold what is gone: all of it is taken in again, from segments that have it no more.
@@ -291,10 +294,16 @@ export class ScopeIndex {
         const erased = await this.#note(row);
         if (!erased.ok) return erased;
       }
+      // Who began anew meanwhile has heard of nothing.
+      if (this.state.feed !== feed) continue;
       const { known, waiting, unindexedEvents, waitingSinceMs } = page.value;
-      this.#save({ feed: { epoch: page.value.epoch, next: page.value.next } });
+      const isLast = !page.value.more;
+      this.#save({
+        feed: { epoch: page.value.epoch, next: page.value.next },
+        ...(isLast && { heardThroughMs: Math.min(atMs, waitingSinceMs ?? atMs) }),
+      });
       this.#seen = { known, waiting, unindexedEvents, waitingSinceMs, atMs };
-      if (!page.value.more) return ok(null);
+      if (isLast) return ok(null);
     }
   }
 
@@ -315,7 +324,7 @@ export class ScopeIndex {
     indexedCommit,
     redacted,
   }: IndexedPage["entities"][number]): Promise<Result<null>> {
-    const { tables, clock } = this.#ports;
+    const { tables } = this.#ports;
     const before = tables.taken(entity);
     if (before !== null && before.incarnation < incarnation) {
       const erased = await this.eraseEntity(entity, incarnation);
@@ -325,7 +334,7 @@ export class ScopeIndex {
     if (incarnation < known.incarnation || indexedCommit <= known.wanted) return ok(null);
     tables.transaction(() => {
       tables.putTaken({ ...known, wanted: indexedCommit, redacted });
-      this.#write({ behindSinceMs: this.state.behindSinceMs ?? clock.now() });
+      this.#write({ behindSinceMs: this.state.behindSinceMs ?? this.state.heardThroughMs });
     });
     return ok(null);
   }

@@ -3,7 +3,7 @@
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import { openPagedPart } from "../../core/index/paged_part.ts";
+import { openPagedPart, type PagedBytes } from "../../core/index/paged_part.ts";
 import type { Part } from "../../core/index/part.ts";
 import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { scopeShardKey } from "../../core/log/keys.ts";
@@ -72,7 +72,11 @@ export class ScopeParts {
 
   #openCopy({ sha256, hotBytes }: ScopeShard): Result<Part> {
     const copy = (offset: number, length: number) => this.#ports.tables.copyRange(sha256, offset, length);
-    const read = { read: copy, readPieces: (offset: number, length: number) => [copy(offset, length)] };
+    const read: Omit<PagedBytes, "hotBytes"> = {
+      read: copy,
+      readPieces: (offset, length) => [copy(offset, length)],
+      readEach: (ranges) => ranges.map(({ offset, length }) => copy(offset, length)),
+    };
     const name = `${this.#ports.tenant}//${sha256}`;
     const cached = this.#cache.get(name, read);
     if (cached !== null) return ok(cached);

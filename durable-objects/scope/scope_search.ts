@@ -263,6 +263,7 @@ const NOTHING_FOUND: SearchOutcome = {
   planReason: "the snapshot holds no events",
   candidates: 0,
   resident: true,
+  brought: [],
   cut: false,
 };
 
@@ -280,8 +281,8 @@ function confined(search: ResolvedSearch, entities: readonly string[] | null): R
   return { ...search, restricted: true, filter: { type: "and", filters: [search.filter, named] } };
 }
 
-function cacheTier({ resident }: SearchOutcome, opened: boolean): CacheTier {
-  return opened || !resident ? "ssd" : "memory";
+function cacheTier({ brought }: SearchOutcome, opened: boolean): CacheTier {
+  return opened || brought.length > 0 ? "ssd" : "memory";
 }
 
 function snapshotOf([kind, incarnation, events, summaries, revision, erasures, ...rest]: readonly Json[]) {

@@ -2,10 +2,10 @@
  * What a tenant's index must not forget, in SQLite. All of it can be found again: the head from the store, what it holds
  * from its shards, the rest from what the registry says is indexed.
  *
- *   state     one JSON row
- *   taken     entity → the life and the commit up to which it was taken in, and what the registry says there is
- *   pending   commits that were taken in and are in no shard yet
- *   copies    shards of the head, in pages
+ *   state         one JSON row
+ *   taken         entity → the life and the commit up to which it was taken in, and what the registry says there is
+ *   pending       commits that were taken in and are in no shard yet
+ *   copied_pages  shards of the head
  */
 import { SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
 import type { LayerName, ScopeHead } from "../../core/scope/scope_head.ts";
@@ -29,7 +29,9 @@ export interface ScopeState {
   };
   /** When the store is looked through for what the head does not name; null: nothing of the kind is expected. */
   readonly sweepAtMs: number | null;
-  /** Since when something is known to be indexed that the head does not cover. */
+  /** Whatever was acknowledged before had been indexed at the last look, and was heard of. */
+  readonly heardThroughMs: number;
+  /** The head covers whatever was acknowledged before; null: it covers all that was heard of. */
   readonly behindSinceMs: number | null;
   readonly nudgedMs: number;
   readonly committedMs: number | null;
@@ -45,6 +47,7 @@ export function newScopeState(): ScopeState {
     feed: { epoch: 0, next: 0 },
     retired: [],
     sweepAtMs: null,
+    heardThroughMs: 0,
     behindSinceMs: null,
     work: NO_WORK,
     nudgedMs: 0,
@@ -71,7 +74,9 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS taken (entity TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, commit_no INTEGER NOT NULL, wanted INTEGER NOT NULL, redacted INTEGER NOT NULL, unsummarised INTEGER) WITHOUT ROWID",
   "CREATE INDEX IF NOT EXISTS behind ON taken (entity) WHERE commit_no < wanted",
   "CREATE TABLE IF NOT EXISTS pending (layer TEXT, commit_no INTEGER, segment TEXT NOT NULL, arrival_ms INTEGER NOT NULL, day_ms INTEGER NOT NULL, entity TEXT NOT NULL, PRIMARY KEY (layer, commit_no)) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS copies (sha256 TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (sha256, page)) WITHOUT ROWID",
+  // Copies in larger pages, of an earlier version: the next read brings them again.
+  "DROP TABLE IF EXISTS copies",
+  "CREATE TABLE IF NOT EXISTS copied_pages (sha256 TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (sha256, page)) WITHOUT ROWID",
 ];
 
 export class ScopeTables {
@@ -106,7 +111,7 @@ export class ScopeTables {
   /** Forgets everything but the state. */
   clear(): void {
     this.#takenCounts.clear();
-    for (const table of ["taken", "pending", "copies"]) this.#sql.run(`DELETE FROM ${table}`);
+    for (const table of ["taken", "pending", "copied_pages"]) this.#sql.run(`DELETE FROM ${table}`);
   }
 
   // --- taken ---
@@ -215,14 +220,14 @@ export class ScopeTables {
   // --- copies ---
 
   hasCopy(sha256: string): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM copies WHERE sha256 = ? AND page = 0", sha256).length > 0;
+    return this.#sql.run("SELECT 1 AS present FROM copied_pages WHERE sha256 = ? AND page = 0", sha256).length > 0;
   }
 
   putCopy(sha256: string, bytes: Uint8Array): void {
     for (let page = 0; page * SQLITE_SHARD_PAGE_BYTES < bytes.length; page += 1) {
       const slice = bytes.subarray(page * SQLITE_SHARD_PAGE_BYTES, (page + 1) * SQLITE_SHARD_PAGE_BYTES);
       this.#sql.run(
-        "INSERT OR REPLACE INTO copies (sha256, page, bytes) VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO copied_pages (sha256, page, bytes) VALUES (?, ?, ?)",
         sha256,
         page,
         blobOf(slice),
@@ -235,7 +240,7 @@ export class ScopeTables {
     const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
     const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
     const rows = this.#sql.run(
-      "SELECT page, bytes FROM copies WHERE sha256 = ? AND page BETWEEN ? AND ? ORDER BY page",
+      "SELECT page, bytes FROM copied_pages WHERE sha256 = ? AND page BETWEEN ? AND ? ORDER BY page",
       sha256,
       first,
       last,
@@ -252,9 +257,9 @@ export class ScopeTables {
 
   keepCopies(kept: readonly string[]): void {
     const wanted = new Set(kept);
-    for (const row of this.#sql.run("SELECT DISTINCT sha256 FROM copies WHERE page = 0")) {
+    for (const row of this.#sql.run("SELECT DISTINCT sha256 FROM copied_pages WHERE page = 0")) {
       const sha256 = textOf(row.sha256);
-      if (!wanted.has(sha256)) this.#sql.run("DELETE FROM copies WHERE sha256 = ?", sha256);
+      if (!wanted.has(sha256)) this.#sql.run("DELETE FROM copied_pages WHERE sha256 = ?", sha256);
     }
   }
 }

@@ -169,7 +169,7 @@ export class EntityBatches {
   async #isIndexed(type: JobType, control: EntityControl, scope: EntityScope): Promise<Result<Finished>> {
     const counters = await control.counters(scope);
     if (!counters.ok) return counters;
-    this.#registry.transaction(() => this.#registry.report(counters.value));
+    this.#registry.transaction(() => this.#registry.report(counters.value, this.#ports.clock.now()));
     if (type !== "reconcile" && counters.value.sealed && !counters.value.pending) return fail(GIVEN_UP);
     return ok({ finished: type === "reconcile" || !counters.value.pending, counters: counters.value });
   }

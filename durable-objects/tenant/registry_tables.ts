@@ -137,9 +137,10 @@ export class RegistryTables {
       .map((row) => textOf(row.entity));
   }
 
+  /** Of entities with commits that are not indexed; what else the dirty ones have to do changes no answer. */
   waitingSums(): { readonly count: number; readonly unindexedEvents: number; readonly sinceMs: number | null } {
     const row = this.#sql.run(
-      "SELECT COUNT(*) AS count, COALESCE(SUM(unindexed), 0) AS events, MIN(dirty_since_ms) AS since FROM entities WHERE dirty_since_ms IS NOT NULL",
+      "SELECT COUNT(*) AS count, COALESCE(SUM(unindexed), 0) AS events, MIN(dirty_since_ms) AS since FROM entities WHERE dirty_since_ms IS NOT NULL AND (last_commit = 0 OR indexed_commit < MAX(last_commit, dirty_commit))",
     )[0];
     const since = row?.since ?? null;
     return {
@@ -177,15 +178,20 @@ export class RegistryTables {
     );
   }
 
-  /** Clean only when every commit that was announced is indexed. What is known already is not written again. */
-  report(counters: EntityCounters): void {
+  /** Clean only when every commit that was announced is indexed, and nothing else is left to do. What is known already is not written again. */
+  report(counters: EntityCounters, nowMs: number): void {
     this.#sql.run(
       `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,
          unindexed_bytes = ?8, is_full = ?9, incarnation = ?10, redacted = ?11,
-         dirty_since_ms = CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END
+         dirty_since_ms = CASE
+           WHEN ?12 THEN COALESCE(dirty_since_ms, ?13)
+           WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL
+           ELSE dirty_since_ms
+         END
        WHERE entity = ?1 AND ((events, last_ts, last_commit, indexed_commit, unindexed, sealed, unindexed_bytes, is_full, incarnation, redacted)
            IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         OR dirty_since_ms IS NOT NULL AND ?5 >= ?4 AND ?5 >= dirty_commit)`,
+         OR dirty_since_ms IS NULL AND ?12
+         OR dirty_since_ms IS NOT NULL AND NOT ?12 AND ?5 >= ?4 AND ?5 >= dirty_commit)`,
       counters.entity,
       counters.events,
       counters.lastTs,
@@ -197,6 +203,8 @@ export class RegistryTables {
       Number(counters.full),
       counters.incarnation,
       counters.redacted,
+      Number(counters.pending),
+      nowMs,
     );
   }
 

@@ -76,7 +76,7 @@ export class TenantRegistry {
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
     const isNews = this.#tables.transaction(() => {
-      this.#tables.report(counters);
+      this.#tables.report(counters, this.#ports.clock.now());
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
       return this.#isFollowed() && this.#tables.putIndexed(counters);
@@ -133,7 +133,8 @@ export class TenantRegistry {
       known: this.#known(),
       waiting: count,
       unindexedEvents,
-      waitingSinceMs: sinceMs,
+      // Since when what waited then had waited was lost with the rest.
+      waitingSinceMs: sinceMs !== null && sinceMs <= (this.#tables.fact("recovered") ?? 0) ? 0 : sinceMs,
     });
   }
 

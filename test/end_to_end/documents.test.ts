@@ -234,6 +234,27 @@ describe("the largest document", () => {
     expect(await timeline(plane.call, entity)).toHaveLength(1);
   });
 
+  test("of text is searched to its end, as are its versions, and no part of an older one is left", async () => {
+    const line = (n: number) => `line ${n} of a long tale that goes on and on and says little that is new\n`;
+    const most = (last: string) => {
+      let content = "";
+      for (let n = 0; content.length < DOCUMENT_BYTES_MAX; n += 1) content += line(n);
+      return content.slice(0, DOCUMENT_BYTES_MAX - last.length) + last;
+    };
+    const first = most(" omegafirst");
+    expect(new TextEncoder().encode(first).length).toBe(DOCUMENT_BYTES_MAX);
+    const { accepted, event_ids, searchable } = await put("kb:longest", "tale", "text/plain", first);
+    expect([accepted, searchable]).toEqual([event_ids.length, true]);
+    expect(await found("kb:longest", "omegafirst")).toEqual(event_ids.slice(-1));
+    const again = await put("kb:longest", "tale", "text/plain", first);
+    expect([again.accepted, again.duplicates]).toEqual([0, event_ids.length]);
+    const second = await put("kb:longest", "tale", "text/plain", most(" omegasecond"));
+    expect(await found("kb:longest", "omegasecond")).toEqual(second.event_ids.slice(-1));
+    expect(await found("kb:longest", "omegafirst")).toEqual([]);
+    await untilIndexed(plane.call, "kb:longest");
+    expect(await found("kb:longest", "omegasecond")).toEqual(second.event_ids.slice(-1));
+  });
+
   test("of text that JSON would blow up is kept all the same, and said to be unsearchable", async () => {
     const bytes = new Uint8Array(DOCUMENT_BYTES_MAX).fill(1);
     expect((await put("kb:large", "controls", "text/plain", bytes)).searchable).toBe(false);

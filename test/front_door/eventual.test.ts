@@ -128,6 +128,24 @@ describe("an eventual read of what is indexed", () => {
     expect(answer).toMatchObject({ staleMs: fixture.nowMs - confirmed, unindexedEvents: null });
   });
 
+  test("does not say that it is fresh where something had waited for long when its head was confirmed", async () => {
+    const fixture = new EntityFixture("account:waiting");
+    await fixture.accept({ id: "a", text: "report" });
+    fixture.nowMs += fixture.settings.indexAgeMs;
+    const work = await fixture.entity.nextWork();
+    if (work === null) throw new Error("work was due");
+    const waitsSinceMs = fixture.nowMs;
+    await fixture.accept({ id: "waits", text: "report" });
+    fixture.nowMs += 60_000;
+    const { scope, incarnation, purpose, headVersion, replaces } = work;
+    const sha256 = await fixture.build(work);
+    valueIn(await fixture.entity.proposeHead({ scope, incarnation, purpose, headVersion, replaces, sha256 }));
+    while (!(await fixture.keys()).some((key) => key.endsWith("/head.json"))) await fixture.wake();
+    const { hits, staleMs } = valueIn(await readerOf(fixture).search(commandOf(fixture, { text: "report" })));
+    expect(hits.map(({ id }) => id)).toEqual(["a"]);
+    expect(staleMs).toBeGreaterThanOrEqual(fixture.nowMs - waitsSinceMs);
+  });
+
   test("answers pinned snapshots and older times as the object does", async () => {
     const first = valueIn(await reader.search(commandOf(fixture, { text: "report" })));
     for (const body of [{ snapshot: first.snapshot }, { as_of: new Date(fixture.nowMs - 1_500).toISOString() }]) {

@@ -246,7 +246,7 @@ describe("documents", () => {
   it("whose bytes are gone are a fault of ours, not of the caller", async () => {
     expect(await call(problemSchema, "GET", `${PATH}/documents/d`)).toMatchObject({
       status: 500,
-      body: { code: "internal" },
+      body: { code: "corrupt" },
     });
   });
 });

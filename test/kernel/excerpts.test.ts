@@ -1,7 +1,7 @@
 /** A part with an excerpt of its text answers for the excerpt's terms as one with all of it. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { AskedTerm, LoadedPart, PagedText, PartSections, TextSections } from "../../core/ports.ts";
+import type { AskedTerm, LoadedPart, PagedText, PartSections, SectionPlace, TextSections } from "../../core/ports.ts";
 import { anyTexts, builder, expectOk, sectionsOf, slab, type WholeSections } from "./fixture.ts";
 
 const FIELDS = ["word", "whole", "question"] as const;
@@ -14,12 +14,17 @@ const absent: readonly AskedTerm[] = FIELDS.flatMap((field) => [
 /** Pieces of sections, and how many bytes of them were asked. */
 function paged({ text, postings }: TextSections) {
   const read = { bytes: 0 };
-  const pieceOf = (bytes: Uint8Array) => (offset: number, length: number) => {
-    if (offset + length > bytes.length) throw new Error("beyond the section");
-    read.bytes += length;
-    return bytes.slice(offset, offset + length);
+  const piecesOf = (bytes: Uint8Array) => (places: readonly SectionPlace[]) =>
+    places.map(({ offset, length }) => {
+      if (offset + length > bytes.length) throw new Error("beyond the section");
+      read.bytes += length;
+      return bytes.slice(offset, offset + length);
+    });
+  const source: PagedText = {
+    textBytes: text.length,
+    textPieces: piecesOf(text),
+    postingsPieces: piecesOf(postings),
   };
-  const source: PagedText = { textPiece: pieceOf(text), postingsPiece: pieceOf(postings) };
   return { source, read };
 }
 

@@ -30,6 +30,19 @@ test("a clock that was a day ahead holds up neither a build, nor its nudge, nor 
   expect(await fixture.keys()).toContain("entities/account%3Aacme/head.json");
 });
 
+test("a clock that is set back during a redaction delays what is indexed by a deadline at the most", async () => {
+  const fixture = new EntityFixture();
+  await fixture.accept({ id: "a", text: "report" });
+  expect((await fixture.entity.redact(["a"], false)).ok).toBe(true);
+  fixture.nowMs -= DAY_MS;
+  fixture.alarm.atMs = fixture.nowMs;
+  await fixture.wake();
+  fixture.nowMs += fixture.settings.putDeadlineMs;
+  fixture.alarm.atMs = fixture.nowMs;
+  await fixture.wake();
+  expect(await fixture.index()).toBe(1);
+});
+
 test("a clock that is set back during an erasure delays it by a deadline at the most", async () => {
   const fixture = new EntityFixture();
   await fixture.accept({ id: "a" });

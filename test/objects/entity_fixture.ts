@@ -42,6 +42,8 @@ const kernelModule = await loadKernel();
 const builder = createKernelBuilder(kernelModule);
 const checksum = createKernelChecksum(kernelModule);
 const slabs = createSlabPool(kernelModule);
+/** The isolate's, which outlives instances. */
+const residency = new SlabResidency(slabs);
 
 /** What happens to the next create-only puts. `lost`: it took effect, and the answer never came. */
 export type Fault = "none" | "refused" | "lost" | "late";
@@ -262,7 +264,7 @@ export class EntityFixture {
   }
 
   #compose(): Entity {
-    return new Entity(this.ports(), this.revision(), this.partCache, new SlabResidency(slabs));
+    return new Entity(this.ports(), this.revision(), this.partCache, residency);
   }
 
   #memoryRegistry(): Registry {

@@ -81,10 +81,43 @@ test("a put that ended with its instance, and that a recovery finds, makes the e
   fixture.nowMs += fixture.settings.indexAgeMs;
   await fixture.index();
   expect(fixture.reports.at(-1)).toMatchObject({ lastCommit: 2, indexedCommit: 2 });
-  fixture.registered.set("account:acme", 0);
+  const marked: string[] = [];
+  const { registry } = fixture;
+  fixture.registry = {
+    ...registry,
+    markDirty: (entity, commit) => {
+      marked.push(entity);
+      return registry.markDirty(entity, commit);
+    },
+  };
   fixture.loseState();
   expect(await fixture.ids()).toEqual(["a", "b", "never told"]);
-  expect(fixture.registered.get("account:acme")).toBe(3);
+  expect(marked).toEqual(["account:acme"]);
+});
+
+describe("a segment that is missing when the state was lost", () => {
+  const segmentOf = async (fixture: EntityFixture, commit: number) =>
+    (await fixture.keys()).filter((key) => key.includes(`-00000000000${commit}.jsonl`));
+
+  test("of what is indexed is not needed: shards answer, and the log goes on", async () => {
+    const fixture = await indexed("a", "b", "c");
+    await fixture.store.delete(await segmentOf(fixture, 2));
+    fixture.loseState();
+    expect(await fixture.ids()).toEqual(["a", "b", "c"]);
+    expect(await fixture.accept({ id: "b", text: "report b" }, { id: "d" })).toMatchObject({
+      commit: 4,
+      duplicates: 1,
+    });
+  });
+
+  test("of what waits to be indexed is a failure that names it", async () => {
+    const fixture = await indexed("a");
+    for (const id of ["b", "c", "d"]) await fixture.accept({ id });
+    await fixture.store.delete(await segmentOf(fixture, 3));
+    fixture.loseState();
+    const what = "the log: the segment of commit 3 is missing";
+    expect(await fixture.entity.ready()).toEqual(fail({ reason: "corrupt", what }));
+  });
 });
 
 describe("one commit under two days", () => {

@@ -1,8 +1,11 @@
 /** Redaction: nothing of the text is left anywhere, and everything else is as it was. */
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { nodeCompression } from "../../adapters/platform/node_compat.ts";
 import { decodeVectors, encodeVectors } from "../../core/index/vector_outputs.ts";
-import { blobKey, headHintKey, headKey, outputsKey } from "../../core/log/keys.ts";
+import { blobKey, headHintKey, headKey, outputsKey, rollupKey } from "../../core/log/keys.ts";
+import { writeRollup } from "../../core/log/rollup.ts";
+import { parseMetadata } from "../../durable-objects/entity/segment_facts.ts";
 import type { EntityState } from "../../durable-objects/entity/state.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 import { placesOf } from "./whats_left.ts";
@@ -166,6 +169,31 @@ describe("what was not", () => {
     }
   });
 
+  test("is read meanwhile by snapshots that are refused afterwards", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("put", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    const { snapshot, hits } = await fixture.search({ text: "report" });
+    expect(hits.map(({ id }) => id)).toContain("s1");
+    hold.release();
+    valueIn(await redacting);
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
+  test("is recorded after what was redacted since it was first tried and lost", async () => {
+    const fixture = await withSecrets();
+    const marking = fixture.calls.break("put", "/redacted.json", "before");
+    expect((await redact(fixture, ["s1"])).ok).toBe(false);
+    marking.mend();
+    fixture.loseState();
+    valueIn(await redact(fixture, ["s2"]));
+    await finish(fixture);
+    const { snapshot } = await fixture.search({ text: "report" });
+    valueIn(await redact(fixture, ["s1"]));
+    await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
+  });
+
   test("keeps its blobs and its model outputs", async () => {
     const fixture = new EntityFixture();
     const [mine, shared] = ["a".repeat(64), "b".repeat(64)];
@@ -286,6 +314,51 @@ describe("a redaction", () => {
     expect(stateOf(fixture)).toMatchObject({ rebuilding: null, lost: [] });
   });
 
+  test("is gone from what was being read in place of a lost shard meanwhile", async () => {
+    const fixture = await withSecrets();
+    await indexed(fixture);
+    // Cut short after its record; the state is lost with it, and with the state what the shards were.
+    const cut = fixture.calls.hold("put", "redacted.json", "after");
+    const first = redact(fixture, ["s1"]);
+    await cut.reached;
+    fixture.loseState();
+    cut.release();
+    await first;
+    expect((await fixture.serve((entity) => entity.ready())).ok).toBe(true);
+    expect(stateOf(fixture).redaction).not.toBeNull();
+    await fixture.store.delete((await fixture.keys()).filter((key) => key.endsWith(".shard")));
+    // What s1 says has been read when another segment of the shard is waited for.
+    const hold = fixture.calls.hold("get", "-000000000002.jsonl", "after");
+    const reading = fixture.search({ text: SECRET, mode: "text" });
+    await hold.reached;
+    const waking = fixture.wake();
+    while (stateOf(fixture).redaction?.sweepAtMs === null) await setImmediate();
+    hold.release();
+    await Promise.all([reading, waking]);
+    expect((await fixture.search({ text: SECRET, mode: "text" })).hits.map(({ id }) => id)).toEqual(["s2"]);
+  });
+
+  test("takes a rollup that lands late of the old lines, though the state was lost meanwhile", async () => {
+    const fixture = await withSecrets();
+    const old = await Promise.all(
+      (await fixture.keys()).map(async (key) => [key, await fixture.store.get(key)] as const),
+    );
+    const commits = [1, 2, 3].map((commit) => {
+      const [segment, stored] = old.find(([key]) => key.endsWith(`${commit}.jsonl.zst`)) ?? [];
+      const facts = parseMetadata(stored?.metadata ?? {});
+      if (segment === undefined || stored == null || facts === null) throw new Error(`no segment of commit ${commit}`);
+      return { segment, bytes: stored.bytes.length, facts, content: stored.bytes };
+    });
+    valueIn(await redact(fixture, ["s1", "s2"]));
+    const late = rollupKey(fixture.scope.entity, 1, 1, 3);
+    fixture.loseState();
+    await fixture.store.put(late, writeRollup(commits, nodeCompression));
+    await fixture.serve((entity) => entity.ready());
+    await finish(fixture);
+    expect(await fixture.keys()).not.toContain(late);
+    expect(await placesOf(fixture, SECRET)).toEqual([]);
+  });
+
   test("is recorded, and finished, where so much waits to be indexed that appends are refused", async () => {
     const fixture = new EntityFixture();
     fixture.settings = { ...fixture.settings, tailBytes: 1 };
@@ -335,6 +408,18 @@ describe("a redaction", () => {
     for (const one of both) expect(valueIn(one).lines).toHaveLength(1);
     expect(stateOf(fixture).last).toBe(5);
     expect(await placesOf(fixture, SECRET)).toEqual([]);
+  });
+
+  test("of an entity that is erased while its segments are looked at does not begin in what comes after", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("get", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    valueIn(await fixture.serve((entity) => entity.erase()));
+    hold.release();
+    expect((await redacting).ok).toBe(false);
+    await fixture.sweep();
+    expect(stateOf(fixture)).toMatchObject({ redaction: null, last: 0 });
   });
 
   test("of an entity that is erased meanwhile ends with it", async () => {

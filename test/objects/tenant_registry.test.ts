@@ -151,6 +151,58 @@ describe("a sweep", () => {
     expect(new Set(tenant.nudges.map(({ entity }) => entity)).size).toBe(names.length);
   });
 
+  /** An entity that has nothing to do, with the registry's word for it. */
+  async function clean(tenant: TenantFixture): Promise<EntityFixture> {
+    const fixture = tenant.add("account:a");
+    await fixture.accept({ id: "a", text: "report" });
+    fixture.nowMs += fixture.settings.indexAgeMs;
+    await fixture.index();
+    await workNudges(tenant, [fixture]);
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0, undriven: [] }));
+    return fixture;
+  }
+
+  const loseAlarm = (fixture: EntityFixture) => {
+    fixture.crash();
+    fixture.alarm.atMs = null;
+  };
+
+  const begun: Record<string, (fixture: EntityFixture) => Promise<unknown>> = {
+    "a rebuild": (fixture) => fixture.serve((entity) => entity.rebuild()),
+    "a shard that is gone": async (fixture) => {
+      await fixture.store.delete((await fixture.keys()).filter((key) => key.endsWith(".shard")));
+      fixture.sql.run("DELETE FROM shard_copies");
+      fixture.crash();
+      await fixture.ids();
+    },
+    "a redaction": (fixture) => fixture.serve((entity) => entity.redact(["a"], false)),
+  };
+
+  test.each(Object.entries(begun))("goes on with %s whose alarm was lost, until it is done", async (_, begin) => {
+    const tenant = new TenantFixture();
+    const fixture = await clean(tenant);
+    await begin(fixture);
+    loseAlarm(fixture);
+    for (let sweep = 0; sweep < 5; sweep += 1) {
+      await tenant.registry.sweep();
+      await workNudges(tenant, [fixture]);
+      fixture.nowMs += 2 * fixture.settings.putDeadlineMs + fixture.settings.nudgeRetryMs;
+      if (fixture.alarm.atMs !== null) await fixture.wake();
+    }
+    expect(valueIn(await fixture.serve((entity) => entity.counters()))).toMatchObject({ pending: false });
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 0, undriven: [] }));
+  });
+
+  test("finds an entity that has more to do though all of it is indexed, which no answer waits for", async () => {
+    const tenant = new TenantFixture();
+    const fixture = await clean(tenant);
+    valueIn(await fixture.serve((entity) => entity.rebuild()));
+    valueIn(await tenant.registry.report(valueIn(await fixture.serve((entity) => entity.counters()))));
+    loseAlarm(fixture);
+    expect(await tenant.registry.sweep()).toEqual(ok({ nudged: 1, undriven: [] }));
+    expect(valueIn(await tenant.registry.indexed(0, 0))).toMatchObject({ waiting: 0, waitingSinceMs: null });
+  });
+
   test("nudges each of a few dirty entities every time", async () => {
     const tenant = new TenantFixture();
     for (const name of ["account:a", "account:b"]) await tenant.registry.markDirty(name, 1);

@@ -32,9 +32,9 @@ function pagedOf(sections: VectorSections, dimensions: number, reads: { count: n
       bytes: 0,
       codesBytes: sections.codes.length,
       codes: () => [sections.codes],
-      residuals(offset, length) {
-        reads.count += 1;
-        return sections.residuals.slice(offset, offset + length);
+      residuals(places) {
+        reads.count += places.length;
+        return places.map(({ offset, length }) => sections.residuals.slice(offset, offset + length));
       },
     },
   };

@@ -61,11 +61,12 @@ export interface Run {
   readonly residency?: SlabResidency;
 }
 
+/** The answer, without what the slab happened to hold before it. */
 export function run(
   view: View,
   body: Body,
   { commits, tools, residency = new SlabResidency(pool) }: Run,
-): SearchOutcome {
+): Omit<SearchOutcome, "brought"> {
   const outcome = searchView(view, resolveFor(view, body, tools), liveRowsOf(view, commits), {
     entity: "account:acme",
     scope: "tenant/account:acme",
@@ -73,7 +74,8 @@ export function run(
     segmentKey: (key) => `bucket/${key}`,
   });
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.failure));
-  return outcome.value;
+  const { brought: _, ...answer } = outcome.value;
+  return answer;
 }
 
 /** What names a hit: its place in the log. */

@@ -32,6 +32,8 @@ export class ScopeFixture {
   readonly entities = new Map<string, EntityFixture>();
   readonly alarm = new MemoryAlarm();
   nudges = 0;
+  /** What the registry said is held up by it. */
+  looking: () => Promise<void> = async () => undefined;
   #sql: Sql = embeddedSql();
   #scope: TenantScope | null = null;
   readonly #model = new EntityFixture("model").ports();
@@ -152,7 +154,11 @@ export class ScopeFixture {
       embedder: null,
       revision: new EntityFixture("model").revision(),
       registry: {
-        indexed: (_, epoch, after) => this.tenant.registry.indexed(epoch, after),
+        indexed: async (_, epoch, after) => {
+          const page = await this.tenant.registry.indexed(epoch, after);
+          await this.looking();
+          return page;
+        },
         follow: (_, on) => this.tenant.registry.follow(on),
       },
       queue: {

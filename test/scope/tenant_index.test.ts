@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../core/errors.ts";
-import { SCOPE_BUILD_DEADLINE_MS, SUMMARY_REFRESH_BYTES } from "../../core/limits.ts";
+import { SCOPE_BUILD_DEADLINE_MS, SCOPE_LOOK_MS, SUMMARY_REFRESH_BYTES } from "../../core/limits.ts";
 import type { SearchHit } from "../../core/rpc.ts";
 import { LAYERS } from "../../core/scope/scope_head.ts";
 import type { ScopeSearchAnswer } from "../../core/scope/scope_rpc.ts";
@@ -125,6 +125,37 @@ describe("the index of a tenant", () => {
     expect(behind.coverage).toMatchObject({ waitingEntities: 1 });
     await fixture.settle();
     expect((await fixture.search({ text: "renewal" })).coverage).toMatchObject({ waitingEntities: 0 });
+  });
+
+  test("misses no entity when it is built anew while it looks what there is", async () => {
+    const fixture = await filled();
+    const looking = Promise.withResolvers<void>();
+    fixture.looking = () => looking.promise;
+    const look = fixture.scope.index.look();
+    valueIn(await fixture.api.rebuildScope("t"));
+    fixture.looking = async () => undefined;
+    looking.resolve();
+    valueIn(await look);
+    await fixture.settle();
+    expect((await fixture.search({ text: "renewal risk" })).hits).toHaveLength(2 * NAMES.length);
+  });
+
+  test("does not say that it has seen what it has only heard of", async () => {
+    const fixture = await filled();
+    const appendedMs = fixture.tenant.nowMs;
+    await fixture.entity(NAMES[0]).accept({ id: "new", text: "renewal" });
+    fixture.pass(fixture.entity(NAMES[0]).settings.indexAgeMs);
+    await fixture.entity(NAMES[0]).index();
+    await fixture.entity(NAMES[0]).wake();
+    fixture.pass(SCOPE_LOOK_MS);
+    const { hits, coverage, staleMs } = await fixture.search({ text: "renewal" });
+    expect(hits.some(({ id }) => id === "new")).toBe(false);
+    expect(coverage.asOf).toBeLessThanOrEqual(appendedMs);
+    expect(staleMs).toBeGreaterThanOrEqual(fixture.tenant.nowMs - appendedMs);
+    valueIn(await fixture.api.rebuildScope("t"));
+    fixture.pass(SCOPE_LOOK_MS);
+    const anew = await fixture.search({ text: "renewal" });
+    expect([anew.hits.length, anew.coverage.asOf]).toEqual([0, 0]);
   });
 
   test("keeps a day's shards apart from the next day's", async () => {

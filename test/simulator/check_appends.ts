@@ -1,7 +1,8 @@
 /** Appends against the log: what was acknowledged is there, once, whole and in order, and nothing else is. */
 import type { AppendResult } from "../../core/rpc.ts";
+import type { StoredEvent } from "../../core/schema/event.ts";
 import type { CallOf, SentEvent } from "./history.ts";
-import { type Ledger, type LedgerLine, placeOfSegment } from "./ledger.ts";
+import { type Ledger, placeOfSegment } from "./ledger.ts";
 import { answered, callsOf, erasuresBetween, positionOf, shown, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
@@ -42,14 +43,12 @@ function checkNames(_: Told, { id, request }: CallOf<"append">, value: AppendRes
   return violations;
 }
 
-function checkContent(
-  { scope, ledgers }: Told,
-  { id, request }: CallOf<"append">,
-  value: AppendResult,
-): readonly Violation[] {
+function checkContent(told: Told, { id, request }: CallOf<"append">, value: AppendResult): readonly Violation[] {
   const { incarnation, commit } = positionOf(value.token);
-  const lines = ledgers.through(scope, incarnation, commit);
+  const lines = told.ledgers.through(told.scope, incarnation, commit);
   if (lines === null) return [];
+  // An id whose event was redacted is in conflict with whatever is sent, from some moment on.
+  const redacted = new Set(callsOf(told, "redact").flatMap(({ request: { ids } }) => ids));
   const violations: Violation[] = [];
   const conflicts: string[] = [];
   let newest = 0;
@@ -65,7 +64,8 @@ function checkContent(
       continue;
     }
     newest = Math.max(newest, first.commit);
-    if (first.event.attributes?.by !== sent.attributes.by) conflicts.push(eventId);
+    const isOther = first.event.attributes?.by !== sent.attributes.by;
+    if (isOther && !redacted.has(eventId)) conflicts.push(eventId);
     else if (first.commit === commit) own += 1;
     if (sent.id !== undefined && sent.id !== eventId)
       violations.push({ invariant: "one log", what: `call ${id}: event ${sent.id} became ${eventId}` });
@@ -77,10 +77,11 @@ function checkContent(
     });
   if (value.accepted > own)
     violations.push({ invariant: "duplicates", what: `call ${id}: ${value.accepted} accepted, ${own} in the log` });
-  if (JSON.stringify(conflicts) !== JSON.stringify(value.conflicts))
+  const said = value.conflicts.filter((eventId) => !redacted.has(eventId));
+  if (JSON.stringify(conflicts) !== JSON.stringify(said))
     violations.push({
       invariant: "duplicates",
-      what: `call ${id}: conflicts ${value.conflicts.join()} are not ${conflicts.join()}`,
+      what: `call ${id}: conflicts ${said.join()} are not ${conflicts.join()}`,
     });
   return violations;
 }
@@ -99,7 +100,7 @@ function checkTombstone(
 }
 
 /** Every line was sent, by a caller of this entity, and no id is there twice. */
-function checkOrigins(told: Told, { lines }: Ledger): readonly Violation[] {
+function checkOrigins(told: Told, ledger: Ledger): readonly Violation[] {
   const sent = new Map<string, SentEvent>();
   const refused = new Set<string>();
   for (const { request, reply } of callsOf(told, "append")) {
@@ -110,14 +111,18 @@ function checkOrigins(told: Told, { lines }: Ledger): readonly Violation[] {
     }
   }
   const withdrawn = new Set(callsOf(told, "withdraw").map(({ request }) => request.id));
+  const redacted = new Set(callsOf(told, "redact").flatMap(({ request }) => request.ids));
   const violations: Violation[] = [];
   const ids = new Set<string>();
-  for (const { event, withdraws, commit } of lines) {
+  for (const { event, withdraws, redacts, commit } of ledger.at(0).lines) {
     if (ids.has(event.id))
       violations.push({ invariant: "once", what: `${event.id} is there again, in commit ${commit}` });
     ids.add(event.id);
     const by = String(event.attributes?.by);
-    const isAsked = withdraws === null ? isSame(sent.get(by), { event, withdraws, commit }) : withdrawn.has(withdraws);
+    const isAsked =
+      event.kind === "tombstone"
+        ? withdrawn.has(withdraws ?? "") || (redacts.length > 0 ? redacts : [event.id]).every((id) => redacted.has(id))
+        : isSame(sent.get(by), event);
     if (!isAsked)
       violations.push({ invariant: "nothing is made up", what: `commit ${commit} has ${event.id}, which nobody sent` });
     if (refused.has(by))
@@ -126,7 +131,7 @@ function checkOrigins(told: Told, { lines }: Ledger): readonly Violation[] {
   return violations;
 }
 
-function isSame(sent: SentEvent | undefined, { event }: LedgerLine): boolean {
+function isSame(sent: SentEvent | undefined, event: StoredEvent): boolean {
   if (sent === undefined) return false;
   const { id = event.id, kind = "note", text, vector, ts = Date.parse(event.ts) } = sent;
   const { vector: kept, ...rest } = event;
@@ -140,7 +145,8 @@ function isSame(sent: SentEvent | undefined, { event }: LedgerLine): boolean {
 }
 
 /** What a request added was added by one commit, in its order. */
-function checkWhole(told: Told, { lines }: Ledger): readonly Violation[] {
+function checkWhole(told: Told, ledger: Ledger): readonly Violation[] {
+  const { lines } = ledger.at(0);
   const violations: Violation[] = [];
   for (const { id, request } of callsOf(told, "append")) {
     const own = new Set(request.events.map(({ attributes }) => attributes.by));

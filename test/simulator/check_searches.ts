@@ -1,8 +1,9 @@
 /** Searches against the log: the hits are those of their snapshot, whatever the layout, and staleness is what is said. */
 
 import type { CallOf } from "./history.ts";
+import { AT_LAST, type Ledger } from "./ledger.ts";
 import { expectedHits, foundIn } from "./oracle.ts";
-import { answered, isBefore, positionOf, shown, type Told } from "./told.ts";
+import { answered, erasedBefore, forgivenMs, isBefore, positionOf, shown, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkSearches(told: Told): readonly Violation[] {
@@ -13,7 +14,7 @@ export function checkSearches(told: Told): readonly Violation[] {
       violations.push({ invariant, what: `call ${call.id} of ${told.scope}: ${what}` });
     };
     const { body, foreign } = call.request;
-    const { incarnation, commit, name } = positionOf(value.snapshot);
+    const { incarnation, commit, redacted, name } = positionOf(value.snapshot);
     const found = foundIn(value.hits);
     if (foreign && body.snapshot !== undefined)
       refuse("tenancy", "a snapshot of another tenant was taken for one of this");
@@ -28,27 +29,37 @@ export function checkSearches(told: Told): readonly Violation[] {
     );
     if (wrong !== undefined) refuse("tenancy", `${wrong.id} is of another tenant`);
     const { snapshot: _, at_least: __, consistency: ___, ...asked } = body;
-    const question = `${name} ${JSON.stringify(asked)}`;
+    const question = `${name} ${redacted} ${JSON.stringify(asked)}`;
     const before = known.get(question);
     if (before !== undefined && before.found !== found.join("\n"))
       refuse("snapshots reproduce", `other hits than call ${before.id} had at the same snapshot`);
     known.set(question, { id: call.id, found: found.join("\n") });
     const ledger = told.ledgers.of(told.scope, incarnation);
-    if (commit === 0 || (ledger?.commits.length ?? 0) >= commit) {
-      const expected = expectedHits(ledger, commit, body);
+    const log = ledger?.at(redacted) ?? null;
+    const isKnown = (ledger?.commits.length ?? 0) >= commit && (log?.unknownFrom ?? AT_LAST) > commit;
+    if ((commit === 0 || isKnown) && !isBeingRedacted(ledger, redacted)) {
+      const expected = expectedHits(log, commit, body);
       if (expected !== null && expected.join("\n") !== found.join("\n"))
         refuse(
           "answers are those of the log",
           `at ${shown({ incarnation, commit })} ${JSON.stringify(asked)}: ${differenceOf(expected, found)}`,
         );
     }
-    if (!told.isSkewed && body.consistency === "eventual") {
+    const erasedMs = erasedBefore(told, call, incarnation);
+    if (erasedMs !== null && call.invokedMs > erasedMs + forgivenMs(value))
+      refuse("erased stays erased", `${shown({ incarnation, commit })} is of what was erased before`);
+    if (!told.isSkewed && body.consistency === "eventual" && body.snapshot === undefined) {
       const staleMs = leastStaleMs(told, call, { incarnation, commit });
       if (value.staleMs < staleMs)
         refuse("staleness is said", `stale for ${value.staleMs} ms, and at least ${staleMs}`);
     }
     return violations;
   });
+}
+
+/** Which of the lines that are about to go are gone is not known, and nobody can ask for this snapshot again. */
+function isBeingRedacted(ledger: Ledger | null, redacted: number): boolean {
+  return ledger?.redactions.some(({ commit }) => commit === redacted + 1) ?? false;
 }
 
 /** Clocks have whole milliseconds. */

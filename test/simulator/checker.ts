@@ -10,7 +10,9 @@
 import { checkAppends } from "./check_appends.ts";
 import { checkEnd } from "./check_end.ts";
 import { checkFailures } from "./check_failures.ts";
+import { checkRedactions } from "./check_redactions.ts";
 import { checkSearches } from "./check_searches.ts";
+import { checkTenants } from "./check_tenants.ts";
 import type { History } from "./history.ts";
 import { Ledgers } from "./ledger.ts";
 import { checkOrder } from "./linear.ts";
@@ -18,15 +20,17 @@ import type { Circumstances } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function check(history: History, circumstances: Circumstances): readonly Violation[] {
+  const { isSkewed, isDamaged } = circumstances;
   const ledgers = new Ledgers(history);
   return [
     ...ledgers.violations,
     ...circumstances.scopes.flatMap(({ tenant, entity }) => {
       const calls = history.calls.filter((call) => call.tenant === tenant && call.entity === entity);
       const kills = history.kills.filter(({ object }) => object === `${tenant}/${entity}`);
-      const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed: circumstances.isSkewed };
-      return [...checkOrder(told), ...checkAppends(told), ...checkSearches(told), ...checkFailures(told)];
+      const told = { scope: `${tenant}/${entity}`, calls, kills, ledgers, isSkewed, isDamaged };
+      return [checkOrder, checkAppends, checkSearches, checkRedactions, checkFailures].flatMap((judge) => judge(told));
     }),
+    ...checkTenants(history, ledgers, circumstances),
     ...checkEnd(history, ledgers, circumstances),
   ];
 }

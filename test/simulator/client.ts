@@ -4,11 +4,11 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { SEGMENT_READ_BYTES_MAX } from "../../core/limits.ts";
 import type { EntityScope } from "../../core/rpc.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
-import { searchBodySchema } from "../../core/schema/search.ts";
+import { searchBodySchema, tenantSearchBodySchema } from "../../core/schema/search.ts";
 import type { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import type { Call, CallOf, ExportedCommit, History, Replies, Request, SearchBody, SentEvent } from "./history.ts";
 import { Process } from "./network.ts";
-import type { Action, Step } from "./plan.ts";
+import type { Action, Sees, Step, TenantIndex } from "./plan.ts";
 import type { Plane } from "./plane.ts";
 
 const PAGE = 7;
@@ -40,10 +40,19 @@ export class Client {
         this.#again(scope, action);
         return;
       case "search":
-        void this.search(scope, this.#bodyOf(scope, action), action.sees === "foreign");
+        void this.search(scope, this.#bodyOf(scope, action), action.sees);
+        return;
+      case "tenant_search":
+        void this.searchTenant(scope.tenant, this.#tenantBodyOf(scope.tenant, action));
+        return;
+      case "tenant_index":
+        void this.setTenantIndex(scope.tenant, action.mode);
         return;
       case "withdraw":
         void this.#withdraw(scope, this.#idOf(scope, action.back));
+        return;
+      case "redact":
+        void this.#redact(scope, action);
         return;
       case "event":
         void this.event(scope, this.#idOf(scope, action.back));
@@ -88,11 +97,24 @@ export class Client {
         if (plane.weather.statesLost > 0) plane.tenant(scope.tenant).lose();
         else plane.tenant(scope.tenant).crash();
         return;
+      case "crash_scope":
+        plane.scopes.of(scope.tenant).crash();
+        return;
+      case "lose_scope":
+        if (plane.weather.statesLost > 0) plane.scopes.of(scope.tenant).lose();
+        else plane.scopes.of(scope.tenant).crash();
+        return;
       case "restart":
         plane.restart();
         return;
       case "end_indexers":
         plane.endIndexers();
+        return;
+      case "end_doors":
+        plane.endDoors();
+        return;
+      case "damage":
+        if (plane.weather.derivedDamaged > 0) void plane.damage(scope, action.derived, action.isMissing);
         return;
       case "skew":
         if (plane.weather.clocksSkewed > 0) plane.entity(scope).skewMs = action.skewMs;
@@ -146,16 +168,57 @@ export class Client {
     for (const id of reply.value.eventIds) if (!id.startsWith("s-")) this.#of(scope).ids.push(id);
   }
 
-  async search(scope: EntityScope, body: SearchBody, foreign = false) {
-    const request = { type: "search", body, foreign } as const;
+  async search(scope: EntityScope, body: SearchBody, sees: Sees = "strong") {
+    const atDoor = sees === "door" || sees === "door_pinned";
+    const request = { type: "search", body, foreign: sees === "foreign", atDoor } as const;
     const command = { scope, request: searchBodySchema.parse(body), bm25: null };
-    const reply = await this.#record(scope, request, () => this.#api(scope).search(command));
+    const reply = await this.#record(scope, request, () => {
+      if (atDoor) return this.#plane.readAtDoor(command);
+      const object = () => this.#api(scope).search(command);
+      return body.consistency === "eventual" ? this.#plane.searchEventually(object, command) : object();
+    });
     if (reply?.ok) this.#of(scope).snapshots.push(reply.value.snapshot);
     return reply;
   }
 
+  async searchTenant(tenant: string, body: SearchBody) {
+    const command = { tenant, search: tenantSearchBodySchema.parse(body), entityPrefix: null, bm25: null };
+    const scope = { tenant, entity: "" };
+    const api = this.#plane.scopes.api(this.#process, tenant);
+    const reply = await this.#record(scope, { type: "tenant_search", body }, () => api.searchScope(command));
+    if (reply?.ok && body.consistency !== "strong") this.#of(scope).snapshots.push(reply.value.snapshot);
+  }
+
+  #tenantBodyOf(tenant: string, { body, isPinned, back }: Extract<Action, { type: "tenant_search" }>): SearchBody {
+    const snapshot = this.#of({ tenant, entity: "" }).snapshots.at(-1 - back);
+    return isPinned && snapshot !== undefined ? { ...body, snapshot } : body;
+  }
+
+  setTenantIndex(tenant: string, mode: TenantIndex) {
+    return this.#record({ tenant, entity: "" }, { type: "tenant_index", mode }, async () => {
+      const configured = await this.#plane.setTenantIndex(this.#process, tenant, mode);
+      return configured.ok ? ok({ mode }) : configured;
+    });
+  }
+
   #withdraw(scope: EntityScope, id: string) {
     return this.#record(scope, { type: "withdraw", id }, () => this.#api(scope).withdraw(scope, id));
+  }
+
+  /** Whoever has something redacted keeps a copy. */
+  async #redact(scope: EntityScope, { back, count }: Extract<Action, { type: "redact" }>) {
+    const ids = Array.from({ length: count }, (_, more) => this.#idOf(scope, back + more));
+    await this.export(scope);
+    return this.redact(scope, [...new Set(ids)]);
+  }
+
+  redact(scope: EntityScope, ids: readonly string[]) {
+    return this.#record(scope, { type: "redact", ids }, async () => {
+      const redacted = await this.#api(scope).redact(scope, ids, false);
+      if (!redacted.ok) return redacted;
+      const hidden = await this.#plane.scopes.api(this.#process, scope.tenant).redactEntity(scope.tenant, scope.entity);
+      return hidden.ok ? redacted : hidden;
+    });
   }
 
   event(scope: EntityScope, id: string) {
@@ -292,7 +355,8 @@ export class Client {
     const other = this.#of({ ...scope, tenant: scope.tenant === "t1" ? "t2" : "t1" });
     const snapshot = (sees === "foreign" ? other.snapshots : snapshots).at(-1 - back);
     const token = tokens.at(-1 - back);
-    if (sees === "eventual") return { ...body, consistency: "eventual" };
+    if (sees === "door_pinned" && snapshot !== undefined) return { ...body, snapshot, consistency: "eventual" };
+    if (sees === "eventual" || sees.startsWith("door")) return { ...body, consistency: "eventual" };
     if ((sees === "pinned" || sees === "foreign") && snapshot !== undefined) return { ...body, snapshot };
     if (sees === "at_least" && token !== undefined) return { ...body, at_least: token, consistency: "eventual" };
     return body;

@@ -1,8 +1,17 @@
 /** What callers saw: requests, replies and when, and when objects were killed. The checker knows nothing else. */
 import type { Failure } from "../../core/errors.ts";
-import type { AppendResult, CitedEvent, EntityStatus, Job, SearchAnswer, TenantStatus } from "../../core/rpc.ts";
+import type {
+  AppendResult,
+  CitedEvent,
+  EntityStatus,
+  Job,
+  RedactResult,
+  SearchAnswer,
+  TenantStatus,
+} from "../../core/rpc.ts";
 import type { AttributeValue, StoredEvent } from "../../core/schema/event.ts";
 import type { Json } from "../../core/schema/scalar.ts";
+import type { ScopeSearchAnswer } from "../../core/scope/scope_rpc.ts";
 
 /** An event as it is sent. `by` in its attributes says whose it is: no two requests but repeated ones send the same. */
 export interface SentEvent {
@@ -29,8 +38,17 @@ export type Request =
       readonly body: string;
       readonly key: string | null;
     }
-  | { readonly type: "search"; readonly body: SearchBody; readonly foreign: boolean }
+  | {
+      readonly type: "search";
+      readonly body: SearchBody;
+      readonly foreign: boolean;
+      /** Asked of the front door alone. */
+      readonly atDoor: boolean;
+    }
+  | { readonly type: "tenant_search"; readonly body: SearchBody }
+  | { readonly type: "tenant_index"; readonly mode: "off" | "summaries" | "full" }
   | { readonly type: "withdraw"; readonly id: string }
+  | { readonly type: "redact"; readonly ids: readonly string[] }
   | { readonly type: "event"; readonly id: string }
   | { readonly type: "timeline"; readonly kind: string | null }
   | { readonly type: "status" }
@@ -45,7 +63,10 @@ export type Request =
 export interface Replies {
   append: AppendResult;
   search: SearchAnswer;
+  tenant_search: ScopeSearchAnswer;
+  tenant_index: { readonly mode: "off" | "summaries" | "full" };
   withdraw: { readonly token: string };
+  redact: RedactResult;
   event: CitedEvent;
   timeline: readonly StoredEvent[];
   status: EntityStatus;

@@ -10,3 +10,5 @@ const module = await loadKernel();
 export const builder = createKernelBuilder(module);
 export const checksum = createKernelChecksum(module);
 export const slabs = createSlabPool(module, [{ bytes: MIB, count: 2 }]);
+/** Of the front door. */
+export const doorSlabs = createSlabPool(module, [{ bytes: MIB, count: 1 }]);

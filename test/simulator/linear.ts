@@ -5,8 +5,19 @@
  */
 
 import type { Call, CallOf } from "./history.ts";
-import { type LedgerLine, liveEvents } from "./ledger.ts";
-import { BEGINNING, erasuresBetween, isBefore, later, type Position, positionOf, shown, type Told } from "./told.ts";
+import { AT_LAST, type LedgerLine, liveEvents, liveLines } from "./ledger.ts";
+import {
+  BEGINNING,
+  erasuresBetween,
+  forgivenMs,
+  isBefore,
+  later,
+  type Position,
+  positionOf,
+  redactedBefore,
+  shown,
+  type Told,
+} from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 interface Placed {
@@ -54,6 +65,8 @@ function place(told: Told, call: Call, floor: Position, own: Position): Position
       return placeSearch(call as CallOf<"search">, floor);
     case "withdraw":
       return placeWithdraw(told, call as CallOf<"withdraw">, floor);
+    case "redact":
+      return placeRedaction(told, call as CallOf<"redact">, floor);
     case "status":
       return placeStatus(told, call as CallOf<"status">, floor);
     case "export":
@@ -127,6 +140,14 @@ function placeWithdraw(told: Told, call: CallOf<"withdraw">, floor: Position): P
   return earliest(told, call, floor, (lines) => !lines.some(({ event }) => event.id === request.id));
 }
 
+/** Ids that were redacted before have the token of that redaction. */
+function placeRedaction(told: Told, call: CallOf<"redact">, floor: Position): Position | Violation | null {
+  const { reply, request } = call;
+  if (reply.kind === "ok") return reply.value.token === null ? null : positionOf(reply.value.token);
+  if (reply.kind !== "failed" || reply.failure.reason !== "not_found") return null;
+  return earliest(told, call, floor, (lines) => request.ids.some((id) => !lines.some(({ event }) => event.id === id)));
+}
+
 function placeStatus(told: Told, call: CallOf<"status">, floor: Position): Position | Violation | null {
   const { reply } = call;
   if (reply.kind === "failed") return reply.failure.reason === "not_found" ? emptyAt(told, call, floor) : null;
@@ -136,7 +157,7 @@ function placeStatus(told: Told, call: CallOf<"status">, floor: Position): Posit
     return { invariant: "read your writes", what: `a status of ${shown(position)}, after ${shown(floor)}` };
   if (reply.value.commits !== position.commit)
     return { invariant: "tokens name what they say", what: `${reply.value.commits} commits at ${shown(position)}` };
-  const lines = told.ledgers.through(told.scope, position.incarnation, position.commit);
+  const lines = told.ledgers.through(told.scope, position.incarnation, position.commit, position.redacted);
   const live = lines === null ? null : liveEvents(lines).length;
   if (live !== null && live !== reply.value.events)
     return {
@@ -170,23 +191,26 @@ function placeErasure({ request, reply }: CallOf<"job">, floor: Position): Posit
   return floor.commit > 0 ? { incarnation: floor.incarnation + 1, commit: 0 } : floor;
 }
 
-/** The earliest position from `floor` on at which the log explains the reply. Where the log is not known, anything does. */
+/**
+ * The earliest position from `floor` on at which the log explains the reply. Where the log is not known anything does, as
+ * while lines are redacted.
+ */
 function earliest(
-  { scope, ledgers, ...told }: Told,
+  told: Told,
   call: Call,
   floor: Position,
   isExplained: (lines: readonly LedgerLine[]) => boolean,
 ): Position | Violation {
   const newest = BEGINNING.incarnation + erasuresBetween(told, 0, call.replied);
-  for (let incarnation = floor.incarnation; incarnation <= newest; incarnation += 1) {
-    const last = ledgers.of(scope, incarnation)?.commits.length ?? 0;
-    for (let commit = incarnation === floor.incarnation ? floor.commit : 0; commit <= last; commit += 1) {
-      const lines = ledgers.through(scope, incarnation, commit);
-      if (lines !== null && isExplained(lines)) return { incarnation, commit };
-    }
-  }
   // What an incarnation held that was erased later may not be known to its end.
-  if (erasuresBetween(told, call.invoked, Number.POSITIVE_INFINITY) > 0) return floor;
+  const isErasedLater = erasuresBetween(told, call.invoked, Number.POSITIVE_INFINITY) > 0;
+  for (let incarnation = floor.incarnation; incarnation <= newest; incarnation += 1) {
+    const first = incarnation === floor.incarnation ? floor.commit : 0;
+    const redacted = redactedBefore(told, incarnation, call.invoked);
+    const found = explainedFrom(told, { incarnation, commit: first }, redacted, isExplained);
+    if (found !== null) return found;
+    if (isErasedLater || mayBeRedacted(told, incarnation, redacted)) return { incarnation, commit: first };
+  }
   const isSeen = call.request.type === "event" || call.request.type === "timeline" ? call.request.type : "absence";
   return {
     invariant: "read your writes",
@@ -194,28 +218,51 @@ function earliest(
   };
 }
 
+/** In one incarnation, with the lines gone that are known to be redacted, or those that are later as well. */
+function explainedFrom(
+  { scope, ledgers }: Told,
+  { incarnation, commit: first }: Position,
+  redacted: number,
+  isExplained: (lines: readonly LedgerLine[]) => boolean,
+): Position | null {
+  const ledger = ledgers.of(scope, incarnation);
+  const later = (ledger?.redactions ?? []).map(({ commit }) => commit).filter((commit) => commit > redacted);
+  for (let commit = first; commit <= (ledger?.commits.length ?? 0); commit += 1) {
+    for (const last of [redacted, ...later.filter((record) => record <= commit)]) {
+      const lines = ledgers.through(scope, incarnation, commit, last);
+      if (lines !== null && isExplained(lines)) return { incarnation, commit };
+    }
+  }
+  return null;
+}
+
+/** Lines are gone of which it is not known since when. */
+function mayBeRedacted({ scope, ledgers }: Told, incarnation: number, redacted: number): boolean {
+  const ledger = ledgers.of(scope, incarnation);
+  if (ledger === null) return false;
+  return ledger.redactions.some(({ commit }) => commit > redacted) || ledger.at(redacted).unknownFrom < AT_LAST;
+}
+
 function explains({ request, reply }: Call, lines: readonly LedgerLine[]): boolean {
   const live = liveEvents(lines);
   if (request.type === "event") {
-    const event = live.find(({ id }) => id === request.id);
+    // Of an event that was redacted a tombstone is left under its id.
+    const event = liveLines(lines).find(({ id }) => id === request.id);
     if (reply.kind === "ok" && "event" in reply.value)
       return JSON.stringify(event) === JSON.stringify(reply.value.event);
     return reply.kind === "failed" && (reply.failure.reason !== "not_found" || event === undefined);
   }
   if (request.type !== "timeline") return true;
   if (reply.kind !== "ok") return true;
-  const listed = request.kind === null ? [...live] : tombstonesOf(lines);
+  const tombstones = liveLines(lines).filter(({ kind }) => kind === "tombstone");
+  const listed = request.kind === null ? [...live] : tombstones;
   listed.sort((a, b) => Date.parse(a.ts) - Date.parse(b.ts));
   return JSON.stringify(listed) === JSON.stringify(reply.value);
 }
 
-function tombstonesOf(lines: readonly LedgerLine[]) {
-  const seen = new Set<string>();
-  return lines.flatMap(({ event, withdraws }) => {
-    const isFirst = !seen.has(event.id);
-    seen.add(event.id);
-    return isFirst && withdraws !== null ? [event] : [];
-  });
+/** The front door may see what was erased a little while before (check_searches.ts). */
+function isAtDoor({ reply }: Call): boolean {
+  return reply.kind === "ok" && "hits" in reply.value && forgivenMs(reply.value) > 0;
 }
 
 /** Incarnations end by erasures that were asked for, each once. */
@@ -223,7 +270,7 @@ function unexplainedErasures(told: Told, placed: readonly Placed[]): readonly Vi
   for (const [index, { call, position }] of placed.entries()) {
     for (const earlier of placed.slice(0, index)) {
       const more = position.incarnation - earlier.position.incarnation;
-      if (more <= 0 || earlier.position.commit === 0) continue;
+      if (more <= 0 || earlier.position.commit === 0 || isAtDoor(earlier.call)) continue;
       if (erasuresBetween(told, earlier.call.invoked, call.replied) < more) {
         const what = `call ${call.id} of ${told.scope} is of incarnation ${position.incarnation}, and what call ${earlier.call.id} saw was never asked to be erased`;
         return [{ invariant: "durable before acknowledged", what }];

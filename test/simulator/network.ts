@@ -42,17 +42,21 @@ export class Process {
 export interface Faults {
   readonly refused: number;
   readonly lost: number;
+  /** It is under way for long. */
+  readonly slow: number;
   /** It happens, some time before `lateMs`, and is given up long after that. */
   readonly late: number;
   readonly lateMs: number;
 }
 
-export const NO_FAULTS: Faults = { refused: 0, lost: 0, late: 0, lateMs: 0 };
+export const NO_FAULTS: Faults = { refused: 0, lost: 0, slow: 0, late: 0, lateMs: 0 };
 
 /** Most answers come soon, a few take their time. */
 const SOON_MS = 2;
 const LATER_MS = 15;
 const SLOW_MS = 150;
+/** What is under way for long is there before anybody who waits for it may be taken for dead. */
+const LONG_MS = 1_500;
 /** Whoever sent a message gives it up so long after it had its effect. */
 const GIVEN_UP_MS = 5_000;
 
@@ -86,9 +90,10 @@ export class Network {
       from.send(() => {
         const isFaulty = this.isFaulty;
         const isLate = isFaulty && chance.happens(name, faults.late);
+        const isSlow = isFaulty && chance.happens(name, faults.slow);
         const delayMs = isLate
           ? chance.draw(name) * faults.lateMs
-          : Math.min(this.delayMs(name), faults.lateMs || SLOW_MS);
+          : Math.min(this.delayMs(name), faults.lateMs || SLOW_MS) + (isSlow ? chance.draw(name) * LONG_MS : 0);
         scheduler.after(delayMs, `${from.name} > ${name}`, () => {
           if (isFaulty && chance.happens(name, faults.refused)) {
             answer(": refused", () => reject(new Error("refused")));

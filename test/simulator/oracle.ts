@@ -14,7 +14,7 @@ import {
 } from "../retrieval/naive_search.ts";
 import type { SearchBody } from "./history.ts";
 import { builder } from "./kernel.ts";
-import { type Ledger, placeOfSegment } from "./ledger.ts";
+import { type LedgerView, placeOfSegment } from "./ledger.ts";
 
 /** `place score`, best first. */
 export function foundIn(hits: readonly SearchHit[]): readonly string[] {
@@ -27,11 +27,11 @@ export function foundIn(hits: readonly SearchHit[]): readonly string[] {
 const PARAMETERS = { builder: remembering(builder), idf: inverseDocumentFrequency, k1: 0.9, b: 0.4 };
 
 /** Of the log up to `commit`; null when the log has no vectors and one was asked for. */
-export function expectedHits(ledger: Ledger | null, commit: number, body: SearchBody): readonly string[] | null {
-  const documents = ledger === null ? [] : naiveDocuments(ledger.asParts, commit);
+export function expectedHits(log: LedgerView | null, commit: number, body: SearchBody): readonly string[] | null {
+  const documents = log === null ? [] : naiveDocuments(log.asParts, commit);
   const { text, vector, from, to, filter, mode, top_k: topK } = body;
   const isVector = Array.isArray(vector);
-  if (isVector && !hasVectors(ledger, commit)) return commit === 0 ? [] : null;
+  if (isVector && !hasVectors(log, commit)) return commit === 0 ? [] : null;
   const matches = ({ event }: NaiveDocument): boolean => {
     const time = Date.parse(event.ts);
     return (
@@ -48,8 +48,21 @@ export function expectedHits(ledger: Ledger | null, commit: number, body: Search
     );
 }
 
-function hasVectors(ledger: Ledger | null, commit: number): boolean {
-  return ledger?.lines.some((line) => line.commit <= commit && line.event.vector !== undefined) ?? false;
+/** Of all entities of a tenant as if their logs were one, in any order. */
+export function expectedOfTenant(
+  logs: readonly { readonly entity: string; readonly log: LedgerView | null; readonly commit: number }[],
+  text: string,
+): readonly string[] {
+  const entityOf = new Map<NaiveDocument, string>();
+  for (const { entity, log, commit } of logs)
+    for (const document of naiveDocuments(log?.asParts ?? [], commit)) entityOf.set(document, entity);
+  return naiveTextSearch([...entityOf.keys()], () => true, text, PARAMETERS).map(
+    ({ document, score }) => `${score} ${entityOf.get(document)} ${document.event.id} ${document.chunk}`,
+  );
+}
+
+function hasVectors(log: LedgerView | null, commit: number): boolean {
+  return log?.lines.some((line) => line.commit <= commit && line.event.vector !== undefined) ?? false;
 }
 
 const FUSION_K = 60;

@@ -12,7 +12,11 @@ export type Action =
   /** The same request again, `back` appends ago; `changed`: with another body under the same key. */
   | { readonly type: "again"; readonly back: number; readonly changed: boolean }
   | { readonly type: "search"; readonly body: SearchBody; readonly sees: Sees; readonly back: number }
+  | { readonly type: "tenant_search"; readonly body: SearchBody; readonly isPinned: boolean; readonly back: number }
+  | { readonly type: "tenant_index"; readonly mode: TenantIndex }
   | { readonly type: "withdraw"; readonly back: number }
+  /** Of as many ids that were sent, the newest first. */
+  | { readonly type: "redact"; readonly back: number; readonly count: number }
   | { readonly type: "event"; readonly back: number }
   | { readonly type: "timeline"; readonly kind: "tombstone" | null }
   | { readonly type: "status" }
@@ -23,12 +27,22 @@ export type Action =
   | { readonly type: "sweep" }
   | { readonly type: "replay" }
   /** What goes wrong, besides the weather. */
-  | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" }
+  | { readonly type: "crash" | "lose" | "crash_tenant" | "lose_tenant" | "restart" | "end_indexers" | "end_doors" }
+  | { readonly type: "crash_scope" | "lose_scope" }
+  | { readonly type: "damage"; readonly derived: Derived; readonly isMissing: boolean }
   | { readonly type: "supersede"; readonly lose: boolean }
   | { readonly type: "skew"; readonly skewMs: number };
 
-/** What a search asks to see. `foreign`: by a token of the same entity of the other tenant. */
-export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign";
+/**
+ * What a search asks to see. `foreign`: by a token of the same entity of the other tenant. `door`, `door_pinned`: what the
+ * front door says while the object is silent.
+ */
+export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign" | "door" | "door_pinned";
+
+export type TenantIndex = "off" | "summaries" | "full";
+
+/** Objects of the store that can be built again. */
+export type Derived = "shard" | "head" | "hint";
 
 export interface Step {
   readonly index: number;
@@ -90,7 +104,13 @@ const ACTIONS: readonly WeightedDraw[] = [
     draw: (chance) => ({ type: "again", back: chance.below("back", 3), changed: chance.happens("changed", 0.2) }),
   },
   { weight: 26, draw: drawSearch },
+  { weight: 6, draw: drawTenantSearch },
+  {
+    weight: 0.7,
+    draw: (chance) => ({ type: "tenant_index", mode: chance.pick("index", ["full", "full", "summaries", "off"]) }),
+  },
   { weight: 6, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 12) }) },
+  { weight: 1.5, draw: drawRedaction },
   { weight: 5, draw: (chance) => ({ type: "event", back: chance.below("back", 12) }) },
   { weight: 3, draw: (chance) => ({ type: "timeline", kind: chance.happens("kind", 0.2) ? "tombstone" : null }) },
   { weight: 3, draw: () => ({ type: "status" }) },
@@ -104,6 +124,14 @@ const ACTIONS: readonly WeightedDraw[] = [
   { weight: 2.5, draw: drawEnd },
   { weight: 1.5, draw: (chance) => ({ type: "supersede", lose: chance.happens("lose", 0.3) }) },
   { weight: 1, draw: drawSkew },
+  {
+    weight: 2,
+    draw: (chance) => ({
+      type: "damage",
+      derived: chance.pick("derived", ["shard", "shard", "head", "hint"]),
+      isMissing: chance.happens("missing", 0.5),
+    }),
+  },
 ];
 
 /** What hits an entity while it writes. */
@@ -111,6 +139,7 @@ const BURST_ACTIONS: readonly WeightedDraw[] = [
   { weight: 8, draw: drawAppend },
   { weight: 3, draw: drawSearch },
   { weight: 2, draw: (chance) => ({ type: "withdraw", back: chance.below("back", 4) }) },
+  { weight: 1, draw: drawRedaction },
   { weight: 1, draw: () => ({ type: "job", job: "erase", whole: false }) },
   { weight: 2, draw: () => ({ type: "crash" }) },
   { weight: 2, draw: () => ({ type: "lose" }) },
@@ -194,8 +223,27 @@ function drawSearch(chance: Chance): Action {
     "pinned",
     "at_least",
     "foreign",
+    "door",
+    "door",
+    "door_pinned",
   ]);
   return { type: "search", body, sees, back: chance.below("back", 10) };
+}
+
+function drawTenantSearch(chance: Chance): Action {
+  const isStrong = chance.happens("strong", 0.25);
+  const body: SearchBody = {
+    text: drawWords(chance, 1 + chance.below("words", 3)),
+    mode: "text",
+    top_k: 1_000,
+    ...(isStrong ? { consistency: "strong", entities: [...ENTITIES] } : {}),
+  };
+  const isPinned = !isStrong && chance.happens("pinned", 0.25);
+  return { type: "tenant_search", body, isPinned, back: chance.below("back", 6) };
+}
+
+function drawRedaction(chance: Chance): Action {
+  return { type: "redact", back: chance.below("back", 12), count: 1 + chance.below("redacted", 2) };
 }
 
 function drawJob(chance: Chance): Action {
@@ -214,6 +262,9 @@ function drawEnd(chance: Chance): Action {
       "lose_tenant",
       "restart",
       "end_indexers",
+      "end_doors",
+      "crash_scope",
+      "lose_scope",
     ]),
   };
 }

@@ -9,15 +9,20 @@ import { fail, ok, type Result } from "../../core/errors.ts";
 import { CHUNKER } from "../../core/index/chunker.ts";
 import { LineCache } from "../../core/index/line_cache.ts";
 import { TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
+import { SETTINGS_KEY } from "../../core/log/keys.ts";
 import type { KernelBuilder } from "../../core/ports.ts";
 import { SlabResidency } from "../../core/retrieval/residency.ts";
+import type { SearchCommand } from "../../core/rpc.ts";
 import {
   type EntityApi,
   type EntityIndexApi,
   type EntityScope,
   entityObjectName,
   type JobOrder,
+  type SearchAnswer,
 } from "../../core/rpc.ts";
+import { storedBytes, storedSettings } from "../../core/schema/stored.ts";
+import type { EntityStepsApi } from "../../core/scope/scope_rpc.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
 import { EntityTables } from "../../durable-objects/entity/entity_tables.ts";
 import type { EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
@@ -27,10 +32,14 @@ import { consumeDeadLetters, consumeNudges } from "../../workers/indexer/consume
 import { type DurableSteps, driveJob } from "../../workers/indexer/drive_job.ts";
 import type { IndexerPorts } from "../../workers/indexer/ports.ts";
 import { append } from "../../workers/ingest/append.ts";
+import { searchEventually } from "../../workers/query/search/search_eventually.ts";
 import type { Chance } from "./chance.ts";
+import { FrontDoors } from "./front_doors.ts";
 import { builder, checksum, slabs } from "./kernel.ts";
 import { type Faults, Network, Process } from "./network.ts";
+import type { Derived, TenantIndex } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { ScopeObjects, type ScopeSurroundings } from "./scope_objects.ts";
 import { type Place, SimulatedObject } from "./simulated_object.ts";
 import { SimulatedQueue } from "./simulated_queue.ts";
 import { storeOf } from "./simulated_store.ts";
@@ -54,6 +63,12 @@ export const SETTINGS: EntitySettings = {
 
 const STEP_RETRY_MS = 500;
 
+const DERIVED: Readonly<Record<Derived, RegExp>> = {
+  shard: /\/indexes\/.*\.shard$/,
+  head: /\/heads\/.*\.json$/,
+  hint: /\/head\.json$/,
+};
+
 export const TENANTS = ["t1", "t2"] as const;
 /** The same names in both tenants. */
 export const ENTITIES = ["account:acme", "user:42"] as const;
@@ -68,6 +83,8 @@ export class Plane {
   readonly network: Network;
   readonly queue: SimulatedQueue;
   readonly #store = memoryStore();
+  readonly #doors: FrontDoors;
+  readonly scopes: ScopeObjects;
   readonly #entities = new Map<string, EntityObject>();
   readonly #tenants = new Map<string, TenantObject>();
   /** Of the isolate that all objects share. */
@@ -82,6 +99,12 @@ export class Plane {
     this.chance = chance;
     this.weather = weather;
     this.network = new Network(scheduler, chance);
+    this.#doors = new FrontDoors(
+      (process) => this.storeFor(process),
+      { now: () => Math.floor(EPOCH_MS + scheduler.nowMs) },
+      chance,
+    );
+    this.scopes = new ScopeObjects(this.#aroundScopes());
     this.queue = new SimulatedQueue(
       this.network,
       { refused: weather.queueRefused, dropped: weather.queueDropped, repeated: weather.queueRepeated },
@@ -93,9 +116,17 @@ export class Plane {
     );
   }
 
+  /** Tenants have an index, or not, before anything happens. */
+  async begin(): Promise<void> {
+    for (const tenant of TENANTS) {
+      const mode = this.chance.pick<TenantIndex>(`index of ${tenant}`, ["full", "full", "summaries", "off"]);
+      await this.#store.forTenant(tenant).put(SETTINGS_KEY, storedBytes(storedSettings({ tenant_index: mode })));
+    }
+  }
+
   // --- what callers reach ---
 
-  entityApi(from: Process, scope: EntityScope): EntityApi & EntityIndexApi {
+  entityApi(from: Process, scope: EntityScope): EntityApi & EntityIndexApi & EntityStepsApi {
     const call = <T>(name: string, serve: (entity: Entity) => Promise<Result<T>>, forWrite = false) =>
       this.network.message(
         from,
@@ -108,6 +139,9 @@ export class Plane {
       redact: (_, ids, dryRun) => call("redact", (entity) => entity.redact(ids, dryRun)),
       withdraw: (_, id) => call("withdraw", (entity) => entity.withdraw(id)),
       search: ({ request, bm25 }) => call("search", (entity) => entity.reader.search(request, bm25)),
+      surveySearch: (command) => call("surveySearch", (entity) => entity.reader.surveySearch(command)),
+      rankSearch: (step) => call("rankSearch", (entity) => entity.reader.rankSearch(step)),
+      hydrateSearch: (step, placed) => call("hydrateSearch", (entity) => entity.reader.hydrateSearch(step, placed)),
       timeline: (query) => call("timeline", (entity) => entity.reader.timeline(query)),
       event: (_, id) => call("event", (entity) => entity.reader.event(id)),
       document: (_, id) => call("document", (entity) => entity.reader.document(id)),
@@ -163,10 +197,28 @@ export class Plane {
     return append(ports, scope, { bytes, contentType: "application/json", gzip: false }, key);
   }
 
+  /** As the front door answers where the object is silent. */
+  readAtDoor(command: SearchCommand) {
+    return this.#doors.any().reader.search(command);
+  }
+
+  searchEventually(object: () => Promise<Result<SearchAnswer>>, command: SearchCommand) {
+    const { reader, process } = this.#doors.any();
+    return searchEventually(object, reader, command, this.network.timerOf(process));
+  }
+
   storeFor(from: Process) {
     const { storeRefused, storeLost, putsLate } = this.weather;
     const weather = { refused: storeRefused, lost: storeLost, late: putsLate };
     return storeOf(from, this.network, this.#store, weather, SETTINGS.putDeadlineMs);
+  }
+
+  /** As the settings' route does it. */
+  async setTenantIndex(from: Process, tenant: string, mode: TenantIndex): Promise<Result<null>> {
+    await this.storeFor(from)
+      .forTenant(tenant)
+      .put(SETTINGS_KEY, storedBytes(storedSettings({ tenant_index: mode })));
+    return this.scopes.api(from, tenant).configure(tenant);
   }
 
   /** Keys that are left of an entity: what its owner sees in the bucket. */
@@ -196,13 +248,36 @@ export class Plane {
     return object;
   }
 
-  objects(): readonly { crash(): void; lose(): void; skewMs: number; losesAlarms: boolean }[] {
-    return [...this.#entities.values(), ...this.#tenants.values()];
+  objects(): readonly { crash(): void; lose(): void; close(): void }[] {
+    return [...this.#entities.values(), ...this.#tenants.values(), ...this.scopes.all()];
   }
 
   endIndexers(): void {
     for (const process of this.#indexers) process.end();
     this.#indexers = [];
+  }
+
+  endDoors(): void {
+    this.#doors.end();
+  }
+
+  /** One of the derived objects of an entity is damaged in a bit, or gone. */
+  async damage(scope: EntityScope, derived: Derived, isMissing: boolean): Promise<void> {
+    const store = this.#store.forTenant(scope.tenant);
+    const keys = (await this.keysOf(scope)).filter((key) => DERIVED[derived].test(key));
+    const subject = `damage ${entityObjectName(scope)}`;
+    const key = keys[this.chance.below(subject, keys.length)];
+    const stored = key === undefined ? null : await store.get(key);
+    if (key === undefined || stored === null || !this.network.isFaulty) return;
+    this.scheduler.note(`${key} is ${isMissing ? "gone" : "damaged"}`);
+    if (isMissing) return store.delete([key]);
+    const at = this.chance.below(subject, stored.bytes.length);
+    const bit = 1 << this.chance.below(subject, 8);
+    await store.put(
+      key,
+      stored.bytes.map((byte, index) => (index === at ? byte ^ bit : byte)),
+      stored.metadata,
+    );
   }
 
   /** The isolate of all objects ends, and what it kept in memory. */
@@ -214,13 +289,14 @@ export class Plane {
   }
 
   close(): void {
-    for (const object of [...this.#entities.values(), ...this.#tenants.values()]) object.close();
+    for (const object of this.objects()) object.close();
   }
 
   // --- what it is made of ---
 
   #callFaults(): Faults {
-    return { refused: this.weather.callsRefused, lost: this.weather.callsLost, late: 0, lateMs: 0 };
+    const { callsRefused, callsLost, callsSlow } = this.weather;
+    return { refused: callsRefused, lost: callsLost, slow: callsSlow, late: 0, lateMs: 0 };
   }
 
   async #served<T>(
@@ -261,6 +337,23 @@ export class Plane {
     return new Entity(ports, revision, this.#partCache, this.#residency);
   }
 
+  #aroundScopes(): ScopeSurroundings {
+    const isolate = () => ({ cache: this.#partCache, residency: this.#residency });
+    return {
+      network: this.network,
+      epochMs: EPOCH_MS,
+      losesAlarms: this.weather.alarmsLost > 0,
+      faults: this.#callFaults(),
+      storeFor: (from) => this.storeFor(from),
+      entityOf: (from, scope) => this.entityApi(from, scope),
+      registryOf: (from, tenant) => this.#tenantApi(from, tenant),
+      nudge: (from, nudge) => this.queue.send(from, nudge),
+      get isolate() {
+        return isolate();
+      },
+    };
+  }
+
   #registryFor(process: Process, tenant: string): Registry {
     return {
       knows: (entity) => this.callTenant(process, tenant, `knows ${entity}`, (registry) => registry.knows(entity)),
@@ -284,11 +377,7 @@ export class Plane {
       random: {
         bytes: (count) => Uint8Array.from({ length: count }, () => this.chance.below(`${tenant} random`, 256)),
       },
-      scope: {
-        noticed: async () => ok(null),
-        eraseEntity: async () => ok(null),
-        rebuildScope: async () => ok(null),
-      },
+      scope: this.scopes.api(process, tenant),
       entityOf: (entity) => this.entityApi(process, { tenant, entity }),
       queue: { send: (nudge) => this.queue.send(process, nudge) },
       logFault: (event, cause) => this.scheduler.note(`${process.name}: ${event}: ${String(cause)}`),
@@ -325,9 +414,7 @@ export class Plane {
       entity: (scope) => this.entityApi(process, scope),
       tenant: (tenant) => this.#tenantApi(process, tenant),
       summarizer: extractiveSummarizer((text) => builder.analyze(text)),
-      scope: () => {
-        throw new Error("no tenant of the simulation has an index");
-      },
+      scope: (tenant) => this.scopes.api(process, tenant),
       ingest: { importStretch: async () => fail({ reason: "not_found", what: "The archive" }) },
       drivers: { start: async (order) => this.drive(order), end: async () => undefined },
     };

@@ -8,7 +8,7 @@ import { check } from "./checker.ts";
 import { Client } from "./client.ts";
 import { History, type SearchBody } from "./history.ts";
 import { planOf, type Step } from "./plan.ts";
-import { ENTITIES, Plane, TENANTS } from "./plane.ts";
+import { ENTITIES, EPOCH_MS, Plane, TENANTS } from "./plane.ts";
 import { EndlessSimulation, Scheduler } from "./scheduler.ts";
 import { isUnnoticed } from "./told.ts";
 import type { Violation } from "./violation.ts";
@@ -57,6 +57,7 @@ export async function simulate({ seed, steps, only, without }: Simulation): Prom
   console.error = (line: unknown) => scheduler.note(`log: ${String(line)}`);
   let isEndless = false;
   try {
+    await plane.begin();
     await carryOut(plan, plane, client, scheduler);
     await afterwards(plane, client, history, scheduler);
   } catch (cause) {
@@ -68,7 +69,9 @@ export async function simulate({ seed, steps, only, without }: Simulation): Prom
     plane.close();
   }
   const isSkewed = plane.weather.clocksSkewed > 0;
-  const violations = [...(isEndless ? [ENDLESS] : []), ...check(history, { isSkewed, scopes: SCOPES })];
+  const isDamaged = plane.weather.derivedDamaged > 0;
+  const circumstances = { isSkewed, isDamaged, scopes: SCOPES, epochMs: EPOCH_MS };
+  const violations = [...(isEndless ? [ENDLESS] : []), ...check(history, circumstances)];
   return { violations, trace, steps: plan.length, events: scheduler.count };
 }
 
@@ -116,12 +119,15 @@ async function afterwards(plane: Plane, client: Client, history: History, schedu
     ...SCOPES.flatMap((scope) => [
       ...BODIES.map((body) => () => client.search(scope, body)),
       () => client.search(scope, { ...BODIES[0], consistency: "eventual" }),
+      () => client.search(scope, { ...BODIES[0], consistency: "eventual" }, "door"),
       () => client.timeline(scope),
       () => client.status(scope),
       () => client.export(scope),
       () => client.bucket(scope),
     ]),
     ...TENANTS.flatMap((tenant) => [
+      () => client.searchTenant(tenant, BODIES[0] ?? {}),
+      () => client.searchTenant(tenant, { ...BODIES[0], consistency: "strong", entities: [...ENTITIES] }),
       () => client.entities(tenant),
       () => client.tenantStatus(tenant),
       () => client.jobs(tenant),
@@ -130,10 +136,12 @@ async function afterwards(plane: Plane, client: Client, history: History, schedu
   scheduler.note("all objects lose their state");
   for (const object of plane.objects()) object.lose();
   plane.restart();
+  await searchTenants(client, scheduler);
   await readAgain(client, scheduler);
   scheduler.note("everything is rebuilt");
   for (const tenant of TENANTS) await inTurn(scheduler, [() => client.job({ tenant, entity: "" }, "rebuild", true)]);
   await settle(plane, client, scheduler, true);
+  await searchTenants(client, scheduler);
   await readAgain(client, scheduler);
 }
 
@@ -155,6 +163,11 @@ async function readAgain(client: Client, scheduler: Scheduler): Promise<void> {
       () => client.status(scope),
     ]);
   }
+}
+
+/** Each: an index that is built anew may be late, and is right. */
+async function searchTenants(client: Client, scheduler: Scheduler): Promise<void> {
+  for (const tenant of TENANTS) await inTurn(scheduler, [() => client.searchTenant(tenant, BODIES[0] ?? {})]);
 }
 
 async function inTurn(scheduler: Scheduler, requests: readonly (() => Promise<unknown>)[]): Promise<void> {

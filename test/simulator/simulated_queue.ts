@@ -3,6 +3,7 @@
  * goes to where dead letters are consumed.
  */
 import type { IndexNudge } from "../../core/rpc.ts";
+import type { ScopeNudge } from "../../core/scope/scope_rpc.ts";
 import type { Network, Process } from "./network.ts";
 
 export interface QueueWeather {
@@ -19,9 +20,11 @@ export interface Delivered {
   retry(options?: { delaySeconds?: number }): void;
 }
 
+type Nudge = IndexNudge | ScopeNudge;
+
 interface Message {
   readonly id: string;
-  readonly body: IndexNudge;
+  readonly body: Nudge;
   attempts: number;
   isDead: boolean;
 }
@@ -54,27 +57,27 @@ export class SimulatedQueue {
     this.#consumers = consumers;
   }
 
-  async send(from: Process, body: IndexNudge): Promise<void> {
-    const faults = { refused: this.#weather.refused, lost: this.#weather.refused, late: 0, lateMs: 0 };
-    await this.#network.message(from, `queue ${body.tenant}/${body.entity}`, async () => this.#accept(body), faults);
+  async send(from: Process, body: Nudge): Promise<void> {
+    const faults = { refused: this.#weather.refused, lost: this.#weather.refused, slow: 0, late: 0, lateMs: 0 };
+    await this.#network.message(from, `queue ${aboutOf(body)}`, async () => this.#accept(body), faults);
   }
 
-  #accept(body: IndexNudge): void {
+  #accept(body: Nudge): void {
     const { chance, isFaulty } = this.#network;
-    const subject = `queue message ${body.tenant}/${body.entity}`;
+    const subject = `queue message ${aboutOf(body)}`;
     if (isFaulty && chance.happens(subject, this.#weather.dropped)) return;
     this.#enqueue(body);
     if (isFaulty && chance.happens(subject, this.#weather.repeated)) this.#enqueue(body);
   }
 
-  #enqueue(body: IndexNudge): void {
+  #enqueue(body: Nudge): void {
     this.#sent += 1;
     this.open += 1;
     this.#deliverLater({ id: `m${this.#sent}`, body, attempts: 0, isDead: false }, 0);
   }
 
   #deliverLater(message: Message, delayMs: number): void {
-    const subject = `delivery ${message.body.tenant}/${message.body.entity}`;
+    const subject = `delivery ${aboutOf(message.body)}`;
     this.#network.scheduler.after(delayMs + this.#network.delayMs(subject), "", () => {
       this.#ready.push(message);
       // Those that become ready soon after this one come with it.
@@ -101,7 +104,7 @@ export class SimulatedQueue {
     };
     process.onEnd(finish(false));
     this.#network.scheduler.note(
-      `${process.name} takes ${batch.map(({ id, body }) => `${id} (${body.tenant}/${body.entity})`).join(", ")}`,
+      `${process.name} takes ${batch.map(({ id, body }) => `${id} (${aboutOf(body)})`).join(", ")}`,
     );
     const consume = first.isDead ? this.#consumers.deadLetters : this.#consumers.nudges;
     consume(process, messages).then(finish(true), finish(false));
@@ -122,4 +125,8 @@ export class SimulatedQueue {
     }
     this.#deliverLater(message, REDELIVERY_MS);
   }
+}
+
+function aboutOf(nudge: Nudge): string {
+  return "entity" in nudge ? `${nudge.tenant}/${nudge.entity}` : nudge.tenant;
 }

@@ -8,6 +8,7 @@ export interface Weather {
   readonly putsLate: number;
   readonly callsRefused: number;
   readonly callsLost: number;
+  readonly callsSlow: number;
   readonly queueRefused: number;
   readonly queueDropped: number;
   readonly queueRepeated: number;
@@ -18,6 +19,8 @@ export interface Weather {
   readonly clocksSkewed: number;
   /** 1: objects lose their storage. */
   readonly statesLost: number;
+  /** 1: objects of the store that are derived are damaged, or go. */
+  readonly derivedDamaged: number;
 }
 
 export const CLEAR: Weather = {
@@ -26,6 +29,7 @@ export const CLEAR: Weather = {
   putsLate: 0,
   callsRefused: 0,
   callsLost: 0,
+  callsSlow: 0,
   queueRefused: 0,
   queueDropped: 0,
   queueRepeated: 0,
@@ -33,6 +37,7 @@ export const CLEAR: Weather = {
   alarmsLost: 0,
   clocksSkewed: 0,
   statesLost: 0,
+  derivedDamaged: 0,
 };
 
 const WORST: Weather = {
@@ -41,6 +46,7 @@ const WORST: Weather = {
   putsLate: 0.35,
   callsRefused: 0.02,
   callsLost: 0.03,
+  callsSlow: 0.04,
   queueRefused: 0.1,
   queueDropped: 0.2,
   queueRepeated: 0.2,
@@ -48,6 +54,7 @@ const WORST: Weather = {
   alarmsLost: 1,
   clocksSkewed: 1,
   statesLost: 1,
+  derivedDamaged: 1,
 };
 
 export type Trouble = keyof Weather;

@@ -1,14 +1,20 @@
 /**
  * Documents: the bytes are kept unchanged as a blob, the text becomes one or more events of kind `document`.
- * A new version is appended first and earlier ones are withdrawn after it, so there is no moment without a document; a
- * put that is cut short is completed by the next.
+ * A new version is appended first, a long one in several commits, and earlier ones are withdrawn after it, so there is
+ * no moment without a document; a put that is cut short is completed by the next.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { DOCUMENT_BYTES_MAX, DOCUMENT_EVENT_CHARACTERS } from "../../core/limits.ts";
+import {
+  DOCUMENT_BYTES_MAX,
+  DOCUMENT_COMMIT_BYTES,
+  DOCUMENT_EVENT_CHARACTERS,
+  DOCUMENT_TEXT_BYTES_MAX,
+} from "../../core/limits.ts";
 import { blobKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
-import type { AppendCommand, AppendResult, DocumentVersion, EntityScope } from "../../core/rpc.ts";
+import type { AppendResult, DocumentVersion, EntityScope } from "../../core/rpc.ts";
 import type { EventInput } from "../../core/schema/event.ts";
+import { utf8Length } from "../../core/schema/scalar.ts";
 import { commandOf } from "./append.ts";
 import { documentText, mediaTypeOf } from "./document_text.ts";
 import type { IngestPorts } from "./ports.ts";
@@ -37,7 +43,7 @@ export async function putDocument(
   if (!found.ok) return found;
   const before = found.value;
   const sha256 = hex(ports.digest.sha256(bytes));
-  await ports.store.forTenant(scope.tenant).create(blobKey(scope.entity, sha256), bytes);
+  await keepBlob(ports, scope, sha256, bytes);
   const document: Document = { id, contentType, sha256, bytes: bytes.length, text: documentText(contentType, bytes) };
   let version = standing(before, document) ?? versionName(ports, document, before?.version ?? null);
   let put = await putVersion(ports, scope, document, version);
@@ -56,6 +62,15 @@ export async function putDocument(
   }
   const withdrawn = await withdrawEarlier(ports, scope, id);
   return withdrawn.ok ? put : withdrawn;
+}
+
+/** Bytes that are there already are looked at: a put of a document whose blob was damaged mends it. */
+async function keepBlob(ports: IngestPorts, scope: EntityScope, sha256: string, bytes: Uint8Array): Promise<void> {
+  const store = ports.store.forTenant(scope.tenant);
+  const key = blobKey(scope.entity, sha256);
+  if (await store.create(key, bytes)) return;
+  const stored = await store.get(key);
+  if (stored === null || hex(ports.digest.sha256(stored.bytes)) !== sha256) await store.put(key, bytes);
 }
 
 interface Document {
@@ -99,27 +114,59 @@ async function putVersion(
   document: Document,
   version: string,
 ): Promise<Result<PutDocumentResult>> {
-  const command = commandFor(ports, scope, document, version);
-  if (!command.ok) return command;
-  const appended = await ports.entity(scope).append(command.value.append);
-  return appended.ok ? ok({ ...appended.value, searchable: command.value.searchable }) : appended;
+  const pieces = piecesOf(document.text ?? "").map((text) => ({ text, bytes: utf8Length(JSON.stringify(text)) }));
+  const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  // A text that grows too large as JSON, for what has to be escaped in it, is kept like one that cannot be read.
+  if (bytes > DOCUMENT_TEXT_BYTES_MAX) return putVersion(ports, scope, { ...document, text: null }, version);
+  const events = eventsOf(document, version, pieces);
+  let put: AppendResult | null = null;
+  for (const { from, to } of commitsOf(pieces)) {
+    const command = commandOf(ports, scope, events.slice(from, to), null);
+    if (!command.ok) return command;
+    const appended = await ports.entity(scope).append(command.value);
+    if (!appended.ok) return appended;
+    put = put === null ? appended.value : both(put, appended.value);
+  }
+  if (put === null) throw new Error("a document without an event");
+  return ok({ ...put, searchable: document.text !== null });
 }
 
-/** A text that grows too large as JSON, for what has to be escaped in it, is kept like one that cannot be read. */
-function commandFor(
-  ports: IngestPorts,
-  scope: EntityScope,
-  document: Document,
-  version: string,
-): Result<{ readonly append: AppendCommand; readonly searchable: boolean }> {
-  const searchable = document.text !== null;
-  const command = commandOf(ports, scope, eventsOf(document, version), null);
-  if (command.ok) return ok({ append: command.value, searchable });
-  if (!searchable || command.failure.reason !== "too_large") return command;
-  return commandFor(ports, scope, { ...document, text: null }, version);
+interface Piece {
+  readonly text: string;
+  /** As JSON. */
+  readonly bytes: number;
 }
 
-function eventsOf({ id, contentType, sha256, bytes, text }: Document, version: string): EventInput[] {
+/** Neighbours that are appended together: a commit is indexed whole, so it must not be too large to be. */
+function commitsOf(pieces: readonly Piece[]): readonly { readonly from: number; readonly to: number }[] {
+  const commits: { from: number; to: number }[] = [];
+  let room = 0;
+  for (const [index, { bytes }] of pieces.entries()) {
+    if (commits.length === 0 || bytes > room) {
+      commits.push({ from: index, to: index });
+      room = DOCUMENT_COMMIT_BYTES;
+    }
+    const last = commits.at(-1);
+    if (last !== undefined) last.to = index + 1;
+    room -= bytes;
+  }
+  return commits;
+}
+
+/** The answer of two appends as one: the token of the later commit is also that of the earlier. */
+function both(one: AppendResult, other: AppendResult): AppendResult {
+  const later = other.commit >= one.commit ? other : one;
+  return {
+    ...later,
+    accepted: one.accepted + other.accepted,
+    duplicates: one.duplicates + other.duplicates,
+    conflicts: [...one.conflicts, ...other.conflicts],
+    eventIds: [...one.eventIds, ...other.eventIds],
+  };
+}
+
+function eventsOf(document: Document, version: string, pieces: readonly Piece[]): EventInput[] {
+  const { id, contentType, sha256, bytes } = document;
   const attributes = {
     document: id,
     document_version: version,
@@ -127,13 +174,12 @@ function eventsOf({ id, contentType, sha256, bytes, text }: Document, version: s
     media_type: mediaTypeOf(contentType),
     bytes,
     sha256,
-    searchable: text !== null,
+    searchable: document.text !== null,
   };
-  const pieces = text === null ? [null] : piecesOf(text);
-  return pieces.map((piece, index) => ({
+  return pieces.map(({ text }, index) => ({
     id: `document:${version}:${index}`,
     kind: "document",
-    ...(piece === null || piece === "" ? {} : { text: piece }),
+    ...(text === "" ? {} : { text }),
     attributes,
   }));
 }

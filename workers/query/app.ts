@@ -6,7 +6,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { logFault } from "../../adapters/platform/fault_log.ts";
 import { CORS_MAX_AGE_SECONDS, MISCONFIGURED_RETRY_SECONDS } from "../../core/limits.ts";
-import type { Clock } from "../../core/ports.ts";
+import type { Clock, Timer } from "../../core/ports.ts";
 import { authentication } from "./http/authentication.ts";
 import { wholeBody } from "./http/body.ts";
 import type { AppEnv } from "./http/context.ts";
@@ -26,6 +26,7 @@ export type App = Pick<Hono<AppEnv>, "fetch">;
 /** What every answer needs, even a refusal. */
 export interface Outer {
   readonly clock: Clock;
+  readonly timer: Pick<Timer, "sleep">;
   readonly corsOrigins: readonly string[];
   makeRequestId(): string;
 }
@@ -59,7 +60,13 @@ export function createRefusingApp(missing: readonly string[], outer: Outer): App
 function outerApp(outer: Outer): Hono<AppEnv> {
   // The path as it was sent: each parameter is decoded once, by itself, so that an encoded slash stays in it.
   const app = new Hono<AppEnv>({ getPath: (request) => new URL(request.url).pathname });
-  app.use(wholeBody(), requestId(outer.makeRequestId), serverTiming(outer.clock), requestLog(), responseHeaders());
+  app.use(
+    wholeBody(),
+    requestId(outer.makeRequestId),
+    serverTiming(outer.clock),
+    requestLog(outer.timer),
+    responseHeaders(),
+  );
   if (outer.corsOrigins.length > 0) {
     app.use(
       cors({

@@ -45,11 +45,11 @@ function compose(env: Env): App {
   if (configuration.ok && store.ok) {
     const services = composeServices(env, configuration.value, store.value);
     const { corsOrigins } = configuration.value;
-    return createApp(services, { clock: systemClock, corsOrigins, makeRequestId }, routes);
+    return createApp(services, { clock: systemClock, timer: systemTimer, corsOrigins, makeRequestId }, routes);
   }
   const missing = configuration.ok ? [] : [...configuration.missing];
   if (!store.ok) missing.push(`${problemOf(store.failure).detail}.`);
-  const outer = { clock: systemClock, corsOrigins: [], makeRequestId };
+  const outer = { clock: systemClock, timer: systemTimer, corsOrigins: [], makeRequestId };
   return createRefusingApp(missing, outer);
 }
 

@@ -110,7 +110,9 @@ const getKey = deploymentRoute(
     answer: jsonAnswer(200, "the key", keySchema),
   },
   async ({ services, params: { tenant, id } }) => {
-    const record = KEY_ID_PATTERN.test(id) ? await services.directory.key(id) : null;
+    const found = KEY_ID_PATTERN.test(id) ? await services.directory.key(id) : ok(null);
+    if (!found.ok) return found;
+    const record = found.value;
     return record?.tenant === tenant ? ok(keyWire(record)) : fail({ reason: "not_found", what: "The key" });
   },
 );

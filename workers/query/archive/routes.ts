@@ -35,9 +35,10 @@ const exportEntity = tenantRoute(
     const segments = await services.entity({ tenant, entity }).segments({ tenant, entity });
     if (!segments.ok) return segments;
     if (segments.value.length === 0) return fail({ reason: "not_found", what: "The entity" });
-    const entries = exportEntries(services.store.forTenant(tenant), entity, segments.value, services);
+    const entries = await exportEntries(services.store.forTenant(tenant), entity, segments.value, services);
+    if (!entries.ok) return entries;
     const headers = { "Content-Type": ZIP_TYPE, "Content-Disposition": 'attachment; filename="export.zip"' };
-    return ok(new Response(zipStream(entries), { headers }));
+    return ok(new Response(zipStream(entries.value), { headers }));
   },
 );
 

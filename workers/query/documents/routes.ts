@@ -3,6 +3,7 @@
  */
 import { fail, ok } from "../../../core/errors.ts";
 import { DOCUMENT_BYTES_MAX } from "../../../core/limits.ts";
+import { hex } from "../../../core/log/text_encoding.ts";
 import { documentResultSchema } from "../../../core/schema/append.ts";
 import { eventIdSchema } from "../../../core/schema/event.ts";
 import { noParametersSchema } from "../../../core/schema/query_parameter.ts";
@@ -50,9 +51,12 @@ const getDocument = tenantRoute(
     const scope = { tenant, entity: params.entity };
     const found = await services.entity(scope).document(scope, params.id);
     if (!found.ok) return found;
-    const blob = await services.store.forTenant(tenant).get(found.value.blob);
-    if (blob === null) return fail({ reason: "corrupt", what: "The document's blob" });
-    return ok(new Response(blob.bytes, { headers: { "Content-Type": found.value.contentType } }));
+    const { blob, sha256, contentType } = found.value;
+    const store = services.store.forTenant(tenant);
+    const stored = await store.get(blob);
+    const isWhole = stored !== null && hex(services.digest.sha256(stored.bytes)) === sha256;
+    if (!isWhole) return fail({ reason: "corrupt", what: store.fullKey(blob) });
+    return ok(new Response(stored.bytes, { headers: { "Content-Type": contentType } }));
   },
 );
 

@@ -68,7 +68,7 @@ export function createEventualReader(ports: EventualPorts): EventualReader {
       if (!answered.ok) return answered;
       // Whoever pinned something older asked for nothing newer.
       const staleMs = snapshot.commit < head.covered ? 0 : Math.max(0, clock.now() - confirmedMs);
-      return ok({ ...answered.value, staleMs, unindexedEvents: null, cache: tier });
+      return ok({ ...answered.value.answer, staleMs, unindexedEvents: null, cache: tier });
     },
   };
 }

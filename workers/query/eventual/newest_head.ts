@@ -19,7 +19,7 @@ import {
 
 export interface NewestHead {
   readonly head: Head;
-  /** When the entity's object last said that this is its head. */
+  /** All that was acknowledged before is in the head, as the entity's object said. */
   readonly confirmedMs: number;
 }
 
