@@ -92,7 +92,7 @@ test("a put that ended with its instance, and that a recovery finds, makes the e
   };
   fixture.loseState();
   expect(await fixture.ids()).toEqual(["a", "b", "never told"]);
-  expect(marked).toEqual(["account:acme"]);
+  expect(marked).toContain("account:acme");
 });
 
 describe("a segment that is missing when the state was lost", () => {
