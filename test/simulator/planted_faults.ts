@@ -300,8 +300,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: "durable-objects/tenant/registry_tables.ts",
-        from: "CASE WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL ELSE dirty_since_ms END",
-        to: "CASE WHEN ?5 >= 0 AND ?4 >= 0 THEN NULL ELSE dirty_since_ms END",
+        from: "           WHEN ?12 THEN COALESCE(dirty_since_ms, ?13)\n           WHEN ?5 >= ?4 AND ?5 >= dirty_commit THEN NULL\n",
+        to: "           WHEN ?4 + ?5 + ?12 + ?13 >= 0 THEN NULL\n",
       },
     ],
     invariants: ["nothing is lost silently"],
@@ -365,7 +365,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
       {
         file: `${ENTITY}/collect.ts`,
-        from: "Math.max(litteredMs + settings.buildDeadlineMs, this.#fencedUntilMs())",
+        from: "Math.max(litteredMs + this.#litterAgeMs(), this.#fencedUntilMs())",
         to: "Math.max(litteredMs, this.#fencedUntilMs())",
       },
     ],
