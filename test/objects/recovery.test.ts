@@ -95,6 +95,23 @@ describe("a segment that is missing when the state was lost", () => {
   });
 });
 
+test("a put that ended with its instance, and that a recovery finds, makes the entity dirty again", async () => {
+  const fixture = await indexed("a");
+  await fixture.accept({ id: "b" });
+  const put = fixture.calls.hold("create", "/segments/", "after");
+  void fixture.append([{ id: "never told" }]);
+  await put.reached;
+  fixture.crash();
+  put.release();
+  fixture.nowMs += fixture.settings.indexAgeMs;
+  await fixture.index();
+  expect(fixture.reports.at(-1)).toMatchObject({ lastCommit: 2, indexedCommit: 2 });
+  fixture.registered.set("account:acme", 0);
+  fixture.loseState();
+  expect(await fixture.ids()).toEqual(["a", "b", "never told"]);
+  expect(fixture.registered.get("account:acme")).toBe(3);
+});
+
 describe("one commit under two days", () => {
   async function twice(): Promise<EntityFixture> {
     const fixture = new EntityFixture();

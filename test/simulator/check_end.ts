@@ -3,7 +3,7 @@ import type { EntityStatus } from "../../core/rpc.ts";
 import type { CallOf, History } from "./history.ts";
 import { type Ledgers, liveEvents, placeOfSegment } from "./ledger.ts";
 import type { Circumstances } from "./told.ts";
-import { answered, callsOf, positionOf } from "./told.ts";
+import { answered, callsOf, isUncertain, positionOf } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkEnd(
@@ -62,16 +62,6 @@ export function checkEnd(
       });
   }
   return violations;
-}
-
-function isUncertain({ calls }: History, tenant: string, entity: string): boolean {
-  return calls.some(
-    (call) =>
-      call.tenant === tenant &&
-      call.entity === entity &&
-      ["append", "withdraw", "redact"].includes(call.request.type) &&
-      (call.reply.kind === "unknown" || (call.reply.kind === "failed" && call.reply.failure.reason === "unavailable")),
-  );
 }
 
 function checkIndexed(scope: string, { shards, sealed, unindexedEvents, commits }: EntityStatus): readonly Violation[] {

@@ -64,7 +64,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["nothing is lost silently"],
-    from: 30,
+    from: 99,
   },
   {
     name: "union_on_lost_race",
@@ -305,7 +305,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["nothing is lost silently"],
-    from: 1,
+    from: 25,
   },
   {
     name: "erased_twice",

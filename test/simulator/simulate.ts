@@ -10,6 +10,7 @@ import { History, type SearchBody } from "./history.ts";
 import { planOf, type Step } from "./plan.ts";
 import { ENTITIES, EPOCH_MS, Plane, TENANTS } from "./plane.ts";
 import { EndlessSimulation, Scheduler } from "./scheduler.ts";
+import { isUnnoticed } from "./told.ts";
 import type { Violation } from "./violation.ts";
 import { weatherOf } from "./weather.ts";
 
@@ -58,7 +59,7 @@ export async function simulate({ seed, steps, only, without }: Simulation): Prom
   try {
     await plane.begin();
     await carryOut(plan, plane, client, scheduler);
-    await afterwards(plane, client, scheduler);
+    await afterwards(plane, client, history, scheduler);
   } catch (cause) {
     if (!(cause instanceof EndlessSimulation)) throw cause;
     isEndless = true;
@@ -101,11 +102,17 @@ const BODIES: readonly SearchBody[] = [
 /** Snapshots of each entity that are read again in every layout. */
 const OLD_SNAPSHOTS = 3;
 
-async function afterwards(plane: Plane, client: Client, scheduler: Scheduler): Promise<void> {
+async function afterwards(plane: Plane, client: Client, history: History, scheduler: Scheduler): Promise<void> {
   scheduler.note("all faults end");
   plane.network.isFaulty = false;
   plane.endIndexers();
   if (plane.chance.happens("restart", 0.5)) plane.restart();
+  // Whoever asks for the entity next finds out, and the tenant with that.
+  const unnoticed = SCOPES.filter(({ tenant, entity }) => isUnnoticed(history, tenant, entity));
+  await inTurn(
+    scheduler,
+    unnoticed.map((scope) => () => client.status(scope)),
+  );
   await settle(plane, client, scheduler);
   client.isFinal = true;
   await inTurn(scheduler, [

@@ -1,6 +1,6 @@
 /** What was told of one entity, and how its parts are read. */
 import type { EntityScope, EntityStatus, SearchAnswer } from "../../core/rpc.ts";
-import type { Call, CallOf, Kill, Replies, Request } from "./history.ts";
+import type { Call, CallOf, History, Kill, Replies, Request } from "./history.ts";
 import type { Ledgers } from "./ledger.ts";
 
 export interface Circumstances {
@@ -128,4 +128,31 @@ export function erasuresBetween(told: Pick<Told, "calls">, from: number, to: num
     const endedAt = call.reply.kind === "ok" ? call.replied : Number.POSITIVE_INFINITY;
     return call.request.job === "erase" && call.invoked < to && endedAt > from;
   }).length;
+}
+
+/** Whether a write of the entity may have been put that nobody heard of. */
+export function isUncertain(history: History, tenant: string, entity: string): boolean {
+  return unheardOf(history, tenant, entity).length > 0;
+}
+
+/**
+ * Whether such a write may lie in the store and nothing says so: its instance ended before it knew, and the state that
+ * the next write would have gone by is lost.
+ */
+export function isUnnoticed(history: History, tenant: string, entity: string): boolean {
+  const kills = history.kills.filter(({ object }) => object === `${tenant}/${entity}`);
+  return unheardOf(history, tenant, entity).some(
+    ({ invoked, replied }) =>
+      kills.some(({ at }) => at > invoked && at < replied) && kills.some(({ at, lost }) => lost && at > invoked),
+  );
+}
+
+function unheardOf({ calls }: Pick<History, "calls">, tenant: string, entity: string): readonly Call[] {
+  return calls.filter(
+    (call) =>
+      call.tenant === tenant &&
+      call.entity === entity &&
+      (call.request.type === "append" || call.request.type === "withdraw") &&
+      (call.reply.kind === "unknown" || (call.reply.kind === "failed" && call.reply.failure.reason === "unavailable")),
+  );
 }
