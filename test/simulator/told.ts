@@ -152,7 +152,7 @@ function unheardOf({ calls }: Pick<History, "calls">, tenant: string, entity: st
     (call) =>
       call.tenant === tenant &&
       call.entity === entity &&
-      (call.request.type === "append" || call.request.type === "withdraw") &&
+      ["append", "withdraw", "redact"].includes(call.request.type) &&
       (call.reply.kind === "unknown" || (call.reply.kind === "failed" && call.reply.failure.reason === "unavailable")),
   );
 }
