@@ -272,7 +272,7 @@ export class EntityFixture {
       knows: async (entity) => ok({ known: this.registered.has(entity) }),
       markDirty: async (entity, commit) => {
         const known = this.registered.has(entity);
-        this.registered.set(entity, commit);
+        this.registered.set(entity, Math.max(commit, this.registered.get(entity) ?? 0));
         return ok({ known });
       },
       report: async (counters) => {

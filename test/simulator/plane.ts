@@ -37,13 +37,17 @@ import type { Chance } from "./chance.ts";
 import { FrontDoors } from "./front_doors.ts";
 import { builder, checksum, slabs } from "./kernel.ts";
 import { type Faults, Network, Process } from "./network.ts";
-import type { Derived, TenantIndex } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { ScopeObjects, type ScopeSurroundings } from "./scope_objects.ts";
 import { type Place, SimulatedObject } from "./simulated_object.ts";
 import { SimulatedQueue } from "./simulated_queue.ts";
 import { storeOf } from "./simulated_store.ts";
 import type { Weather } from "./weather.ts";
+
+export type TenantIndex = "off" | "summaries" | "full";
+
+/** Objects of the store that can be built again. */
+export type Derived = "shard" | "head" | "hint";
 
 /** Six seconds before a midnight: the day of arrival is part of keys. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1) - 6_000;
