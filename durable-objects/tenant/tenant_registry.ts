@@ -76,7 +76,11 @@ export class TenantRegistry {
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
     const isNews = this.#tables.transaction(() => {
-      this.#tables.report(counters, this.#ports.clock.now());
+      const nowMs = this.#ports.clock.now();
+      // Its first put may have been under way when the state was lost that had it registered.
+      if (counters.lastCommit > 0 && !this.#tables.knows(counters.entity))
+        this.#tables.markDirty(counters.entity, counters.lastCommit, nowMs);
+      this.#tables.report(counters, nowMs);
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);
       return this.#isFollowed() && this.#tables.putIndexed(counters);

@@ -44,11 +44,6 @@ import { SimulatedQueue } from "./simulated_queue.ts";
 import { storeOf } from "./simulated_store.ts";
 import type { Weather } from "./weather.ts";
 
-export type TenantIndex = "off" | "summaries" | "full";
-
-/** Objects of the store that can be built again. */
-export type Derived = "shard" | "head" | "hint";
-
 /** Six seconds before a midnight: the day of arrival is part of keys. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1) - 6_000;
 
@@ -66,6 +61,11 @@ export const SETTINGS: EntitySettings = {
 };
 
 const STEP_RETRY_MS = 500;
+
+export type TenantIndex = "off" | "summaries" | "full";
+
+/** Objects of the store that can be built again. */
+export type Derived = "shard" | "head" | "hint";
 
 const DERIVED: Readonly<Record<Derived, RegExp>> = {
   shard: /\/indexes\/.*\.shard$/,
