@@ -116,9 +116,6 @@ async function adoptLog(ports: EntityPorts, revision: string, log: Survey): Prom
     dimensions: dimensionsIn(tail) || newest.value.dimensions,
     dirtySinceMs: found.head.covered < last.commit ? ports.clock.now() : null,
   };
-  // The tenant may take it for indexed: of a put that ended with its instance, and landed, nobody has told it.
-  const told = state.dirtySinceMs === null ? ok(null) : await ports.registry.markDirty(ports.scope.entity, last.commit);
-  if (!told.ok) return told;
   ports.tables.transaction(() => ports.tables.writeState(state));
   return ok(state);
 }

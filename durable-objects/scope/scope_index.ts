@@ -267,8 +267,9 @@ export class ScopeIndex {
     return this.#looking;
   }
 
-  /** A look when the last one is too old to answer by. */
+  /** A look when the last one is too old to answer by. Without an index there is nothing to look for: who asks, follows. */
   async lookAgain(): Promise<void> {
+    if (this.state.mode === "off") return;
     if (this.#seen !== null && this.#ports.clock.now() - this.#seen.atMs < SCOPE_LOOK_MS) return;
     try {
       await this.look();

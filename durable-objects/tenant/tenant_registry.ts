@@ -104,8 +104,8 @@ export class TenantRegistry {
 
   async follow(on: boolean): Promise<Result<null>> {
     await this.#recovered();
-    if (on && !this.#isFollowed()) this.#catchUp();
-    this.#tables.transaction(() => this.#tables.setFact("followed", Number(on)));
+    if (on) this.#beFollowed();
+    else this.#tables.transaction(() => this.#tables.setFact("followed", 0));
     if (on)
       for (const entity of this.#tables.unheard(SWEEP_ENTITIES_MAX)) await this.#ports.queue.send(this.#scope(entity));
     return ok(null);
@@ -116,16 +116,20 @@ export class TenantRegistry {
   }
 
   /** What was indexed is told to nobody, and costs no row, until somebody follows: then all of it is news. */
-  #catchUp(): void {
+  #beFollowed(): void {
+    if (this.#isFollowed()) return;
     let after: string | null = "";
     while (after !== null) {
       const from: string = after;
       after = this.#tables.transaction(() => this.#tables.putIndexedOfAll(from, INDEXED_PAGE_MAX));
     }
+    this.#tables.transaction(() => this.#tables.setFact("followed", 1));
   }
 
+  /** Who asks follows, though the word of it was lost. */
   async indexed(epoch: number, after: number): Promise<Result<IndexedPage>> {
     await this.#recovered();
+    this.#beFollowed();
     const own = this.#tables.fact("feed_epoch") ?? 0;
     const rows = this.#tables.indexedAfter(epoch === own ? after : 0, INDEXED_PAGE_MAX);
     const { count, unindexedEvents, sinceMs } = this.#tables.waitingSums();

@@ -33,7 +33,7 @@ describe("what was indexed", () => {
       await tenant.registry.report({ entity, ...COUNTERS, incarnation: 2, redacted: 1 });
     }
     expect(rows(tenant, "indexed")).toBe(0);
-    await tenant.registry.follow(true);
+    // The word of it may be lost: who asks follows all the same.
     const first = valueIn(await tenant.registry.indexed(0, 0));
     const second = valueIn(await tenant.registry.indexed(first.epoch, first.next));
     expect([...first.entities, ...second.entities].map(({ entity }) => entity)).toEqual(names);
@@ -52,7 +52,6 @@ describe("what was indexed", () => {
     await tenant.registry.follow(false);
     await tenant.registry.report({ entity: "account:a", ...COUNTERS, lastCommit: 5, indexedCommit: 5 });
     await tenant.registry.forget("account:b", 1);
-    expect(valueIn(await tenant.registry.indexed(epoch, next)).entities).toEqual([]);
     await tenant.registry.follow(true);
     expect(valueIn(await tenant.registry.indexed(epoch, next)).entities).toEqual([
       { entity: "account:a", incarnation: 1, indexedCommit: 5, redacted: 0 },
