@@ -314,4 +314,191 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     invariants: ["durable before acknowledged"],
     from: 1,
   },
+  {
+    name: "frame_missing_from_segment",
+    edits: [
+      {
+        file: `${ENTITY}/entity_log.ts`,
+        from: "    const frames = joined(admitted);\n",
+        to: "    const frames = joined(admitted.length > 1 ? admitted.slice(0, -1) : admitted);\n",
+      },
+    ],
+    invariants: ["durable before acknowledged"],
+    from: 1,
+  },
+  {
+    name: "withdrawn_before_the_shard_found",
+    edits: [
+      {
+        file: "core/log/live.ts",
+        from: "withdrawals: withdrawalsOf(part, before)",
+        to: "withdrawals: withdrawalsOf(part, [])",
+      },
+    ],
+    invariants: ["answers are those of the log"],
+    from: 1,
+  },
+  {
+    name: "recovery_without_waiting",
+    edits: [
+      {
+        file: `${ENTITY}/recovery.ts`,
+        from: "  await ports.timer.sleep(ports.settings.putDeadlineMs);\n",
+        to: "",
+      },
+    ],
+    invariants: ["durable before acknowledged", "one log", "refusals have a reason"],
+    from: 1,
+  },
+  {
+    name: "collected_before_deadline",
+    edits: [
+      {
+        file: `${ENTITY}/collect.ts`,
+        from: "const dueMs = sinceMs + settings.buildDeadlineMs;",
+        to: "const dueMs = sinceMs;",
+      },
+      {
+        file: `${ENTITY}/collect.ts`,
+        from: "Math.max(litteredMs + settings.buildDeadlineMs, this.#fencedUntilMs())",
+        to: "Math.max(litteredMs, this.#fencedUntilMs())",
+      },
+    ],
+    invariants: ["what a head names is there"],
+    from: 1,
+  },
+  {
+    // Proposals are refused while a redaction is under way, and what was built before goes with it: either is enough.
+    name: "head_version_reused",
+    edits: [
+      { file: `${ENTITY}/entity_redaction.ts`, from: "      head: { ...head, version },\n", to: "      head,\n" },
+      {
+        file: `${ENTITY}/entity_index.ts`,
+        from: "if (state.erasing !== null || state.redaction !== null) return true;",
+        to: "if (state.erasing !== null) return true;",
+      },
+    ],
+    invariants: ["redacted stays redacted"],
+    from: 1,
+  },
+  {
+    name: "snapshots_outlive_redaction",
+    edits: [
+      { file: "core/retrieval/snapshots.ts", from: "  if (redacted < log.redacted) {", to: "  if (redacted < 0) {" },
+    ],
+    invariants: ["redacted stays redacted"],
+    from: 1,
+  },
+  {
+    name: "redacted_shards_kept",
+    edits: [
+      {
+        file: `${ENTITY}/entity_redaction.ts`,
+        from: "  const lines = redaction?.lines ?? [];\n",
+        to: "  const lines = (redaction?.lines ?? []).slice(1);\n",
+      },
+    ],
+    invariants: ["redacted stays redacted"],
+    from: 1,
+  },
+  {
+    name: "redacted_tail_kept",
+    edits: [{ file: `${ENTITY}/entity_redaction.ts`, from: "    this.#host.replaceTail(tail.value);\n", to: "" }],
+    invariants: ["redacted stays redacted"],
+    from: 1,
+  },
+  {
+    name: "redaction_named_too_early",
+    edits: [{ file: `${ENTITY}/entity_redaction.ts`, from: "{ redacted: commit - 1 }", to: "{ redacted: commit }" }],
+    invariants: ["answers are those of the log", "counts are right", "snapshots reproduce"],
+    from: 1,
+  },
+  {
+    name: "head_kept_at_the_door",
+    edits: [
+      {
+        file: "workers/query/eventual/newest_head.ts",
+        from: "(clock, EVENTUAL_HEAD_CACHE_MS, EVENTUAL_HEAD_ENTRIES_MAX)",
+        to: "(clock, 1e12, EVENTUAL_HEAD_ENTRIES_MAX)",
+      },
+    ],
+    invariants: ["erased stays erased", "redacted stays redacted", "what a head names is there"],
+    from: 1,
+  },
+  {
+    name: "head_fresher_than_it_is",
+    edits: [
+      { file: `${ENTITY}/entity_index.ts`, from: "confirmedAt: this.#seenThroughMs(nowMs)", to: "confirmedAt: nowMs" },
+    ],
+    invariants: ["staleness is said"],
+    from: 1,
+  },
+  {
+    name: "lost_shard_left_out",
+    edits: [
+      {
+        file: `${ENTITY}/lost_shards.ts`,
+        from: "    return this.#host.state().lost.filter(({ sha256 }) => !this.#host.parts.standIns.has(sha256));\n",
+        to: "    for (const { sha256 } of this.#host.state().lost) this.#host.parts.standIns.set(sha256, []);\n    return [];\n",
+      },
+    ],
+    invariants: ["answers are those of the log", "durable before acknowledged", "read your writes"],
+    from: 1,
+  },
+  {
+    name: "erased_in_the_tenants_index",
+    edits: [
+      {
+        file: "durable-objects/scope/scope_search.ts",
+        from: "hidden(erased, prefix)",
+        to: "hidden(erased.slice(1), prefix)",
+      },
+    ],
+    invariants: ["erased stays erased"],
+    from: 1,
+  },
+  {
+    name: "redacted_in_the_tenants_index",
+    edits: [
+      {
+        file: "durable-objects/scope/scope_index.ts",
+        from: 'this.state.mode === "off" || known === null ? ok(null) : this.rebuild();',
+        to: 'known === null || this.state.mode === "off" ? ok(null) : ok(null);',
+      },
+    ],
+    invariants: ["redacted stays redacted"],
+    from: 1,
+  },
+  {
+    name: "feed_read_past_a_rebuild",
+    edits: [
+      { file: "durable-objects/scope/scope_index.ts", from: "      if (this.state.feed !== feed) continue;\n", to: "" },
+    ],
+    invariants: ["answers are those of the log", "staleness is said"],
+    from: 1,
+  },
+  {
+    name: "heard_of_is_seen",
+    edits: [
+      {
+        file: "durable-objects/scope/scope_index.ts",
+        from: "this.state.behindSinceMs ?? this.state.heardThroughMs",
+        to: "this.state.behindSinceMs ?? this.#ports.clock.now()",
+      },
+    ],
+    invariants: ["staleness is said"],
+    from: 1,
+  },
+  {
+    name: "pending_dropped_too_far",
+    edits: [
+      {
+        file: "durable-objects/scope/scope_index.ts",
+        from: "dropPending(layer, coveredBy(shards.value))",
+        to: "dropPending(layer, coveredBy(shards.value) + 1)",
+      },
+    ],
+    invariants: ["answers are those of the log", "staleness is said"],
+    from: 1,
+  },
 ];
