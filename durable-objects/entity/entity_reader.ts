@@ -361,15 +361,19 @@ export class EntityReader {
     return layout.ok ? ok(viewOf(layout.value.parts, snapshotAt(layout.value.log, layout.value.log.last))) : layout;
   }
 
-  /** Copies what is missing, then takes everything at one moment: a head that changed meanwhile is looked at again. */
+  /**
+   * Copies what is missing, then takes everything at one moment: a head that changed meanwhile, or of which a shard was
+   * mended, is looked at again.
+   */
   async #layout(): Promise<Result<Layout>> {
     let fetched = 0;
     for (;;) {
-      const { head } = this.#host.state();
+      const { head, lost } = this.#host.state();
       const local = await this.#host.ensureLocal();
       if (!local.ok) return local;
       fetched += local.value.fetched;
-      if (this.#host.state().head === head) return this.#layoutNow(fetched);
+      const now = this.#host.state();
+      if (now.head === head && now.lost === lost) return this.#layoutNow(fetched);
     }
   }
 

@@ -102,8 +102,8 @@ export class EntityRedaction {
       if (found.value.length === 0) return ok({ redacted: ids, lines, token: this.#token() });
       const redaction = planned(ids, found.value, parts.value);
       const rewritable = await this.#areRewritable(redaction.lines);
-      if (!rewritable.ok) return rewritable;
       if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
+      if (!rewritable.ok) return rewritable;
       // Another call may have begun one meanwhile.
       if (this.#host.state().redaction !== before) continue;
       lines.push(...toldOf);

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { LOST_RAW_BYTES_MAX, TAIL_RAW_BYTES_MAX } from "../../core/limits.ts";
 import type { ShardEntry } from "../../core/schema/stored.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
+import { passTurns } from "./store_calls.ts";
 
 /** A line of about a mebibyte that costs little to index. */
 const MEBIBYTE = 1_048_000;
@@ -82,6 +83,28 @@ test("one lost shard is answered from its own segments, the others as before, an
   expect((await fixture.store.get(key))?.bytes).toEqual(bytes);
   expect((await shardsOf(fixture)).slice(0, 3)).toEqual(before);
   expect(await found(fixture)).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
+});
+
+test("a lost shard that is mended while its segments are read for an answer is read itself", async () => {
+  const fixture = await inShards(["a", "b"], ["c", "d"]);
+  await fixture.store.delete([await shardKeyAt(fixture, 0)]);
+  fixture.loseState();
+  expect(await found(fixture)).toHaveLength(4);
+  fixture.nowMs += fixture.settings.nudgeRetryMs;
+  const work = await fixture.entity.nextWork();
+  if (work === null) throw new Error("work was due");
+  const { scope, incarnation, purpose, headVersion, replaces } = work;
+  const sha256 = await fixture.build(work);
+  valueIn(await fixture.entity.proposeHead({ scope, incarnation, purpose, headVersion, replaces, sha256 }));
+  fixture.crash();
+  const hold = fixture.calls.hold("get", "/segments/", "after");
+  const finding = found(fixture);
+  await hold.reached;
+  const mending = fixture.entity.nextWork();
+  await passTurns(100);
+  hold.release();
+  await mending;
+  expect(await finding).toEqual(["a", "b", "c", "d"]);
 });
 
 test("several lost shards are mended one after another, whatever crashes in between", async () => {
