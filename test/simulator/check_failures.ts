@@ -52,7 +52,10 @@ function mayFail(told: Told, call: Call, reason: string): boolean {
     case "snapshot_erased":
       return request.type === "search" && request.body.snapshot !== undefined && (isErased || isRedacted(told, call));
     case "corrupt":
-      return isAtDoor && (told.isDamaged || isErased || isRedacted(told, call));
+      // An instance that has been superseded may look for segments that were erased since.
+      return (
+        (request.type === "redact" && isErased) || (isAtDoor && (told.isDamaged || isErased || isRedacted(told, call)))
+      );
     case "not_found":
       // Whether nothing was there is judged with the order of calls (linear.ts).
       return request.type !== "search" && request.type !== "append";

@@ -29,7 +29,7 @@ export function checkSearches(told: Told): readonly Violation[] {
     );
     if (wrong !== undefined) refuse("tenancy", `${wrong.id} is of another tenant`);
     const { snapshot: _, at_least: __, consistency: ___, ...asked } = body;
-    const question = `${name} ${JSON.stringify(asked)}`;
+    const question = `${name} ${redacted} ${JSON.stringify(asked)}`;
     const before = known.get(question);
     if (before !== undefined && before.found !== found.join("\n"))
       refuse("snapshots reproduce", `other hits than call ${before.id} had at the same snapshot`);

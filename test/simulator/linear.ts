@@ -192,8 +192,8 @@ function placeErasure({ request, reply }: CallOf<"job">, floor: Position): Posit
 }
 
 /**
- * The earliest position from `floor` on at which the log explains the reply. Where the log is not known, anything does,
- * and while lines are redacted.
+ * The earliest position from `floor` on at which the log explains the reply. Where the log is not known anything does, as
+ * while lines are redacted.
  */
 function earliest(
   told: Told,
@@ -202,27 +202,45 @@ function earliest(
   isExplained: (lines: readonly LedgerLine[]) => boolean,
 ): Position | Violation {
   const newest = BEGINNING.incarnation + erasuresBetween(told, 0, call.replied);
-  for (let incarnation = floor.incarnation; incarnation <= newest; incarnation += 1) {
-    const ledger = told.ledgers.of(told.scope, incarnation);
-    const last = ledger?.commits.length ?? 0;
-    const redacted = redactedBefore(told, incarnation, call.invoked);
-    for (let commit = incarnation === floor.incarnation ? floor.commit : 0; commit <= last; commit += 1) {
-      const lines = told.ledgers.through(told.scope, incarnation, commit, redacted);
-      if (lines !== null && isExplained(lines)) return { incarnation, commit };
-    }
-    if (
-      ledger?.redactions.some(({ commit }) => commit > redacted) ||
-      (ledger?.at(redacted).unknownFrom ?? AT_LAST) < AT_LAST
-    )
-      return { incarnation, commit: floor.incarnation === incarnation ? floor.commit : 0 };
-  }
   // What an incarnation held that was erased later may not be known to its end.
-  if (erasuresBetween(told, call.invoked, Number.POSITIVE_INFINITY) > 0) return floor;
+  const isErasedLater = erasuresBetween(told, call.invoked, Number.POSITIVE_INFINITY) > 0;
+  for (let incarnation = floor.incarnation; incarnation <= newest; incarnation += 1) {
+    const first = incarnation === floor.incarnation ? floor.commit : 0;
+    const redacted = redactedBefore(told, incarnation, call.invoked);
+    const found = explainedFrom(told, { incarnation, commit: first }, redacted, isExplained);
+    if (found !== null) return found;
+    if (isErasedLater || mayBeRedacted(told, incarnation, redacted)) return { incarnation, commit: first };
+  }
   const isSeen = call.request.type === "event" || call.request.type === "timeline" ? call.request.type : "absence";
   return {
     invariant: "read your writes",
     what: `no log from ${shown(floor)} on explains the ${isSeen} that was answered`,
   };
+}
+
+/** In one incarnation, with the lines gone that are known to be redacted, or those that are later as well. */
+function explainedFrom(
+  { scope, ledgers }: Told,
+  { incarnation, commit: first }: Position,
+  redacted: number,
+  isExplained: (lines: readonly LedgerLine[]) => boolean,
+): Position | null {
+  const ledger = ledgers.of(scope, incarnation);
+  const later = (ledger?.redactions ?? []).map(({ commit }) => commit).filter((commit) => commit > redacted);
+  for (let commit = first; commit <= (ledger?.commits.length ?? 0); commit += 1) {
+    for (const last of [redacted, ...later.filter((record) => record <= commit)]) {
+      const lines = ledgers.through(scope, incarnation, commit, last);
+      if (lines !== null && isExplained(lines)) return { incarnation, commit };
+    }
+  }
+  return null;
+}
+
+/** Lines are gone of which it is not known since when. */
+function mayBeRedacted({ scope, ledgers }: Told, incarnation: number, redacted: number): boolean {
+  const ledger = ledgers.of(scope, incarnation);
+  if (ledger === null) return false;
+  return ledger.redactions.some(({ commit }) => commit > redacted) || ledger.at(redacted).unknownFrom < AT_LAST;
 }
 
 function explains({ request, reply }: Call, lines: readonly LedgerLine[]): boolean {

@@ -63,7 +63,7 @@ export function positionOf(token: string): NamedPosition {
     number?,
     number?,
   ];
-  return { incarnation, commit, redacted, name: JSON.stringify([incarnation, commit, vectors, revision, redacted]) };
+  return { incarnation, commit, redacted, name: JSON.stringify([incarnation, commit, vectors, revision]) };
 }
 
 /** Calls of a kind. */
