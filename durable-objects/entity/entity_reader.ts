@@ -223,7 +223,7 @@ export class EntityReader {
     const view = viewOf(layout.value.parts, snapshotAt(log, at?.commit ?? log.last));
     const page = listRows(view, this.#liveRows(view), query, at);
     if (!page.ok) return page;
-    const lines = this.#unlessErased(view.snapshot, await wholeLines(this.#host, page.value.rows));
+    const lines = await this.#linesOf(view, page.value.rows);
     if (!lines.ok) return lines;
     return ok({ events: lines.value.map(parseWholeLine), nextCursor: page.value.cursorAfter(lines.value.length) });
   }
@@ -237,7 +237,7 @@ export class EntityReader {
     if (!view.ok) return view;
     const found = findRow(view.value, this.#liveRows(view.value), id);
     if (found === null) return fail({ reason: "not_found", what: "The event" });
-    const lines = this.#unlessErased(view.value.snapshot, await wholeLines(this.#host, [found]));
+    const lines = await this.#linesOf(view.value, [found]);
     if (!lines.ok) return lines;
     const [line = ""] = lines.value;
     const { store } = this.#host.ports;
@@ -247,10 +247,15 @@ export class EntityReader {
     });
   }
 
-  /** What is gone because the entity was erased while it was read is not damaged. */
-  #unlessErased<T>({ incarnation }: View["snapshot"], read: Result<T>): Result<T> {
-    if (read.ok || this.#host.state().incarnation === incarnation) return read;
-    return fail({ reason: "unavailable", what: "The entity was erased meanwhile.", retryAfterSeconds: 1 });
+  /** Right after the view was taken. What was erased or redacted while it is read is not damaged. */
+  async #linesOf({ snapshot }: View, rows: Parameters<typeof wholeLines>[1]): ReturnType<typeof wholeLines> {
+    const { redacted } = this.#host.state();
+    const lines = await wholeLines(this.#host, rows);
+    const now = this.#host.state();
+    const isErased = now.incarnation !== snapshot.incarnation;
+    if (lines.ok || !(isErased || now.redaction !== null || now.redacted !== redacted)) return lines;
+    const what = isErased ? "The entity was erased meanwhile." : "Lines of the entity are being redacted.";
+    return fail({ reason: "unavailable", what, retryAfterSeconds: 1 });
   }
 
   async document(id: string): Promise<Result<DocumentVersion>> {

@@ -178,6 +178,18 @@ describe("what was not", () => {
     await expect(fixture.search({ text: "report", snapshot })).rejects.toThrow("snapshot_erased");
   });
 
+  test("is not called damaged where its segment is rewritten and its shard is not forgotten yet", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("put", "/segments/", "after");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    const read = await fixture.serve((entity) => entity.reader.event("s1"));
+    expect(read).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
+    hold.release();
+    valueIn(await redacting);
+    expect((await fixture.serve((entity) => entity.reader.event("a"))).ok).toBe(true);
+  });
+
   test("is recorded after what was redacted since it was first tried and lost", async () => {
     const fixture = await withSecrets();
     const marking = fixture.calls.break("put", "/redacted.json", "before");
