@@ -52,10 +52,9 @@ function mayFail(told: Told, call: Call, reason: string): boolean {
     case "snapshot_erased":
       return request.type === "search" && request.body.snapshot !== undefined && (isErased || isRedacted(told, call));
     case "corrupt":
-      // An instance that has been superseded may look for segments that were erased since.
-      return (
-        (request.type === "redact" && isErased) || (isAtDoor && (told.isDamaged || isErased || isRedacted(told, call)))
-      );
+      // An instance that has been superseded may look for what was erased since.
+      if (isErased && told.kills.length > 0) return true;
+      return isAtDoor && (told.isDamaged || isErased || isRedacted(told, call));
     case "not_found":
       // Whether nothing was there is judged with the order of calls (linear.ts).
       return request.type !== "search" && request.type !== "append";

@@ -189,13 +189,15 @@ function checkFailure(
   return mayFail ? [] : [{ invariant: "refusals have a reason", what: `call ${id}: ${JSON.stringify(reply.failure)}` }];
 }
 
-/** The first answer after everything had its time, where the index holds all events and nothing waits. */
+/** The first answer after everything had its time, where the index holds all events and nothing waits or was given up. */
 function checkSettled(
   { tenant, ledgers, circumstances, calls }: Tenant,
   answers: readonly Answer[],
 ): readonly Violation[] {
   const last = answers.find(({ call }) => call.isFinal && !isStrong(call));
   if (last === undefined || last.value.coverage.kind !== "full" || last.value.coverage.waitingEntities > 0) return [];
+  const isGivenUp = answered({ calls }, "status").some(({ call, value }) => call.isFinal && value.sealed !== null);
+  if (isGivenUp) return [];
   const logs = circumstances.scopes
     .filter((scope) => scope.tenant === tenant)
     .map(({ entity }) => {

@@ -5,7 +5,7 @@
  */
 
 import type { Call, CallOf } from "./history.ts";
-import { AT_LAST, type LedgerLine, liveEvents, liveLines } from "./ledger.ts";
+import { type LedgerLine, liveEvents, liveLines } from "./ledger.ts";
 import {
   BEGINNING,
   erasuresBetween,
@@ -209,7 +209,8 @@ function earliest(
     const redacted = redactedBefore(told, incarnation, call.invoked);
     const found = explainedFrom(told, { incarnation, commit: first }, redacted, isExplained);
     if (found !== null) return found;
-    if (isErasedLater || mayBeRedacted(told, incarnation, redacted)) return { incarnation, commit: first };
+    // It may have been at any commit, and so tells of none.
+    if (isErasedLater || mayBeRedacted(told, incarnation, redacted)) return { incarnation, commit: 0 };
   }
   const isSeen = call.request.type === "event" || call.request.type === "timeline" ? call.request.type : "absence";
   return {
@@ -230,17 +231,15 @@ function explainedFrom(
   for (let commit = first; commit <= (ledger?.commits.length ?? 0); commit += 1) {
     for (const last of [redacted, ...later.filter((record) => record <= commit)]) {
       const lines = ledgers.through(scope, incarnation, commit, last);
-      if (lines !== null && isExplained(lines)) return { incarnation, commit };
+      if (lines === null || isExplained(lines)) return { incarnation, commit };
     }
   }
   return null;
 }
 
-/** Lines are gone of which it is not known since when. */
+/** Of some lines it is not known when they went. */
 function mayBeRedacted({ scope, ledgers }: Told, incarnation: number, redacted: number): boolean {
-  const ledger = ledgers.of(scope, incarnation);
-  if (ledger === null) return false;
-  return ledger.redactions.some(({ commit }) => commit > redacted) || ledger.at(redacted).unknownFrom < AT_LAST;
+  return ledgers.of(scope, incarnation)?.redactions.some(({ commit }) => commit > redacted) ?? false;
 }
 
 function explains({ request, reply }: Call, lines: readonly LedgerLine[]): boolean {

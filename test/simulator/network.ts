@@ -55,8 +55,8 @@ export const NO_FAULTS: Faults = { refused: 0, lost: 0, slow: 0, late: 0, lateMs
 const SOON_MS = 2;
 const LATER_MS = 15;
 const SLOW_MS = 150;
-/** What is under way for long is there before anybody who waits for it may be taken for dead. */
-const LONG_MS = 1_500;
+/** What is under way for long may outlast a lease; a build that waits for it does not outlast its deadline. */
+const LONG_MS = 2_500;
 /** Whoever sent a message gives it up so long after it had its effect. */
 const GIVEN_UP_MS = 5_000;
 

@@ -56,7 +56,7 @@ const WORDS = ["renewal", "risk", "invoice", "call", "promise", "north", "harbou
 /** Of most vectors; a few have one more, and are refused or make the others so. */
 export const DIMENSIONS = 3;
 /** How often a burst begins, and how long it is at the most. */
-const BURST = 0.04;
+const BURST = 0.05;
 const BURST_STEPS_MAX = 9;
 /** Ids that many requests send, each with content of its own. */
 const SHARED_IDS = 6;
@@ -66,7 +66,7 @@ export function planOf(seed: number, steps: number): readonly Step[] {
   const plan: Step[] = [];
   let atMs = 0;
   /** Steps that are left of a burst, on one entity and with little time between them. */
-  let burst: readonly Draw[] = [];
+  let burst: readonly Timed[] = [];
   let scope: EntityScope = { tenant: TENANTS[0], entity: ENTITIES[0] };
   for (let index = 0; index < steps; index += 1) {
     const isWithin = burst.length > 0;
@@ -74,10 +74,10 @@ export function planOf(seed: number, steps: number): readonly Step[] {
       atMs += pauseMs(chance);
       scope = { tenant: chance.pick("tenant", TENANTS), entity: chance.pick("entity", ENTITIES) };
       if (chance.happens("burst", BURST)) burst = burstOf(chance);
-    } else atMs += chance.draw("burst pause") * chance.pick("burst pause", [2, 20, 300, 1_200]);
-    const [draw = drawAny(chance, ACTIONS), ...rest] = burst;
+    } else atMs += burst[0]?.afterMs ?? chance.draw("burst pause") * chance.pick("burst pause", [2, 20, 300, 1_200]);
+    const [next = soon(drawAny(chance, ACTIONS)), ...rest] = burst;
     burst = rest;
-    plan.push({ index, atMs, scope, action: draw(chance, index, scope) });
+    plan.push({ index, atMs, scope, action: next.draw(chance, index, scope) });
   }
   return plan;
 }
@@ -147,20 +147,58 @@ const BURST_ACTIONS: readonly WeightedDraw[] = [
   { weight: 2, draw: drawSkew },
 ];
 
-/** A day passes and is taken back, while puts are under way and state is lost: the day of arrival is part of keys. */
-const DAYS_FORKED: readonly (readonly Draw[])[] = [
-  [skewOf(DAY_MS), drawAppend, () => ({ type: "lose" }), skewOf(0), drawAppend, drawAppend],
-  [skewOf(DAY_MS), drawAppend, skewOf(0), drawAppend, drawAppend, () => ({ type: "lose" })],
+const LOSE: Draw = () => ({ type: "lose" });
+
+/** A step of a burst, and how long after the one before; null: as it comes. */
+interface Timed {
+  readonly afterMs: number | null;
+  readonly draw: Draw;
+}
+
+const at = (afterMs: number, draw: Draw): Timed => ({ afterMs, draw });
+const soon = (draw: Draw): Timed => ({ afterMs: null, draw });
+
+/** What seldom comes together by itself. */
+const COURSES: readonly [readonly Timed[], ...(readonly Timed[])[]] = [
+  // A day passes and is taken back, while puts are under way and state is lost: the day of arrival is part of keys.
+  [skewOf(DAY_MS), drawAppend, LOSE, skewOf(0), drawAppend, drawAppend].map(soon),
+  [skewOf(DAY_MS), drawAppend, skewOf(0), drawAppend, drawAppend, LOSE].map(soon),
+  [
+    at(0, skewOf(DAY_MS)),
+    at(1, drawAppend),
+    at(60, LOSE),
+    at(0, skewOf(0)),
+    at(1, drawAppend),
+    at(900, LOSE),
+    at(5, drawAppend),
+  ],
+  // So much is appended that it is indexed at once, and redacted meanwhile.
+  [
+    ...[drawAppend, drawAppend, drawAppend, drawAppend, drawAppend].map((draw) => at(1, draw)),
+    at(40, drawRedaction),
+    at(80, drawRedaction),
+    at(800, drawSearch),
+    at(300, drawSearch),
+  ],
+  // What was sent is sent again to the life that follows an erasure.
+  [
+    at(0, drawAppend),
+    at(5, drawAppend),
+    at(400, () => ({ type: "job", job: "erase", whole: false })),
+    ...[0, 1].map((back) => at(1_500, (): Action => ({ type: "again", back, changed: false }))),
+  ],
+  // Whoever searches the tenant next must not find it.
+  [at(0, drawRedaction), ...[400, 600, 800].map((afterMs) => at(afterMs, drawTenantSearch))],
 ];
 
 function skewOf(skewMs: number): Draw {
   return () => ({ type: "skew", skewMs });
 }
 
-function burstOf(chance: Chance): readonly Draw[] {
-  if (chance.happens("fork", 0.35)) return chance.pick("fork", [DAYS_FORKED[0] ?? [], DAYS_FORKED[1] ?? []]);
+function burstOf(chance: Chance): readonly Timed[] {
+  if (chance.happens("course", 0.5)) return chance.pick("course", COURSES);
   const steps = 3 + chance.below("burst", BURST_STEPS_MAX - 2);
-  return Array.from({ length: steps }, () => drawAny(chance, BURST_ACTIONS));
+  return Array.from({ length: steps }, () => soon(drawAny(chance, BURST_ACTIONS)));
 }
 
 function drawAny(chance: Chance, from: readonly WeightedDraw[]): Draw {
