@@ -499,7 +499,9 @@ export class Entity {
       if (!forgotten.ok) return;
     }
     // Another erasure may have begun meanwhile: its sweep is another one, and marks anew.
-    if (this.#now().state.erasing === erasing) this.#save({ erasing: left });
+    if (this.#now().state.erasing !== erasing) return;
+    // What was registered before is forgotten: the next write registers the entity again.
+    this.#save({ erasing: left, ...(left === null && { registered: 0 }) });
   }
 
   // --- alarm ---

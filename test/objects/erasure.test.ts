@@ -190,6 +190,18 @@ describe("erasure beside faults", () => {
     await expectNewBeginning(fixture);
   });
 
+  test("that a write found under way is followed by one that registers the entity again before it puts anything", async () => {
+    const fixture = await filled();
+    await fixture.entity.erase();
+    fixture.loseState();
+    expect(await fixture.append([{ id: "x" }])).toMatchObject(REFUSED);
+    await fixture.sweep();
+    // The tenant has forgotten it by now.
+    fixture.registered.set(fixture.scope.entity, 0);
+    await fixture.accept({ id: "x" });
+    expect(fixture.registered.get(fixture.scope.entity)).toBe(1);
+  });
+
   test("completes though its mark could not be put at first, and nothing is acknowledged meanwhile", async () => {
     for (const moment of ["before", "after"] as const) {
       const fixture = await filled();
