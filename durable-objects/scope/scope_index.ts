@@ -247,6 +247,7 @@ export class ScopeIndex {
         this.#ports.tables.clear();
         this.#write({ ...newScopeState(), mode, head: mode === "off" ? null : head, sweepAtMs: nowMs });
       });
+      this.#seen = null;
       this.#parts.keepOnly([]);
       this.#arm(nowMs);
       return ok(null);

@@ -90,7 +90,7 @@ export class ScopeSearch {
       hits: outcome.hits,
       snapshot: token,
       token,
-      staleMs: asOf === null ? 0 : Math.max(0, this.#ports.clock.now() - asOf),
+      staleMs: Math.max(0, this.#ports.clock.now() - (asOf ?? 0)),
       unindexedEvents: coverage.unindexedEvents,
       cache: cacheTier(outcome, this.#parts.opened > opened),
       plan: outcome.plan,
