@@ -1,7 +1,7 @@
 /** Searches against the log: the hits are those of their snapshot, whatever the layout, and staleness is what is said. */
 
 import type { CallOf } from "./history.ts";
-import { AT_LAST, type Ledger } from "./ledger.ts";
+import { AT_LAST, isBeingRedacted } from "./ledger.ts";
 import { expectedHits, foundIn } from "./oracle.ts";
 import { answered, erasedBefore, forgivenMs, isBefore, positionOf, shown, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
@@ -55,11 +55,6 @@ export function checkSearches(told: Told): readonly Violation[] {
     }
     return violations;
   });
-}
-
-/** Which of the lines that are about to go are gone is not known, and nobody can ask for this snapshot again. */
-function isBeingRedacted(ledger: Ledger | null, redacted: number): boolean {
-  return ledger?.redactions.some(({ commit }) => commit === redacted + 1) ?? false;
 }
 
 /** Clocks have whole milliseconds. */

@@ -111,6 +111,11 @@ export class Ledger {
   }
 }
 
+/** Which of the lines that are about to go are gone is not known, and nobody can ask for this snapshot again. */
+export function isBeingRedacted(ledger: Ledger | null, redacted: number): boolean {
+  return ledger?.redactions.some(({ commit }) => commit === redacted + 1) ?? false;
+}
+
 /** By scope and incarnation. */
 export class Ledgers {
   readonly violations: Violation[] = [];

@@ -5,7 +5,7 @@
  */
 
 import type { Call, CallOf } from "./history.ts";
-import { type LedgerLine, liveEvents, liveLines } from "./ledger.ts";
+import { isBeingRedacted, type LedgerLine, liveEvents, liveLines } from "./ledger.ts";
 import {
   BEGINNING,
   erasuresBetween,
@@ -157,6 +157,8 @@ function placeStatus(told: Told, call: CallOf<"status">, floor: Position): Posit
     return { invariant: "read your writes", what: `a status of ${shown(position)}, after ${shown(floor)}` };
   if (reply.value.commits !== position.commit)
     return { invariant: "tokens name what they say", what: `${reply.value.commits} commits at ${shown(position)}` };
+  const ledger = told.ledgers.of(told.scope, position.incarnation);
+  if (isBeingRedacted(ledger, position.redacted)) return position;
   const lines = told.ledgers.through(told.scope, position.incarnation, position.commit, position.redacted);
   const live = lines === null ? null : liveEvents(lines).length;
   if (live !== null && live !== reply.value.events)

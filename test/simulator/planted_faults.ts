@@ -22,7 +22,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["durable before acknowledged"],
-    from: 1,
+    from: 4,
   },
   {
     name: "acknowledge_before_transaction",
@@ -64,7 +64,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["nothing is lost silently"],
-    from: 100,
+    from: 102,
   },
   {
     name: "union_on_lost_race",
@@ -83,7 +83,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["nothing is lost silently"],
-    from: 30,
+    from: 72,
   },
   {
     name: "tail_dropped_before_adoption",
@@ -95,7 +95,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["it comes to rest", "read your writes"],
-    from: 1,
+    from: 3,
   },
   {
     name: "key_without_incarnation",
@@ -107,7 +107,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["one log"],
-    from: 1,
+    from: 4,
   },
   {
     name: "day_path_fork",
@@ -116,7 +116,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       { file: "core/log/commit_plan.ts", from: "today : Math.max(previousDayMs, today)", to: "today : today" },
     ],
     invariants: ["refusals have a reason"],
-    from: 36,
+    from: 46,
   },
   {
     name: "statistics_of_withdrawn",
@@ -160,7 +160,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["staleness is said"],
-    from: 1,
+    from: 3,
   },
   {
     name: "idempotency_apart",
@@ -172,7 +172,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["idempotency"],
-    from: 1,
+    from: 12,
   },
   {
     name: "erased_incarnation_readable",
@@ -184,7 +184,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["answers are those of the log", "erased stays erased"],
-    from: 1,
+    from: 3,
   },
   {
     name: "second_page_ignored",
@@ -246,7 +246,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["erased stays erased"],
-    from: 1,
+    from: 4,
   },
   {
     name: "named_shards_collected",
@@ -258,7 +258,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["what failed comes back", "what a head names is there"],
-    from: 1,
+    from: 4,
   },
   {
     name: "ties_reversed",
@@ -288,7 +288,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["counts are right"],
-    from: 1,
+    from: 3,
   },
   {
     name: "always_clean",
@@ -300,7 +300,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["nothing is lost silently"],
-    from: 1,
+    from: 4,
   },
   {
     name: "erased_twice",
@@ -312,7 +312,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["durable before acknowledged"],
-    from: 1,
+    from: 3,
   },
   {
     name: "frame_missing_from_segment",
@@ -336,7 +336,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["answers are those of the log"],
-    from: 1,
+    from: 2,
   },
   {
     name: "recovery_without_waiting",
@@ -348,7 +348,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["durable before acknowledged", "one log", "refusals have a reason"],
-    from: 20,
+    from: 180,
   },
   {
     // Whoever goes by a head that was replaced has its shards in memory too, so that half of the edits are needed to see it.
@@ -376,7 +376,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["what a head names is there"],
-    from: 15,
+    from: 19,
   },
   {
     // Proposals are refused while a redaction is under way, and what was built before goes with it: either is enough.
@@ -390,7 +390,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["redacted stays redacted"],
-    from: 20,
+    from: 69,
   },
   {
     name: "snapshots_outlive_redaction",
@@ -416,13 +416,13 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     name: "redacted_tail_kept",
     edits: [{ file: `${ENTITY}/entity_redaction.ts`, from: "    this.#host.replaceTail(tail.value);\n", to: "" }],
     invariants: ["redacted stays redacted", "answers are those of the log", "counts are right"],
-    from: 1,
+    from: 3,
   },
   {
     name: "redaction_named_too_early",
     edits: [{ file: `${ENTITY}/entity_redaction.ts`, from: "{ redacted: commit - 1 }", to: "{ redacted: commit }" }],
     invariants: ["answers are those of the log", "counts are right", "snapshots reproduce"],
-    from: 1,
+    from: 5,
   },
   {
     name: "head_kept_at_the_door",
@@ -434,7 +434,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["erased stays erased", "redacted stays redacted", "what a head names is there"],
-    from: 1,
+    from: 4,
   },
   {
     name: "head_fresher_than_it_is",
@@ -442,7 +442,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       { file: `${ENTITY}/entity_index.ts`, from: "confirmedAt: this.#seenThroughMs(nowMs)", to: "confirmedAt: nowMs" },
     ],
     invariants: ["staleness is said"],
-    from: 1,
+    from: 3,
   },
   {
     name: "lost_shard_left_out",
@@ -466,7 +466,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["erased stays erased"],
-    from: 1,
+    from: 21,
   },
   {
     // The registry's feed tells of it as well, at the next look.
@@ -480,7 +480,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["redacted stays redacted"],
-    from: 1,
+    from: 2,
   },
   {
     name: "feed_read_past_a_rebuild",
@@ -488,7 +488,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       { file: "durable-objects/scope/scope_index.ts", from: "      if (this.state.feed !== feed) continue;\n", to: "" },
     ],
     invariants: ["answers are those of the log", "staleness is said"],
-    from: 1,
+    from: 18,
   },
   {
     name: "heard_of_is_seen",
@@ -500,7 +500,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["staleness is said"],
-    from: 1,
+    from: 12,
   },
   {
     name: "pending_dropped_too_far",
@@ -512,6 +512,6 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ["it comes to rest"],
-    from: 1,
+    from: 10,
   },
 ];
