@@ -1,6 +1,6 @@
 /**
  * Isolates of the front door that read the store by themselves: each keeps heads and opened shards in its memory, and all
- * share the data centre's cache, which damages nothing but forgets nothing either.
+ * share the data centre's cache, which forgets nothing.
  */
 import { nodeCompression, nodeDigest } from "../../adapters/platform/node_compat.ts";
 import type { BlockCache, Clock, ObjectStore } from "../../core/ports.ts";
