@@ -76,6 +76,9 @@ export class TenantRegistry {
   async report(counters: EntityCounters): Promise<Result<null>> {
     await this.#recovered();
     const isNews = this.#tables.transaction(() => {
+      // Its first put may have been under way when the state was lost that had it registered.
+      if (counters.lastCommit > 0 && !this.#tables.knows(counters.entity))
+        this.#tables.markDirty(counters.entity, counters.lastCommit, this.#ports.clock.now());
       this.#tables.report(counters);
       // What was given up on has been done after all.
       if (!counters.pending && !counters.sealed) this.#tables.dropDeadLettersOf(counters.entity);

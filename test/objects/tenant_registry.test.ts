@@ -56,6 +56,18 @@ describe("a registry that lost its state alone", () => {
     });
   });
 
+  test("lists an entity whose first put was under way then, when it reports", async () => {
+    const before = new TenantFixture();
+    const fixture = before.add("account:a");
+    await fixture.accept({ id: "a" });
+    const counters = valueIn(await fixture.entity.counters());
+    const { registry } = new TenantFixture();
+    expect(valueIn(await registry.knows("account:a")).known).toBe(false);
+    valueIn(await registry.report(counters));
+    expect(valueIn(await registry.entities("", 10, null)).entities).toMatchObject([{ entity: "account:a", events: 1 }]);
+    expect(valueIn(await registry.sweep()).nudged).toBe(1);
+  });
+
   test("ends the list with a page that is full, if nothing comes after it", async () => {
     const tenant = new TenantFixture();
     for (const entity of ["account:a", "account:b", "account:c", "account:d"]) {
