@@ -53,7 +53,8 @@ export async function simulate({ seed, steps, only, without }: Simulation): Prom
   const log = console.error;
   const unheard = (cause: unknown): void => scheduler.note(`nobody waited for: ${String(cause)}`);
   process.on("unhandledRejection", unheard);
-  console.error = (line: unknown) => scheduler.note(`log: ${String(line)}`);
+  // Frames tell where it was called from.
+  console.error = (line: unknown) => scheduler.note(`log: ${String(line).replace(/,"frames":\[.*\]/, "")}`);
   let isEndless = false;
   try {
     await plane.begin();
