@@ -324,11 +324,17 @@ export class EntityLog {
         events += 1;
         lastTs = Math.max(lastTs ?? Number.NEGATIVE_INFINITY, eventTimeMs(event));
         here.add(event.id);
-      } else if (target !== null && !isTombstoneId(target) && (here.has(target) || this.#earlier(target) !== null)) {
+      } else if (target !== null && !isTombstoneId(target) && (here.has(target) || this.#tellsOf(target))) {
         events -= 1;
       }
     }
     return { events, lastTs };
+  }
+
+  /** Of an event that was redacted a tombstone is left, which is counted no more. */
+  #tellsOf(id: string): boolean {
+    const earlier = this.#earlier(id);
+    return earlier !== null && parseLine(earlier.line).kind !== TOMBSTONE_KIND;
   }
 
   #answerWithoutCommit(admitted: readonly Admitted[]): void {

@@ -190,6 +190,22 @@ describe("what was not", () => {
     expect((await fixture.serve((entity) => entity.reader.event("a"))).ok).toBe(true);
   });
 
+  test("is counted once where it was withdrawn by a put of which nobody heard before it was gone", async () => {
+    const fixture = await withSecrets();
+    const hold = fixture.calls.hold("put", "/segments/", "before");
+    const redacting = redact(fixture, ["s1"]);
+    await hold.reached;
+    const putting = fixture.calls.break("create", "/segments/", "after");
+    expect((await fixture.serve((entity) => entity.withdraw("s1"))).ok).toBe(false);
+    putting.mend();
+    hold.release();
+    valueIn(await redacting);
+    valueIn(await fixture.serve((entity) => entity.counters()));
+    await fixture.accept(plain("e"));
+    const { events } = valueIn(await fixture.serve((entity) => entity.reader.status()));
+    expect(valueIn(await fixture.serve((entity) => entity.counters())).events).toBe(events);
+  });
+
   test("is recorded after what was redacted since it was first tried and lost", async () => {
     const fixture = await withSecrets();
     const marking = fixture.calls.break("put", "/redacted.json", "before");
