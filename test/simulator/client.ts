@@ -8,8 +8,8 @@ import { searchBodySchema, tenantSearchBodySchema } from "../../core/schema/sear
 import type { TenantRegistry } from "../../durable-objects/tenant/tenant_registry.ts";
 import type { Call, CallOf, ExportedCommit, History, Replies, Request, SearchBody, SentEvent } from "./history.ts";
 import { Process } from "./network.ts";
-import type { Action, Sees, Step, TenantIndex } from "./plan.ts";
-import type { Plane } from "./plane.ts";
+import type { Action, Sees, Step } from "./plan.ts";
+import type { Plane, TenantIndex } from "./plane.ts";
 
 const PAGE = 7;
 

@@ -5,7 +5,7 @@
 import type { EntityScope } from "../../core/rpc.ts";
 import { Chance } from "./chance.ts";
 import type { SearchBody, SentEvent } from "./history.ts";
-import { ENTITIES, EPOCH_MS, TENANTS } from "./plane.ts";
+import { type Derived, ENTITIES, EPOCH_MS, TENANTS, type TenantIndex } from "./plane.ts";
 
 export type Action =
   | { readonly type: "append"; readonly events: readonly SentEvent[]; readonly key: string | null }
@@ -38,11 +38,6 @@ export type Action =
  * front door says while the object is silent.
  */
 export type Sees = "strong" | "eventual" | "pinned" | "at_least" | "foreign" | "door" | "door_pinned";
-
-export type TenantIndex = "off" | "summaries" | "full";
-
-/** Objects of the store that can be built again. */
-export type Derived = "shard" | "head" | "hint";
 
 export interface Step {
   readonly index: number;

@@ -37,7 +37,6 @@ import type { Chance } from "./chance.ts";
 import { FrontDoors } from "./front_doors.ts";
 import { builder, checksum, slabs } from "./kernel.ts";
 import { type Faults, Network, Process } from "./network.ts";
-import type { Derived, TenantIndex } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { ScopeObjects, type ScopeSurroundings } from "./scope_objects.ts";
 import { type Place, SimulatedObject } from "./simulated_object.ts";
@@ -61,6 +60,11 @@ export const SETTINGS: EntitySettings = {
 };
 
 const STEP_RETRY_MS = 500;
+
+export type TenantIndex = "off" | "summaries" | "full";
+
+/** Objects of the store that can be built again. */
+export type Derived = "shard" | "head" | "hint";
 
 const DERIVED: Readonly<Record<Derived, RegExp>> = {
   shard: /\/indexes\/.*\.shard$/,
