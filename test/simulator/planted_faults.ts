@@ -287,7 +287,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
         to: "    if (dirtySinceMs !== null || registered >= last) return ok(null);\n",
       },
     ],
-    invariants: ["counts are right"],
+    invariants: ["counts are right", "nothing is lost silently"],
     from: 3,
   },
   {
