@@ -105,9 +105,9 @@ export class EntityRedaction {
       if (found.value.length === 0) return ok({ redacted: ids, lines, token: this.#token() });
       const redaction = planned(ids, found.value, parts.value);
       const rewritable = await this.#areRewritable(redaction.lines);
-      if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
       if (!rewritable.ok) return rewritable;
       const announced = await this.#host.announce();
+      if (this.#host.state().incarnation !== incarnation) return fail(ERASED);
       if (!announced.ok) return announced;
       // Another call may have begun one meanwhile.
       if (this.#host.state().redaction !== before) continue;

@@ -123,6 +123,33 @@ describe("a rebuild", () => {
   });
 });
 
+test("a redaction that an erasure overtakes while it is announced begins nothing in the next incarnation", async () => {
+  const fixture = new EntityFixture();
+  await fixture.accept({ id: "a", text: "secret" });
+  const { registry } = fixture;
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  fixture.registry = {
+    ...registry,
+    markDirty: async (entity, commit) => {
+      reached.resolve();
+      await released.promise;
+      return registry.markDirty(entity, commit);
+    },
+  };
+  const redacting = fixture.entity.redact(["a"], false);
+  await reached.promise;
+  fixture.registry = registry;
+  valueIn(await fixture.entity.erase());
+  released.resolve();
+  expect(await redacting).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
+  await fixture.sweep();
+  await fixture.accept({ id: "new" });
+  await fixture.wake();
+  expect(await fixture.index()).toBe(1);
+  expect((await fixture.keys()).filter((key) => key.endsWith("/redacted.json"))).toEqual([]);
+});
+
 test("a timeline that an erasure overtakes says so, and names no damage", async () => {
   const fixture = new EntityFixture();
   await fixture.accept({ id: "a", vector: [1, 2] });

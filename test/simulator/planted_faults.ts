@@ -120,7 +120,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       },
       { file: "core/log/commit_plan.ts", from: " ? previousDayMs : today;", to: " ? today : today;" },
     ],
-    invariants: ["refusals have a reason"],
+    invariants: ["refusals have a reason", "durable before acknowledged"],
     from: 46,
   },
   {
