@@ -292,8 +292,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
         to: "    if (dirtySinceMs !== null || registered >= last) return ok(null);\n",
       },
     ],
-    invariants: ["counts are right"],
-    from: 3,
+    invariants: ["durable before acknowledged", "counts are right", "nothing is lost silently"],
+    from: 40,
   },
   {
     name: "always_clean",
@@ -493,7 +493,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       { file: "durable-objects/scope/scope_index.ts", from: "      if (this.state.feed !== feed) continue;\n", to: "" },
     ],
     invariants: ["answers are those of the log", "staleness is said"],
-    from: 18,
+    from: 170,
   },
   {
     name: "heard_of_is_seen",
