@@ -188,7 +188,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
         to: "  if (snapshot.incarnation < 0) {",
       },
     ],
-    invariants: ["answers are those of the log", "erased stays erased"],
+    invariants: ["answers are those of the log", "erased stays erased", "refusals have a reason"],
     from: 3,
   },
   {
@@ -394,7 +394,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
         to: "if (state.erasing !== null) return true;",
       },
     ],
-    invariants: ["redacted stays redacted"],
+    invariants: ["redacted stays redacted", "counts are right"],
     from: 69,
   },
   {
@@ -516,7 +516,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
         to: "dropPending(layer, coveredBy(shards.value) + 1)",
       },
     ],
-    invariants: ["it comes to rest"],
+    invariants: ["it comes to rest", "answers are those of the log"],
     from: 10,
   },
 ];
