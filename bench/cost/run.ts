@@ -6,6 +6,7 @@
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OBJECTS, SCRIPTS } from "../../scripts/deployment.ts";
 import { bootRuntime, type Runtime } from "../../scripts/runtime.ts";
@@ -171,17 +172,31 @@ async function expectIndexed(runtime: Runtime): Promise<void> {
 
 /** Bytes of the local bucket and of the objects' databases. */
 async function storedIn(stateDir: string): Promise<Stored> {
-  return {
-    storeBytes: await bytesUnder(join(stateDir, "v3/r2"), /blobs/),
-    objectBytes: await bytesUnder(join(stateDir, "v3/do"), /\.sqlite$/),
-  };
+  const objects = await filesUnder(join(stateDir, "v3/r2"), /blobs/);
+  const sizes = await Promise.all(objects.map(async (path) => (await stat(path)).size));
+  const databases = await filesUnder(join(stateDir, "v3/do"), /\.sqlite$/);
+  return { storeBytes: sumOf(sizes), objectBytes: sumOf(databases.map(databaseBytes)) };
 }
 
-async function bytesUnder(folder: string, wanted: RegExp): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && wanted.test(path)) bytes += (await stat(path)).size;
+async function filesUnder(folder: string, wanted: RegExp): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return paths.filter((path) => wanted.test(path));
+}
+
+/** As SQLite tells: of what was written last the file may have nothing yet, since it lies in the log beside it. */
+function databaseBytes(path: string): number {
+  const database = new DatabaseSync(path);
+  try {
+    const row = database
+      .prepare("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
+      .get();
+    return Number(row?.bytes);
+  } finally {
+    database.close();
   }
-  return bytes;
+}
+
+function sumOf(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0);
 }
