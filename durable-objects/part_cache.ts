@@ -8,9 +8,11 @@
 import { BoundedCache } from "../core/index/bounded_cache.ts";
 import type { PagedBytes, TablesCache } from "../core/index/paged_part.ts";
 import type { Part } from "../core/index/part.ts";
+import type { ByteRange } from "../core/index/plan_ranges.ts";
 import { PART_CACHE_BYTES_MAX, PART_TABLES_BYTES_MAX } from "../core/limits.ts";
 
-type ReadPages = Omit<PagedBytes, "hotBytes">;
+/** The ways to the pages of a part. */
+export type ReadPages = Omit<PagedBytes, "hotBytes">;
 
 /** Pages that are read through a storage which may be another one later. */
 export class SharedPages implements PagedBytes {
@@ -30,7 +32,7 @@ export class SharedPages implements PagedBytes {
     return this.#read.readPieces(offset, length);
   }
 
-  readEach(ranges: Parameters<PagedBytes["readEach"]>[0]): readonly Uint8Array[] {
+  readEach(ranges: readonly ByteRange[]): readonly Uint8Array[] {
     return this.#read.readEach(ranges);
   }
 

@@ -82,8 +82,7 @@ function readTables(
 
 /** From the first table behind the kernel's sections to the frames of lines. */
 function tablesOf(directory: ShardDirectory): ByteRange {
-  const { offset } = placeOf(directory, "rowTimes");
-  return { offset, length: placeOf(directory, "frames").offset - offset };
+  return between(placeOf(directory, "rowTimes").offset, placeOf(directory, "frames").offset);
 }
 
 /** The hot sections around the dictionary, and of the other tables all but the codes of columns, hashes of ids and ids. */

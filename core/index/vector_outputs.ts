@@ -4,6 +4,7 @@
  *   zstd frames over: u32 format · u32 documents · u32 dimensions · one byte a document (1: it has a vector) · f32 rows
  *   of those that have one. Little-endian. A document without a vector is one the model refused: that is recorded too.
  */
+import { joinBytes } from "../bytes.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { FRAME_RAW_BYTES_MAX, OUTPUT_RAW_BYTES_MAX } from "../limits.ts";
 import type { Compression } from "../ports.ts";
@@ -37,13 +38,7 @@ function inFrames(raw: Uint8Array, compression: Compression): Uint8Array {
   for (let from = 0; from < raw.length; from += FRAME_RAW_BYTES_MAX) {
     frames.push(compression.zstd(raw.subarray(from, from + FRAME_RAW_BYTES_MAX)));
   }
-  const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
-  let at = 0;
-  for (const frame of frames) {
-    bytes.set(frame, at);
-    at += frame.length;
-  }
-  return bytes;
+  return joinBytes(frames);
 }
 
 /** `key` names the file in a failure. */

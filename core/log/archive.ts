@@ -9,6 +9,7 @@
  * import gives the same events with the same ids; commits are counted anew.
  */
 import { z } from "zod";
+import { joinBytes } from "../bytes.ts";
 import { fail, ok, type Result, unprocessable } from "../errors.ts";
 import { ARCHIVE_BATCH_BYTES, ARCHIVE_ENTRIES_MAX, ARCHIVE_ENTRY_BYTES_MAX } from "../limits.ts";
 import type { Digest } from "../ports.ts";
@@ -109,12 +110,7 @@ async function* archiveSegments(commits: AsyncIterable<ArchivedCommit>, digest: 
 }
 
 function archiveSegment(commits: readonly ArchivedCommit[], texts: readonly Uint8Array[], digest: Digest) {
-  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + text.length, 0));
-  let at = 0;
-  for (const text of texts) {
-    bytes.set(text, at);
-    at += text.length;
-  }
+  const bytes = joinBytes(texts);
   const segment: ArchiveSegment = {
     from: commits[0]?.commit ?? 0,
     to: commits.at(-1)?.commit ?? 0,

@@ -8,6 +8,7 @@
  * The answer is that of a search with everything in memory, to the last bit: bounds are of the very score that is then
  * computed (wasm/assembly/vector_bounds.ts), and nothing is dropped that may tie with the last.
  */
+import { joinBytes } from "../bytes.ts";
 import type { PartVectors } from "../index/part.ts";
 import { BOUNDS_MAX, RESIDUALS_BATCH_BYTES } from "../limits.ts";
 import type { Bits, KernelSlab, LoadedPart, Metric, VectorBounds } from "../ports.ts";
@@ -99,7 +100,7 @@ export class PagedVectorLeg {
   #scored(candidates: readonly Candidate[]): readonly Candidate[] {
     const asked = candidates.flatMap(({ unscored }) => (unscored === null ? [] : [unscored]));
     const rows = this.#residualsOf(asked);
-    const records = joined(asked.map(({ record }) => record));
+    const records = joinBytes(asked.map(({ record }) => record));
     const scores = this.#slab.scoreBounds(this.#metric, this.#query, records, rows);
     return candidates.map(({ ordinal }, index) => {
       const score = scores[index] ?? 0;
@@ -129,14 +130,4 @@ function indexesByPart(asked: readonly Asked[]): ReadonlyMap<PartVectors, readon
     indexes.set(vectors, ofPart);
   });
   return indexes;
-}
-
-function joined(records: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const record of records) {
-    all.set(record, at);
-    at += record.length;
-  }
-  return all;
 }

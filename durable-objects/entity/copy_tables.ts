@@ -6,10 +6,10 @@
  *   copy_pages   name, page | bytes: under `{sha256}` a shard that is too large for that row, under `ids:{sha256}` the
  *                hashes that are
  */
+import { joinBytes } from "../../core/bytes.ts";
 import type { ByteRange } from "../../core/index/plan_ranges.ts";
 import { SQLITE_COPY_ROW_BYTES_MAX, SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
 import { addColumns, blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
-import { joinPages } from "./tail_table.ts";
 
 export const COPY_SCHEMA = [
   "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, ids BLOB, bytes BLOB, page_bytes INTEGER) WITHOUT ROWID",
@@ -91,7 +91,7 @@ export class CopyTables {
 
   /** A piece of a shard that is here. */
   range(sha256: string, offset: number, length: number): Uint8Array {
-    return joinPages(this.pieces(sha256, offset, length));
+    return joinBytes(this.pieces(sha256, offset, length));
   }
 
   /** The same, a piece a page. */
@@ -129,7 +129,7 @@ export class CopyTables {
     places.forEach(({ index }, nth) => {
       pieces[index]?.push(bytesOf(rows[nth]?.bytes));
     });
-    return pieces.map(joinPages);
+    return pieces.map(joinBytes);
   }
 
   /** Cut out by SQLite: most pieces are a few bytes of their page. */
@@ -147,7 +147,7 @@ export class CopyTables {
     const inRow = this.#sql.run("SELECT ids FROM shard_copies WHERE sha256 = ?", sha256)[0]?.ids ?? null;
     if (inRow !== null) return bytesOf(inRow);
     const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", idsOf(sha256));
-    return joinPages(rows.map((row) => bytesOf(row.bytes)));
+    return joinBytes(rows.map((row) => bytesOf(row.bytes)));
   }
 
   dimensions(sha256: string): number {

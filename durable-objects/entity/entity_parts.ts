@@ -6,7 +6,7 @@ import { ok, type Result } from "../../core/errors.ts";
 import { buildPart } from "../../core/index/build_part.ts";
 import { firstHashFrom, isHashAt } from "../../core/index/id_hashes.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import { openPagedPart, type PagedBytes } from "../../core/index/paged_part.ts";
+import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { CommitLines, Part, Revision } from "../../core/index/part.ts";
 import { TAIL_PART_RAW_BYTES_MAX } from "../../core/limits.ts";
 import { type IdHash, idHash } from "../../core/log/event_id.ts";
@@ -14,7 +14,7 @@ import type { Embedder } from "../../core/ports.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import type { Head, ShardEntry } from "../../core/schema/stored.ts";
-import { type PartCache, SharedPages } from "../part_cache.ts";
+import { type PartCache, type ReadPages, SharedPages } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
 import { type CopiedShard, ShardCopies } from "./shard_copies.ts";
@@ -99,7 +99,7 @@ export class EntityParts {
     return opened;
   }
 
-  #readCopy(sha256: string): Omit<PagedBytes, "hotBytes"> {
+  #readCopy(sha256: string): ReadPages {
     const { tables } = this.#ports;
     return {
       read: (offset, length) => tables.copies.range(sha256, offset, length),

@@ -9,6 +9,7 @@
  *
  * Commits lie in order, so a commit is in the first row whose `commit_no` is not below it, or in the row of the state.
  */
+import { joinBytes } from "../../core/bytes.ts";
 import { SQLITE_PAGE_BYTES, TAIL_SHARED_BYTES_MAX, TAIL_SHARED_COMMIT_BYTES_MAX } from "../../core/limits.ts";
 import { blobOf, bytesOf, numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
 import type { TailCommit } from "./state.ts";
@@ -160,14 +161,14 @@ export class TailTable {
     const pages = this.#sql.run("SELECT bytes FROM tail WHERE commit_no = ? ORDER BY page", numberOf(row.commit_no));
     return factsIn(textOf(row.facts)).map((facts) => ({
       facts,
-      bytes: joinPages(pages.map((page) => bytesOf(page.bytes))),
+      bytes: joinBytes(pages.map((page) => bytesOf(page.bytes))),
     }));
   }
 }
 
 function together(commits: readonly StoredCommit[]) {
   const facts = commits.map(({ facts, bytes }): SharedFacts => ({ ...facts, bytes: bytes.length }));
-  return { facts: JSON.stringify(facts), bytes: blobOf(joinPages(commits.map(({ bytes }) => bytes))) };
+  return { facts: JSON.stringify(facts), bytes: blobOf(joinBytes(commits.map(({ bytes }) => bytes))) };
 }
 
 /** Of commits that share a row; none of a commit that lies by itself, or of a row without any. */
@@ -197,16 +198,4 @@ function withoutLength(facts: TailCommit | SharedFacts): TailCommit {
 /** About what a row of them takes. */
 function sizeOf(commits: readonly StoredCommit[]): number {
   return commits.reduce((size, { facts, bytes }) => size + bytes.length + JSON.stringify(facts).length, 0);
-}
-
-export function joinPages(pages: readonly Uint8Array[]): Uint8Array {
-  const only = pages[0];
-  if (pages.length === 1 && only !== undefined) return only;
-  const joined = new Uint8Array(pages.reduce((total, page) => total + page.length, 0));
-  let offset = 0;
-  for (const page of pages) {
-    joined.set(page, offset);
-    offset += page.length;
-  }
-  return joined;
 }

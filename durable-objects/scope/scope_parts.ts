@@ -3,13 +3,13 @@
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
 import { openPart } from "../../core/index/open_part.ts";
-import { openPagedPart, type PagedBytes } from "../../core/index/paged_part.ts";
+import { openPagedPart } from "../../core/index/paged_part.ts";
 import type { Part } from "../../core/index/part.ts";
 import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { scopeShardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { ScopeShard } from "../../core/scope/scope_head.ts";
-import { type PartCache, SharedPages } from "../part_cache.ts";
+import { type PartCache, type ReadPages, SharedPages } from "../part_cache.ts";
 import type { ScopePorts } from "./ports.ts";
 
 type NamedShard = Pick<ScopeShard, "sha256" | "dayMs">;
@@ -72,7 +72,7 @@ export class ScopeParts {
 
   #openCopy({ sha256, hotBytes }: ScopeShard): Result<Part> {
     const copy = (offset: number, length: number) => this.#ports.tables.copyRange(sha256, offset, length);
-    const read: Omit<PagedBytes, "hotBytes"> = {
+    const read: ReadPages = {
       read: copy,
       readPieces: (offset, length) => [copy(offset, length)],
       readEach: (ranges) => ranges.map(({ offset, length }) => copy(offset, length)),

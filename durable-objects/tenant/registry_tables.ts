@@ -178,7 +178,10 @@ export class RegistryTables {
     );
   }
 
-  /** Clean only when every commit that was announced is indexed, and nothing else is left to do. What is known already is not written again. */
+  /**
+   * Clean only when every commit that was announced is indexed, and nothing else is left to do. What is known already is
+   * not written again.
+   */
   report(counters: EntityCounters, nowMs: number): void {
     this.#sql.run(
       `UPDATE entities SET events = ?2, last_ts = ?3, last_commit = ?4, indexed_commit = ?5, unindexed = ?6, sealed = ?7,

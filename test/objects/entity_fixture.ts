@@ -124,6 +124,15 @@ export class EntityFixture {
     this.#storage = { isOpen: true };
   }
 
+  /** Ends the instance in the middle of an append whose put lands all the same. */
+  async crashInPut(input: { readonly id: string }): Promise<void> {
+    const put = this.calls.hold("create", "/segments/", "after");
+    void this.append([input]);
+    await put.reached;
+    this.crash();
+    put.release();
+  }
+
   loseState(): void {
     this.#sql = embeddedSql();
     this.alarm.atMs = null;

@@ -129,11 +129,7 @@ describe("the key of the next put", () => {
   test("stays where an instance that ended has put, however many days later it is found", async () => {
     const fixture = new EntityFixture();
     await fixture.accept({ id: "a" });
-    const put = fixture.calls.hold("create", "/segments/", "after");
-    void fixture.append([{ id: "never told" }]);
-    await put.reached;
-    fixture.crash();
-    put.release();
+    await fixture.crashInPut({ id: "never told" });
     fixture.nowMs += 5 * DAY_MS;
     expect(await fixture.accept({ id: "b" })).toMatchObject({ commit: 3 });
     expect(await fixture.ids()).toEqual(["a", "never told", "b"]);

@@ -98,11 +98,7 @@ describe("a segment that is missing when the state was lost", () => {
 test("a put that ended with its instance, and that a recovery finds, makes the entity dirty again", async () => {
   const fixture = await indexed("a");
   await fixture.accept({ id: "b" });
-  const put = fixture.calls.hold("create", "/segments/", "after");
-  void fixture.append([{ id: "never told" }]);
-  await put.reached;
-  fixture.crash();
-  put.release();
+  await fixture.crashInPut({ id: "never told" });
   fixture.nowMs += fixture.settings.indexAgeMs;
   await fixture.index();
   expect(fixture.reports.at(-1)).toMatchObject({ lastCommit: 2, indexedCommit: 2 });

@@ -38,6 +38,19 @@ async function withSecrets(): Promise<EntityFixture> {
 const redact = (fixture: EntityFixture, ids: readonly string[], dryRun = false) =>
   fixture.serve((entity) => entity.redact(ids, dryRun));
 
+/** Erased while the redaction waits for the first such call about a segment, and swept. */
+async function erasedWhileRedacting(method: "get" | "put"): Promise<EntityFixture> {
+  const fixture = await withSecrets();
+  const hold = fixture.calls.hold(method, "/segments/", "before");
+  const redacting = redact(fixture, ["s1"]);
+  await hold.reached;
+  valueIn(await fixture.serve((entity) => entity.erase()));
+  hold.release();
+  expect((await redacting).ok).toBe(false);
+  await fixture.sweep();
+  return fixture;
+}
+
 function stateOf(fixture: EntityFixture): EntityState {
   const [{ json } = {}] = fixture.sql.run("SELECT json FROM state");
   return JSON.parse(String(json)) as EntityState;
@@ -439,26 +452,12 @@ describe("a redaction", () => {
   });
 
   test("of an entity that is erased while its segments are looked at does not begin in what comes after", async () => {
-    const fixture = await withSecrets();
-    const hold = fixture.calls.hold("get", "/segments/", "before");
-    const redacting = redact(fixture, ["s1"]);
-    await hold.reached;
-    valueIn(await fixture.serve((entity) => entity.erase()));
-    hold.release();
-    expect((await redacting).ok).toBe(false);
-    await fixture.sweep();
+    const fixture = await erasedWhileRedacting("get");
     expect(stateOf(fixture)).toMatchObject({ redaction: null, last: 0 });
   });
 
   test("of an entity that is erased meanwhile ends with it", async () => {
-    const fixture = await withSecrets();
-    const hold = fixture.calls.hold("put", "/segments/", "before");
-    const redacting = redact(fixture, ["s1"]);
-    await hold.reached;
-    valueIn(await fixture.serve((entity) => entity.erase()));
-    hold.release();
-    expect((await redacting).ok).toBe(false);
-    await fixture.sweep();
+    const fixture = await erasedWhileRedacting("put");
     expect((await fixture.keys()).map((key) => key.split("/").at(-1))).toEqual(["erased.json"]);
   });
 });

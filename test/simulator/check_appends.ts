@@ -1,9 +1,9 @@
 /** Appends against the log: what was acknowledged is there, once, whole and in order, and nothing else is. */
 import type { AppendResult } from "../../core/rpc.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
-import type { CallOf, SentEvent } from "./history.ts";
+import { type CallOf, callsOf, type SentEvent } from "./history.ts";
 import { type Ledger, placeOfSegment } from "./ledger.ts";
-import { answered, callsOf, erasuresBetween, positionOf, shown, type Told } from "./told.ts";
+import { answered, erasuresBetween, positionOf, shown, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkAppends(told: Told): readonly Violation[] {

@@ -1,9 +1,9 @@
 /** What must be true when nothing fails any more and everything had its time: nothing waits, or it is named. */
 import type { EntityStatus } from "../../core/rpc.ts";
-import type { CallOf, History } from "./history.ts";
+import { type CallOf, callsOf, type History } from "./history.ts";
 import { type Ledgers, liveEvents, placeOfSegment } from "./ledger.ts";
 import type { Circumstances } from "./told.ts";
-import { answered, callsOf, isUncertain, positionOf } from "./told.ts";
+import { answered, isUncertain, positionOf } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkEnd(

@@ -1,8 +1,8 @@
 /** Requests that were refused: each for a reason that the callers gave. */
 
-import type { Call } from "./history.ts";
+import { type Call, callsOf } from "./history.ts";
 import { DIMENSIONS } from "./plan.ts";
-import { callsOf, erasuresBetween, type Told } from "./told.ts";
+import { erasuresBetween, type Told } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 export function checkFailures(told: Told): readonly Violation[] {

@@ -6,10 +6,10 @@
 import type { SearchHit } from "../../core/rpc.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
 import type { ScopeSearchAnswer } from "../../core/scope/scope_rpc.ts";
-import type { Call, CallOf, History } from "./history.ts";
+import { type Call, type CallOf, callsOf, type History } from "./history.ts";
 import { AT_LAST, type Ledgers, placeOfSegment } from "./ledger.ts";
 import { expectedOfTenant } from "./oracle.ts";
-import { answered, type Circumstances, callsOf, erasedBefore, positionOf } from "./told.ts";
+import { answered, type Circumstances, erasedBefore, positionOf } from "./told.ts";
 import type { Violation } from "./violation.ts";
 
 interface Tenant {

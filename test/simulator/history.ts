@@ -122,8 +122,9 @@ export class History {
     this.#moments += 1;
     return this.#moments;
   }
+}
 
-  callsOf<Type extends Request["type"]>(type: Type): CallOf<Type>[] {
-    return this.calls.filter((call) => call.request.type === type) as unknown as CallOf<Type>[];
-  }
+/** Calls of a kind. */
+export function callsOf<Type extends Request["type"]>({ calls }: { readonly calls: readonly Call[] }, type: Type) {
+  return calls.filter((call) => call.request.type === type) as unknown as CallOf<Type>[];
 }

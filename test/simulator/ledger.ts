@@ -5,7 +5,7 @@
  */
 import type { CommitLines } from "../../core/index/part.ts";
 import type { StoredEvent } from "../../core/schema/event.ts";
-import type { CallOf, ExportedCommit, History } from "./history.ts";
+import { type CallOf, callsOf, type ExportedCommit, type History } from "./history.ts";
 import type { Violation } from "./violation.ts";
 
 export interface LedgerLine {
@@ -123,7 +123,7 @@ export class Ledgers {
   readonly #before = new Map<string, Map<string, string>>();
 
   constructor(history: History) {
-    for (const call of history.callsOf("export")) if (call.reply.kind === "ok") this.#take(call, call.reply.value);
+    for (const call of callsOf(history, "export")) if (call.reply.kind === "ok") this.#take(call, call.reply.value);
   }
 
   of(scope: string, incarnation: number): Ledger | null {

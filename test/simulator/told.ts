@@ -1,6 +1,6 @@
 /** What was told of one entity, and how its parts are read. */
 import type { EntityScope, EntityStatus, SearchAnswer } from "../../core/rpc.ts";
-import type { Call, CallOf, History, Kill, Replies, Request } from "./history.ts";
+import { type Call, type CallOf, callsOf, type History, type Kill, type Replies, type Request } from "./history.ts";
 import type { Ledgers } from "./ledger.ts";
 
 export interface Circumstances {
@@ -64,11 +64,6 @@ export function positionOf(token: string): NamedPosition {
     number?,
   ];
   return { incarnation, commit, redacted, name: JSON.stringify([incarnation, commit, vectors, revision]) };
-}
-
-/** Calls of a kind. */
-export function callsOf<Type extends Request["type"]>({ calls }: Pick<Told, "calls">, type: Type): CallOf<Type>[] {
-  return calls.filter((call) => call.request.type === type) as unknown as CallOf<Type>[];
 }
 
 /** Those that were answered, with their answers. */

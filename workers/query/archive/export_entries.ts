@@ -3,7 +3,7 @@
  * A segment that is not what was written breaks the export off: half an archive that looks whole would be worse. What is
  * found before the first entry is answered by name instead, as it is for every log of less than ARCHIVE_BATCH_BYTES.
  */
-import { type Failure, ok, type Result } from "../../../core/errors.ts";
+import { type Failure, fail, ok, type Result } from "../../../core/errors.ts";
 import { type ArchivedCommit, type ArchiveEntry, archiveEntries } from "../../../core/log/archive.ts";
 import { blobKey, blobsPrefix } from "../../../core/log/keys.ts";
 import { readSegments } from "../../../core/log/read_segments.ts";
@@ -42,7 +42,7 @@ export async function exportEntries(
     const first = await entries.next();
     return ok(begunWith(first, entries));
   } catch (cause) {
-    if (cause instanceof BrokenExport) return { ok: false, failure: cause.failure };
+    if (cause instanceof BrokenExport) return fail(cause.failure);
     throw cause;
   }
 }

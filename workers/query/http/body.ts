@@ -2,6 +2,7 @@
  * Reads request bodies within a cap. Nothing is parsed before its size is known to be small enough.
  */
 import type { MiddlewareHandler } from "hono";
+import { joinBytes } from "../../../core/bytes.ts";
 import { type Failure, fail, invalid, ok, type Result } from "../../../core/errors.ts";
 import { JSON_TEXT_DEPTH_MAX, REFUSED_BODY_BYTES_MAX } from "../../../core/limits.ts";
 import { jsonTextDepth } from "../../../core/schema/json_depth.ts";
@@ -17,7 +18,7 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
   let size = 0;
   while (declared <= bytesMax && size <= bytesMax) {
     const { done, value } = await reader.read();
-    if (done) return ok(joined(chunks, size));
+    if (done) return ok(joinBytes(chunks));
     chunks.push(value);
     size += value.length;
   }
@@ -51,18 +52,6 @@ async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, read: numb
 
 function tooLarge(size: number, max: number): Failure {
   return { reason: "too_large", what: "The request body", size, max, unit: "bytes" };
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const [only] = chunks;
-  if (chunks.length === 1 && only !== undefined) return only;
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }
 
 /** Stands where a request has no Content-Type; no media type looks like it. */

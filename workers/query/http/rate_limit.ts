@@ -6,6 +6,7 @@
 import { fail, ok, type Result } from "../../../core/errors.ts";
 import { RATE_LIMIT_PERIOD_SECONDS, RATE_LIMITED_NAMES_MAX } from "../../../core/limits.ts";
 import type { Timer } from "../../../core/ports.ts";
+import { afterAnswer } from "./after_answer.ts";
 
 export interface RateLimiter {
   /** Counts one request of `name`; false when it has had its allowance. */
@@ -32,9 +33,7 @@ export function createRateLimit(limiter: RateLimiter, timer: Pick<Timer, "sleep"
     },
 
     async count(name) {
-      // The answer goes out first: what is called now would still be ahead of it.
-      await timer.sleep(0);
-      if (await limiter.allow(name)) return;
+      if (await afterAnswer(timer, () => limiter.allow(name))) return;
       const [oldest] = limited;
       if (limited.size >= RATE_LIMITED_NAMES_MAX && oldest !== undefined) limited.delete(oldest);
       limited.add(name);

@@ -4,18 +4,13 @@
  */
 import type { MiddlewareHandler } from "hono";
 import type { Timer } from "../../../core/ports.ts";
+import { afterAnswer } from "./after_answer.ts";
 import type { AppEnv } from "./context.ts";
 
 /** Any other method is a word of the caller's. */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]);
 
 export function requestLog(timer: Pick<Timer, "sleep">): MiddlewareHandler<AppEnv> {
-  /** The answer goes out first: a line that is written now would still be ahead of it. */
-  const write = async (line: string): Promise<void> => {
-    await timer.sleep(0);
-    console.log(line);
-  };
-
   return async function requestLogMiddleware(c, next) {
     c.set("principal", null);
     c.set("route", null);
@@ -32,6 +27,6 @@ export function requestLog(timer: Pick<Timer, "sleep">): MiddlewareHandler<AppEn
       ms: c.get("stages").elapsedMs(),
       ...(principal?.kind === "tenant" ? { tenant: principal.tenant } : {}),
     };
-    c.executionCtx.waitUntil(write(JSON.stringify(line)));
+    c.executionCtx.waitUntil(afterAnswer(timer, () => console.log(JSON.stringify(line))));
   };
 }
