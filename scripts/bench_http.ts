@@ -48,23 +48,24 @@ async function main(): Promise<void> {
       };
   const records = !quick && !profile && values.requests === undefined;
   const known = quick ? [] : recorded();
-  const done = resume ? known.filter(({ commit: at }) => at === commit()) : [];
+  const at = commit();
+  const done = resume ? known.filter((row) => row.commit === at) : [];
   const beginnings = values.rows?.split(",") ?? [""];
   const wanted = scenarios(scale).filter(
     (scenario) =>
-      beginnings.some((beginning) => scenario.name.startsWith(beginning)) &&
-      !done.some(({ row }) => isOf(row, scenario)),
+      beginnings.some((beginning) => scenario.name.startsWith(beginning)) && !done.some((row) => isOf(row, scenario)),
   );
-  const rows = new Map(known.map(({ row }) => [nameOf(row), row]));
+  const rows = new Map(known.map((row) => [nameOf(row), row]));
   const stateDir = quick ? mkdtempSync(join(tmpdir(), "context-plane-")) : STATE;
   if (!quick && !resume) rmSync(STATE, { recursive: true, force: true });
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const report = (): HttpReport => ({ quick, machine: machine(), commit: commit(), rows: inOrder([...rows.values()]) });
+  const report = (): HttpReport => ({ quick, machine: machine(), rows: inOrder([...rows.values()]) });
   try {
     await runHttpBench({
       scale,
       scenarios: wanted,
       stateDir,
+      commit: at,
       inspectorPort: profile ? INSPECTOR_PORT : null,
       say,
       record(row) {
@@ -95,11 +96,10 @@ function nameOf({ scenario, harness }: HttpRow): string {
   return `${scenario}, ${harness}`;
 }
 
-function recorded(): readonly { readonly row: HttpRow; readonly commit: string }[] {
+function recorded(): readonly HttpRow[] {
   const file = join(RESULTS, "http.json");
   if (!existsSync(file)) return [];
-  const { rows, commit: at } = httpReportSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-  return rows.map((row) => ({ row, commit: at }));
+  return httpReportSchema.parse(JSON.parse(readFileSync(file, "utf8"))).rows;
 }
 
 function writeReport(file: string, report: HttpReport): void {

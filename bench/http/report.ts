@@ -19,6 +19,8 @@ const memorySchema = z.strictObject({
 const rowSchema = z.strictObject({
   scenario: z.string(),
   harness: z.enum(["loopback", "production"]),
+  /** What the row was taken at: rows may be taken one at a time. */
+  commit: z.string(),
   p50_ms: z.number().nullable(),
   p99_ms: z.number().nullable(),
   floor_p50_ms: z.number().nullable(),
@@ -45,7 +47,6 @@ export type HttpRow = z.infer<typeof rowSchema>;
 export const httpReportSchema = z.strictObject({
   quick: z.boolean(),
   machine: z.record(z.string(), z.union([z.string(), z.number()])),
-  commit: z.string(),
   rows: z.array(rowSchema),
 });
 export type HttpReport = z.infer<typeof httpReportSchema>;

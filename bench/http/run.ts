@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly scale: Scale;
   readonly scenarios: readonly Scenario[];
   readonly stateDir: string;
+  /** Of the code that is measured; rows name it. */
+  readonly commit: string;
   /** Where the isolates are profiled while a row is under load; null: they are not. */
   readonly inspectorPort: number | null;
   say(line: string): void;
@@ -53,7 +55,7 @@ async function rowOf(
   if (!corpora.has(name)) corpora.clear();
   const corpus = corpora.get(name) ?? makeCorpus(corpusPlan(name, options.scale));
   corpora.set(name, corpus);
-  if (scenario.load === null) return bulkRow(scenario, plane, corpus);
+  if (scenario.load === null) return bulkRow(scenario, plane, corpus, options);
   const entities = entitiesOf(scenario.holds);
   const filled = await ingest(plane, corpus, entities);
   if (filled > 0) options.say(`  filled ${entities.length} entities in ${filled.toFixed(1)} s`);
@@ -70,20 +72,20 @@ async function warmUp(plane: Plane, asks: readonly Ask[]): Promise<void> {
   }
 }
 
-async function bulkRow(scenario: Scenario, plane: Plane, corpus: Corpus): Promise<HttpRow> {
+async function bulkRow(scenario: Scenario, plane: Plane, corpus: Corpus, { commit }: RunOptions): Promise<HttpRow> {
   // Others than before, when the state is an earlier run's.
   const run = Date.now().toString(36);
   const entities = Array.from({ length: scenario.holds.count }, (_, index) => `bulk:${run}:${index}`);
   const seconds = await ingest(plane, corpus, entities);
   const events = entities.length * corpus.plan.events;
-  return { ...emptyRow(scenario), requests: 0, seconds, events_per_s: events / seconds };
+  return { ...emptyRow(scenario, commit), seconds, events_per_s: events / seconds };
 }
 
 async function loadRow(
   scenario: Scenario,
   plane: Plane,
   asks: readonly Ask[],
-  { scale, inspectorPort, say }: RunOptions,
+  { scale, commit, inspectorPort, say }: RunOptions,
 ): Promise<HttpRow> {
   const { load } = scenario;
   if (load === null) throw new Error("a row without a load is not put under one");
@@ -95,7 +97,7 @@ async function loadRow(
   const report = await (inspectorPort === null ? generated() : profiled(inspectorPort, generated, say));
   const samples = memory.stop();
   return {
-    ...emptyRow(scenario),
+    ...emptyRow(scenario, commit),
     ...figuresOf(report),
     distinct_queries: new Set(asks.map(({ body }) => body)).size,
     rate_per_s: rate,
@@ -124,10 +126,11 @@ function figuresOf(report: LoadReport) {
   };
 }
 
-function emptyRow({ name, harness, goal }: Scenario): HttpRow {
+function emptyRow({ name, harness, goal }: Scenario, commit: string): HttpRow {
   return {
     scenario: name,
     harness,
+    commit,
     p50_ms: null,
     p99_ms: null,
     floor_p50_ms: null,
