@@ -107,6 +107,12 @@ export const SQLITE_PAGE_BYTES = 1 * MIB;
 export const SQLITE_SHARD_PAGE_BYTES = 16 * KIB;
 /** A copy up to this lies in the row that names it. */
 export const SQLITE_COPY_ROW_BYTES_MAX = 64 * KIB;
+/**
+ * Bytes of copies that one object holds in memory until they are written, and how long after the read: an answer would
+ * wait until what was written before it is safe.
+ */
+export const COPIES_HELD_BYTES_MAX = 8 * MIB;
+export const WRITE_AFTER_READ_MS = 20;
 /** Commits that share one row of the tail, with their facts: each append writes the row anew, and pays for one. */
 export const TAIL_SHARED_BYTES_MAX = 32 * KIB;
 /** A larger one lies by itself: the others' appends would write its bytes again and again. */
@@ -243,6 +249,11 @@ export const BOUNDS_MAX = 2_048;
 /** Bytes of residuals that are scored in one go: they pass through a slab's scratch. */
 export const RESIDUALS_BATCH_BYTES = 64 * KIB;
 
+/**
+ * Bytes of parts from which on a scope that has no slab is searched by the piece, and brought into one when it is asked
+ * again: reading that much from SQLite takes longer than the search.
+ */
+export const BY_THE_PIECE_BYTES_MIN = 4 * MIB;
 /** Room in a slab for the excerpts of text, and scratch, of a part whose scope is larger than a slab. */
 export const PAGED_TEXT_BYTES = 4 * MIB;
 

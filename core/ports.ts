@@ -483,6 +483,8 @@ export interface SlabPool {
   lease(scope: string, bytes: number): { readonly slab: KernelSlab; readonly fresh: boolean } | null;
   /** A slab of the largest class, for a scope that fits in none: as `lease`. */
   window(scope: string): { readonly slab: KernelSlab; readonly fresh: boolean };
+  /** Whether `scope` has a slab, with what it held. */
+  isLeased(scope: string): boolean;
   /** The most that `lease` has room for. */
   readonly capacityBytes: number;
   release(scope: string): void;

@@ -92,6 +92,7 @@ export function createSlabPool(module: WebAssembly.Module, classes: readonly Sla
       if (leased === null) throw new Error("a pool without slabs");
       return leased;
     },
+    isLeased: (scope) => slots.some((slot) => slot.scope === scope),
     get capacityBytes() {
       return capacityBytes();
     },

@@ -12,13 +12,14 @@ import type { DurableObject } from "cloudflare:workers";
 import type { Harness, PlatformClass } from "../../scripts/harness/around.ts";
 
 export interface Forgetful {
-  /** Never answers: the instance is gone. */
-  forget(copies: boolean): Promise<void>;
+  /** Never answers: the instance is gone. `afterMs`: what the read before left to be written is part of what it costs. */
+  forget(copies: boolean, afterMs: number): Promise<void>;
 }
 
 export const wrapClass: Harness["wrapClass"] = <Class extends PlatformClass>(shipped: Class): Class => {
   return class extends shipped implements Forgetful {
-    async forget(copies: boolean): Promise<void> {
+    async forget(copies: boolean, afterMs: number): Promise<void> {
+      await scheduler.wait(afterMs);
       const { ctx } = this as unknown as { readonly ctx: DurableObjectState };
       if (copies) dropCopies(ctx.storage.sql);
       await ctx.storage.sync();
@@ -41,13 +42,14 @@ interface Env {
   readonly ENTITY: DurableObjectNamespace<DurableObject & Forgetful>;
 }
 
-/** The module is a Worker too, which is asked from outside: `POST …?object=…&copies=true`. */
+/** The module is a Worker too, which is asked from outside: `POST …?object=…&copies=true&after=40`. */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const object = env.ENTITY.get(env.ENTITY.idFromName(searchParams.get("object") ?? ""));
     // It ends with the instance.
-    await object.forget(searchParams.get("copies") === "true").catch(() => undefined);
+    const afterMs = Number(searchParams.get("after"));
+    await object.forget(searchParams.get("copies") === "true", afterMs).catch(() => undefined);
     return new Response(null, { status: 204 });
   },
 } satisfies ExportedHandler<Env>;

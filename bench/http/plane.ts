@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { WRITE_AFTER_READ_MS } from "../../core/limits.ts";
 import { javascript } from "../../scripts/harness/around.ts";
 import { companion, productionHarness } from "../../scripts/harness/production.ts";
 import { bootRuntime, type Runtime } from "../../scripts/runtime.ts";
@@ -66,7 +67,7 @@ export function entityPath(entity: string, rest = ""): string {
 /** Takes the object's memory, and with `copies` what it has of the store. */
 export function forgetPath(entity: string, copies: boolean): string {
   const object = `${TENANT}/${encodeURIComponent(entity)}`;
-  return `${FORGET_PATH}?object=${encodeURIComponent(object)}&copies=${copies}`;
+  return `${FORGET_PATH}?object=${encodeURIComponent(object)}&copies=${copies}&after=${2 * WRITE_AFTER_READ_MS}`;
 }
 
 const BATCH_CHARACTERS_MAX = 6_000_000;

@@ -336,6 +336,7 @@ function withSections(
     paged: {
       bytes: Object.values(names).reduce((sum, name) => sum + sections.length(name), 0),
       codesBytes: sections.length(names.codes),
+      hasGraph: has(names.graph),
       codes: () => sections.piecesOf(names.codes),
       residuals: (places) => sections.eachOf(names.residuals, places),
     },

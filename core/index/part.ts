@@ -63,6 +63,7 @@ export interface PagedVectors {
   /** Of codes, residuals and graph together. */
   readonly bytes: number;
   readonly codesBytes: number;
+  readonly hasGraph: boolean;
   /** Joined they are the section. */
   codes(): readonly Uint8Array[];
   /** One for each place, all at once. */

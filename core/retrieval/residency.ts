@@ -7,10 +7,14 @@
  * A part lies there with its vectors of the search's space, never with both kinds: a search in another space loads the
  * parts again whose vectors are others. A part is known by identity: whoever owns a view keeps its opened parts. When
  * no slab is large enough, the parts come within reach one after another (paged_parts.ts); the answer is the same.
+ *
+ * A large scope that has no slab is searched that way too, and comes into one when it is asked again while it still has
+ * the window: most are asked once and make room for the next. Not one with graphs, which are walked in a slab only: what
+ * a search finds must not depend on who was asked before.
  */
 import { fail, ok, type Result } from "../errors.ts";
 import type { Part, PartVectors, VectorSpace } from "../index/part.ts";
-import { SECTIONS_HELD_BYTES_MAX } from "../limits.ts";
+import { BY_THE_PIECE_BYTES_MIN, SECTIONS_HELD_BYTES_MAX } from "../limits.ts";
 import type { KernelSlab, LoadedPart, PartSections, SlabPool, VectorSections } from "../ports.ts";
 import { columnOrderOf } from "./matches.ts";
 import { KeptStack, type OpenedPart, PagedParts, type SearchNeeds } from "./paged_parts.ts";
@@ -49,19 +53,22 @@ interface HeldPart extends PartInSpace {
 /** One an isolate, beside its pool. */
 export class SlabResidency {
   readonly #pool: SlabPool;
+  readonly #byThePieceBytesMin: number;
   readonly #held = new WeakMap<KernelSlab, HeldPart[] | KeptStack>();
   /** Bytes of each part in a slab, by its vectors: working them out looks at every code. */
   readonly #bytes = new WeakMap<Part, Map<PartVectors | null, number>>();
 
-  constructor(pool: SlabPool) {
+  constructor(pool: SlabPool, byThePieceBytesMin: number = BY_THE_PIECE_BYTES_MIN) {
     this.#pool = pool;
+    this.#byThePieceBytesMin = byThePieceBytesMin;
   }
 
   /** Brings the parts, in ledger order, within reach. Good until it is closed, and so is every call of it. */
   access(scope: string, parts: readonly Part[], space: VectorSpace | null, needs: SearchNeeds): Result<PartAccess> {
     // Of parts that are certain not to fit, nothing is read.
     const vectorBytes = parts.reduce((sum, part) => sum + (vectorsIn(part, space)?.paged.bytes ?? 0), 0);
-    if (vectorBytes > this.#pool.capacityBytes) return ok(this.#paged(scope, parts, needs));
+    if (vectorBytes > this.#pool.capacityBytes || this.#isFirst(scope, parts, space))
+      return ok(this.#paged(scope, parts, needs));
     const wanted = this.#wanted(parts, space);
     const bytes = wanted.reduce((sum, one) => sum + this.#bytesOf(one), 0);
     const lease = this.#pool.lease(scope, bytes);
@@ -69,6 +76,13 @@ export class SlabResidency {
     const held = this.#heldBy(lease.slab, lease.fresh);
     const loaded = replaceChanged(lease.slab, held, wanted);
     return loaded.ok ? ok(allResident(lease.slab, held, loaded.value)) : loaded;
+  }
+
+  /** Whether the scope is asked for the first time since it had a slab, and reading all of it would not pay. */
+  #isFirst(scope: string, parts: readonly Part[], space: VectorSpace | null): boolean {
+    if (this.#pool.isLeased(scope)) return false;
+    if (parts.some((part) => vectorsIn(part, space)?.paged.hasGraph)) return false;
+    return parts.reduce((sum, { bytes }) => sum + bytes, 0) >= this.#byThePieceBytesMin;
   }
 
   /** Sections that have to be sized are read now, as long as they are few, so that loading finds them read. */

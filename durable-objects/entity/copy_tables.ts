@@ -1,6 +1,7 @@
 /**
  * Copies of the head's shards in SQLite. A small one, and the hashes of its ids, lie in the row that names it; a large
- * one lies in pages, and is named once all of it is there.
+ * one lies in pages, and is named once all of it is there. One that was just read from the store may be held in memory
+ * first and written later: until then it answers like the others, and ends with the instance.
  *
  *   shard_copies sha256 | dimensions of the vectors supplied in it, hashes of its ids, its bytes, or those of a page
  *   copy_pages   name, page | bytes: under `{sha256}` a shard that is too large for that row, under `ids:{sha256}` the
@@ -27,6 +28,13 @@ const PAGE_NAMES = `WITH RECURSIVE names (name) AS (
     SELECT (SELECT MIN(name) FROM copy_pages WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
   ) SELECT name FROM names WHERE name IS NOT NULL`;
 
+/** Of which nothing is in SQLite yet. */
+interface HeldCopy {
+  readonly bytes: Uint8Array;
+  readonly ids: Uint8Array;
+  readonly dimensions: number;
+}
+
 interface Copy {
   readonly dimensions: number;
   /** It lies in the row that names it. */
@@ -39,6 +47,7 @@ export class CopyTables {
   readonly #sql: Sql;
   /** By the name of each copy in `shard_copies`; null when they are to be read. */
   #copies: ReadonlyMap<string, Copy> | null = null;
+  readonly #held = new Map<string, HeldCopy>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -79,14 +88,32 @@ export class CopyTables {
     );
   }
 
+  /** The same, without a write: `writeHeld` does that. `bytes` stay as they are. */
+  hold(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array): void {
+    this.#held.set(sha256, { bytes, ids, dimensions });
+  }
+
+  get heldBytes(): number {
+    return [...this.#held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** Names what is held, until `letGo` still in both places: the transaction may be undone. */
+  writeHeld(): void {
+    for (const [sha256, { bytes, ids, dimensions }] of this.#held) this.name(sha256, ids, dimensions, bytes);
+  }
+
+  letGo(): void {
+    this.#held.clear();
+  }
+
   /** Whether there is any, or a piece of one. */
   hasAny(): boolean {
-    if (this.#here().size > 0) return true;
+    if (this.#held.size > 0 || this.#here().size > 0) return true;
     return this.#sql.run("SELECT 1 AS present FROM copy_pages LIMIT 1").length > 0;
   }
 
   has(sha256: string): boolean {
-    return this.#here().has(sha256);
+    return this.#held.has(sha256) || this.#here().has(sha256);
   }
 
   /** A piece of a shard that is here. */
@@ -96,6 +123,8 @@ export class CopyTables {
 
   /** The same, a piece a page. */
   pieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
+    const held = this.#held.get(sha256);
+    if (held !== undefined) return [held.bytes.subarray(offset, offset + length)];
     const { isInRow, pageBytes } = this.#copy(sha256);
     if (isInRow) return [this.#pieceOfRow(sha256, offset, length)];
     const first = Math.floor(offset / pageBytes);
@@ -115,6 +144,8 @@ export class CopyTables {
 
   /** Many pieces by one statement: most of what a small one costs is the statement. */
   ranges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
+    const held = this.#held.get(sha256);
+    if (held !== undefined) return ranges.map(({ offset, length }) => held.bytes.subarray(offset, offset + length));
     const { isInRow, pageBytes } = this.#copy(sha256);
     if (isInRow) return ranges.map(({ offset, length }) => this.#pieceOfRow(sha256, offset, length));
     const places = ranges.flatMap((range, index) => placesOf(range, pageBytes).map((place) => ({ ...place, index })));
@@ -144,6 +175,8 @@ export class CopyTables {
   }
 
   ids(sha256: string): Uint8Array {
+    const held = this.#held.get(sha256);
+    if (held !== undefined) return held.ids;
     const inRow = this.#sql.run("SELECT ids FROM shard_copies WHERE sha256 = ?", sha256)[0]?.ids ?? null;
     if (inRow !== null) return bytesOf(inRow);
     const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", idsOf(sha256));
@@ -151,12 +184,13 @@ export class CopyTables {
   }
 
   dimensions(sha256: string): number {
-    return this.#here().get(sha256)?.dimensions ?? 0;
+    return (this.#held.get(sha256) ?? this.#here().get(sha256))?.dimensions ?? 0;
   }
 
   /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
   keep(kept: readonly string[]): void {
     const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
+    for (const sha256 of this.#held.keys()) if (!wanted.has(sha256)) this.#held.delete(sha256);
     const pages = this.#sql.run(PAGE_NAMES).map((row) => textOf(row.name));
     for (const name of pages) if (!wanted.has(name)) this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
     for (const sha256 of this.#here().keys()) {

@@ -8,7 +8,7 @@
 import { type Failure, fail, ok, type Result, unprocessable } from "../../core/errors.ts";
 import type { Revision } from "../../core/index/part.ts";
 import { revisionOf } from "../../core/index/revision.ts";
-import { COPIES_USED_EXACT_MS, REBUILDING_RETRY_SECONDS } from "../../core/limits.ts";
+import { COPIES_USED_EXACT_MS, REBUILDING_RETRY_SECONDS, WRITE_AFTER_READ_MS } from "../../core/limits.ts";
 import { TOMBSTONE_KIND, tombstoneLine } from "../../core/log/line.ts";
 import { frameLines } from "../../core/log/segment.ts";
 import { writeToken } from "../../core/log/token.ts";
@@ -71,6 +71,7 @@ export class Entity {
   #reported = "";
   #failures = 0;
   #waking: Promise<void> | null = null;
+  #writesAfterRead = false;
 
   constructor(ports: EntityPorts, revision: Revision, cache: PartCache, residency: SlabResidency) {
     this.#ports = ports;
@@ -229,6 +230,7 @@ export class Entity {
       local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     }
     if (!local.ok) return local;
+    if (this.#ports.tables.copies.heldBytes > 0) this.#writeAfterRead();
     const stood = await this.#lost.standIn();
     return stood.ok ? local : stood;
   }
@@ -238,9 +240,28 @@ export class Entity {
     const nowMs = this.#ports.clock.now();
     const { copiesUsedMs } = this.#now().state;
     if (copiesUsedMs !== null && nowMs - copiesUsedMs < COPIES_USED_EXACT_MS) return;
-    if (why === "append") this.#remember({ copiesUsedMs: nowMs });
-    else this.#save({ copiesUsedMs: nowMs });
-    this.#arm(nowMs + this.#ports.settings.ssdIdleMs);
+    this.#remember({ copiesUsedMs: nowMs });
+    if (why === "read") this.#writeAfterRead();
+  }
+
+  /** An answer waits until what was written before it is safe, so what a read has to write is written later. */
+  #writeAfterRead(): void {
+    if (this.#writesAfterRead) return;
+    this.#writesAfterRead = true;
+    const { timer, tables } = this.#ports;
+    const write = () => {
+      this.#writesAfterRead = false;
+      tables.transaction(() => {
+        tables.copies.writeHeld();
+        this.#write(this.#now().state);
+      });
+      tables.copies.letGo();
+      this.#armNext();
+    };
+    timer
+      .sleep(WRITE_AFTER_READ_MS)
+      .then(write)
+      .catch((cause: unknown) => this.#ports.logFault("copies_not_written", cause));
   }
 
   /** Copies that nobody has used for long go; state and tail stay. The next that needs them brings them again. */

@@ -3,7 +3,8 @@
  * requests, each of at most SHARD_WHOLE_READ_BYTES: what is in flight fits in memory, and six shards of that size cost
  * one wave.
  *
- *   small    ├──┤                 1 request; verified by its digest, which is its name, then kept
+ *   small    ├──┤                 1 request; verified by its digest, which is its name, then held in memory as long as
+ *                                 there is room, and written by whoever asks that of the tables
  *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
  *
  * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
@@ -15,7 +16,8 @@ import type { Part } from "../../core/index/part.ts";
 import { readRange } from "../../core/index/read_shard.ts";
 import { SECTION_KINDS } from "../../core/index/sections.ts";
 import { corrupt, readHotShard, SHARD_PAGE_BYTES } from "../../core/index/shard_file.ts";
-import { SHARD_WHOLE_READ_BYTES, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import { bytesOf } from "../../core/index/typed_section.ts";
+import { COPIES_HELD_BYTES_MAX, SHARD_WHOLE_READ_BYTES, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { shardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { ShardEntry } from "../../core/schema/stored.ts";
@@ -93,7 +95,7 @@ export class ShardCopies {
       if (stored === null) return fail(corrupt(`${key}: it is missing`));
       if (!this.#isNamed(shard.sha256, stored.bytes)) return fail(corrupt(`${key}: its digest is not its name`));
       const part = openPart(stored.bytes, this.#ports);
-      if (part.ok) this.keep(shard.sha256, stored.bytes, part.value);
+      if (part.ok) this.#take(shard.sha256, stored.bytes, part.value);
       return part.ok ? ok(null) : part;
     }
     const bytes = await readRange(store, { key, bytes: shard.bytes }, { offset, length });
@@ -117,6 +119,12 @@ export class ShardCopies {
   keep(sha256: string, bytes: Uint8Array, part: Part): void {
     const { tables } = this.#ports;
     tables.transaction(() => this.#name(sha256, part, bytes));
+  }
+
+  #take(sha256: string, bytes: Uint8Array, part: Part): void {
+    const { copies } = this.#ports.tables;
+    if (copies.heldBytes + bytes.length > COPIES_HELD_BYTES_MAX) this.keep(sha256, bytes, part);
+    else copies.hold(sha256, idsIn(part), dimensionsIn(part), bytes);
   }
 
   /** All pieces of it lie in SQLite. */
@@ -147,9 +155,7 @@ export class ShardCopies {
 
   /** Inside a transaction: all of the copy is here, or in `bytes`. */
   #name(sha256: string, part: Part, bytes: Uint8Array | null = null): void {
-    const { buffer, byteOffset, byteLength } = part.idHashes;
-    const dimensions = part.vectors.supplied?.space.dimensions ?? 0;
-    this.#ports.tables.copies.name(sha256, new Uint8Array(buffer, byteOffset, byteLength), dimensions, bytes);
+    this.#ports.tables.copies.name(sha256, idsIn(part), dimensionsIn(part), bytes);
   }
 
   #keyOf(sha256: string): string {
@@ -164,6 +170,15 @@ function piecesOf(shard: ShardEntry): readonly Piece[] {
     const offset = index * SHARD_WHOLE_READ_BYTES;
     return { shard, offset, length: Math.min(SHARD_WHOLE_READ_BYTES, shard.bytes - offset) };
   });
+}
+
+function idsIn({ idHashes }: Part): Uint8Array {
+  return bytesOf(idHashes);
+}
+
+/** Of vectors that callers supplied; 0 for none. */
+function dimensionsIn({ vectors }: Part): number {
+  return vectors.supplied?.space.dimensions ?? 0;
 }
 
 function isWhole({ bytes }: ShardEntry): boolean {

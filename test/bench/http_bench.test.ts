@@ -54,7 +54,7 @@ describe("the rows of a recording", () => {
 const row: HttpRow = {
   scenario: "a row",
   harness: "loopback",
-      commit: "0000000",
+  commit: "0000000",
   p50_ms: 1.5,
   p99_ms: 4,
   floor_p50_ms: 1,

@@ -35,6 +35,7 @@ function paging(bytes: number) {
       const load = lease.slab.load;
       return { ...lease, slab: watched.get(lease.slab) ?? watch(lease.slab, load) };
     },
+    isLeased: (scope) => pool.isLeased(scope),
     capacityBytes: 0,
     release: (scope) => pool.release(scope),
     residentBytes: pool.residentBytes,
@@ -73,6 +74,19 @@ function whatIs({ text, vectors, columns, rowTimes }: PartSections): string {
 const asked = { vector: vectorOf(33), mode: "vector" };
 const codes = ["codes", "codes", "codes", "codes"];
 const texts = ["text", "text", "text", "text"];
+
+test("a large scope comes into a slab when it is asked a second time, and answers the same", () => {
+  const view = { snapshot: { incarnation: 1, commit: 4, vectorCommit: 4, revision: "" }, parts };
+  const residents = (bytesMin: number) => {
+    const residency = new SlabResidency(createSlabPool(kernel, [{ bytes: 8 * MIB, count: 1 }]), bytesMin);
+    const outcomes = Array.from({ length: 2 }, () => run(view, asked, { commits, tools: supplied, residency }));
+    expect(outcomes[0]?.hits).toEqual(outcomes[1]?.hits);
+    return outcomes.map(({ resident }) => resident);
+  };
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  expect(residents(bytes)).toEqual([false, true]);
+  expect(residents(bytes + 1)).toEqual([true, true]);
+});
 
 describe("a scope that no slab holds", () => {
   test("keeps the codes of its parts in the slab, and loads nothing else for vectors alone", () => {

@@ -31,6 +31,7 @@ function pagedOf(sections: VectorSections, dimensions: number, reads: { count: n
     paged: {
       bytes: 0,
       codesBytes: sections.codes.length,
+      hasGraph: sections.graph !== null,
       codes: () => [sections.codes],
       residuals(places) {
         reads.count += places.length;

@@ -31,6 +31,7 @@ export const streaming: SlabPool = {
   sizeOf: (sections) => apart.sizeOf(sections),
   lease: () => null,
   window: (scope) => apart.window(scope),
+  isLeased: (scope) => apart.isLeased(scope),
   capacityBytes: 0,
   release: (scope) => apart.release(scope),
   residentBytes: apart.residentBytes,

@@ -199,6 +199,7 @@ function recording(slabs: SlabPool, loads: PartSections[]): SlabPool {
       const lease = slabs.window(scope);
       return { ...lease, slab: noting(lease.slab) };
     },
+    isLeased: (scope) => slabs.isLeased(scope),
     capacityBytes: slabs.capacityBytes,
     release: (scope) => slabs.release(scope),
     residentBytes: slabs.residentBytes,
