@@ -65,10 +65,29 @@ export class SlabResidency {
 
   /** Brings the parts, in ledger order, within reach. Good until it is closed, and so is every call of it. */
   access(scope: string, parts: readonly Part[], space: VectorSpace | null, needs: SearchNeeds): Result<PartAccess> {
+    return this.#isFirst(scope, parts, space)
+      ? ok(this.#paged(scope, parts, needs))
+      : this.#wholeIfItFits(scope, parts, space, needs);
+  }
+
+  /** The same for searches to come, which find all of it that fits. */
+  warm(scope: string, parts: readonly Part[], space: VectorSpace | null): Result<null> {
+    const needs = { space, terms: [], restricted: false, fields: new Set<string>() };
+    const access = this.#wholeIfItFits(scope, parts, space, needs);
+    if (!access.ok) return access;
+    access.value.close();
+    return ok(null);
+  }
+
+  #wholeIfItFits(
+    scope: string,
+    parts: readonly Part[],
+    space: VectorSpace | null,
+    needs: SearchNeeds,
+  ): Result<PartAccess> {
     // Of parts that are certain not to fit, nothing is read.
     const vectorBytes = parts.reduce((sum, part) => sum + (vectorsIn(part, space)?.paged.bytes ?? 0), 0);
-    if (vectorBytes > this.#pool.capacityBytes || this.#isFirst(scope, parts, space))
-      return ok(this.#paged(scope, parts, needs));
+    if (vectorBytes > this.#pool.capacityBytes) return ok(this.#paged(scope, parts, needs));
     const wanted = this.#wanted(parts, space);
     const bytes = wanted.reduce((sum, one) => sum + this.#bytesOf(one), 0);
     const lease = this.#pool.lease(scope, bytes);

@@ -30,9 +30,10 @@ const PAGE_NAMES = `WITH RECURSIVE names (name) AS (
 
 /** Of which nothing is in SQLite yet. */
 interface HeldCopy {
-  readonly bytes: Uint8Array;
-  readonly ids: Uint8Array;
-  readonly dimensions: number;
+  /** In order. */
+  readonly pieces: { readonly offset: number; readonly bytes: Uint8Array }[];
+  /** null until it is named. */
+  named: { readonly ids: Uint8Array; readonly dimensions: number } | null;
 }
 
 interface Copy {
@@ -68,11 +69,46 @@ export class CopyTables {
     this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES, offset / SQLITE_SHARD_PAGE_BYTES);
   }
 
+  /** The same, without a write: `writeHeld` does that. `bytes` stay as they are. */
+  holdPiece(sha256: string, offset: number, bytes: Uint8Array): void {
+    const held = this.#held.get(sha256) ?? { pieces: [], named: null };
+    held.pieces.push({ offset, bytes });
+    held.pieces.sort((a, b) => a.offset - b.offset);
+    this.#held.set(sha256, held);
+  }
+
+  get heldBytes(): number {
+    return [...this.#held.values()].flatMap(({ pieces }) => pieces).reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   /**
-   * From now on the copy is here: all of it, in `bytes` or put before. `ids`: ascending hashes of the shard's event ids.
-   * `dimensions`: of vectors supplied in it, 0 for none.
+   * From now on the copy is here: all of it, in `bytes` or put or held before. `ids`: ascending hashes of the shard's
+   * event ids. `dimensions`: of vectors supplied in it, 0 for none.
    */
   name(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array | null = null): void {
+    const held = this.#held.get(sha256);
+    if (held === undefined) this.#write(sha256, ids, dimensions, bytes);
+    else held.named = { ids, dimensions };
+  }
+
+  /** What is held and named. Until `letGo` it is in both places: the transaction may be undone. */
+  writeHeld(): void {
+    for (const [sha256, { pieces, named }] of this.#held) {
+      if (named === null) continue;
+      const [first] = pieces;
+      const only = pieces.length === 1 && first !== undefined ? first.bytes : null;
+      if (only === null) for (const { offset, bytes } of pieces) this.putPiece(sha256, offset, bytes);
+      this.#write(sha256, named.ids, named.dimensions, only);
+    }
+  }
+
+  /** What was written, or has no use. */
+  letGo(isOver: (sha256: string) => boolean): void {
+    for (const sha256 of this.#held.keys()) if (isOver(sha256)) this.#held.delete(sha256);
+  }
+
+  /** Names a copy in SQLite. */
+  #write(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array | null): void {
     this.#copies = null;
     const fits = (blob: Uint8Array) => blob.length <= SQLITE_COPY_ROW_BYTES_MAX;
     const inRow = (blob: Uint8Array | null) => (blob !== null && fits(blob) ? blobOf(blob) : null);
@@ -88,24 +124,6 @@ export class CopyTables {
     );
   }
 
-  /** The same, without a write: `writeHeld` does that. `bytes` stay as they are. */
-  hold(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array): void {
-    this.#held.set(sha256, { bytes, ids, dimensions });
-  }
-
-  get heldBytes(): number {
-    return [...this.#held.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-  }
-
-  /** Names what is held, until `letGo` still in both places: the transaction may be undone. */
-  writeHeld(): void {
-    for (const [sha256, { bytes, ids, dimensions }] of this.#held) this.name(sha256, ids, dimensions, bytes);
-  }
-
-  letGo(): void {
-    this.#held.clear();
-  }
-
   /** Whether there is any, or a piece of one. */
   hasAny(): boolean {
     if (this.#held.size > 0 || this.#here().size > 0) return true;
@@ -113,7 +131,7 @@ export class CopyTables {
   }
 
   has(sha256: string): boolean {
-    return this.#held.has(sha256) || this.#here().has(sha256);
+    return (this.#held.get(sha256)?.named ?? null) !== null || this.#here().has(sha256);
   }
 
   /** A piece of a shard that is here. */
@@ -124,7 +142,7 @@ export class CopyTables {
   /** The same, a piece a page. */
   pieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
     const held = this.#held.get(sha256);
-    if (held !== undefined) return [held.bytes.subarray(offset, offset + length)];
+    if (held !== undefined) return piecesOf(held, offset, length);
     const { isInRow, pageBytes } = this.#copy(sha256);
     if (isInRow) return [this.#pieceOfRow(sha256, offset, length)];
     const first = Math.floor(offset / pageBytes);
@@ -145,7 +163,7 @@ export class CopyTables {
   /** Many pieces by one statement: most of what a small one costs is the statement. */
   ranges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
     const held = this.#held.get(sha256);
-    if (held !== undefined) return ranges.map(({ offset, length }) => held.bytes.subarray(offset, offset + length));
+    if (held !== undefined) return ranges.map(({ offset, length }) => joinBytes(piecesOf(held, offset, length)));
     const { isInRow, pageBytes } = this.#copy(sha256);
     if (isInRow) return ranges.map(({ offset, length }) => this.#pieceOfRow(sha256, offset, length));
     const places = ranges.flatMap((range, index) => placesOf(range, pageBytes).map((place) => ({ ...place, index })));
@@ -175,8 +193,8 @@ export class CopyTables {
   }
 
   ids(sha256: string): Uint8Array {
-    const held = this.#held.get(sha256);
-    if (held !== undefined) return held.ids;
+    const named = this.#held.get(sha256)?.named ?? null;
+    if (named !== null) return named.ids;
     const inRow = this.#sql.run("SELECT ids FROM shard_copies WHERE sha256 = ?", sha256)[0]?.ids ?? null;
     if (inRow !== null) return bytesOf(inRow);
     const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", idsOf(sha256));
@@ -184,13 +202,13 @@ export class CopyTables {
   }
 
   dimensions(sha256: string): number {
-    return (this.#held.get(sha256) ?? this.#here().get(sha256))?.dimensions ?? 0;
+    return (this.#held.get(sha256)?.named ?? this.#here().get(sha256))?.dimensions ?? 0;
   }
 
   /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
   keep(kept: readonly string[]): void {
     const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
-    for (const sha256 of this.#held.keys()) if (!wanted.has(sha256)) this.#held.delete(sha256);
+    this.letGo((sha256) => !wanted.has(sha256));
     const pages = this.#sql.run(PAGE_NAMES).map((row) => textOf(row.name));
     for (const name of pages) if (!wanted.has(name)) this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
     for (const sha256 of this.#here().keys()) {
@@ -236,6 +254,14 @@ export class CopyTables {
       );
     }
   }
+}
+
+function piecesOf({ pieces }: HeldCopy, offset: number, length: number): readonly Uint8Array[] {
+  return pieces.flatMap((piece) => {
+    const from = Math.max(0, offset - piece.offset);
+    const to = Math.min(piece.bytes.length, offset + length - piece.offset);
+    return from < to ? [piece.bytes.subarray(from, to)] : [];
+  });
 }
 
 interface PlaceInPage {

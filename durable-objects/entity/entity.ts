@@ -255,7 +255,7 @@ export class Entity {
         tables.copies.writeHeld();
         this.#write(this.#now().state);
       });
-      tables.copies.letGo();
+      tables.copies.letGo((sha256) => tables.copies.has(sha256));
       this.#armNext();
     };
     timer

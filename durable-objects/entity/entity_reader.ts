@@ -348,10 +348,8 @@ export class EntityReader {
     const { parts, log } = layout.value;
     if (parts.length > 0) {
       const space = spaceOfView(viewOf(layout.value.parts, snapshotAt(log, log.last)));
-      const needs = { space, terms: [], restricted: false, fields: new Set<string>() };
-      const loaded = this.#host.residency.access(entityObjectName(this.#host.ports.scope), parts, space, needs);
-      if (!loaded.ok) return loaded;
-      loaded.value.close();
+      const warmed = this.#host.residency.warm(entityObjectName(this.#host.ports.scope), parts, space);
+      if (!warmed.ok) return warmed;
     }
     return ok({ bytes: parts.reduce((bytes, part) => bytes + part.bytes, 0) });
   }

@@ -106,7 +106,7 @@ export class EntityTables {
   }
 
   clear(): void {
-    this.copies.letGo();
+    this.copies.letGo(() => true);
     this.copies.forget();
     this.tail.forget();
     this.garbage.reread();

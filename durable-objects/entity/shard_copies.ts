@@ -3,12 +3,12 @@
  * requests, each of at most SHARD_WHOLE_READ_BYTES: what is in flight fits in memory, and six shards of that size cost
  * one wave.
  *
- *   small    ├──┤                 1 request; verified by its digest, which is its name, then held in memory as long as
- *                                 there is room, and written by whoever asks that of the tables
- *   large    ├────┼────┼────┼─┤   pieces side by side, each kept as it comes; then verified page by page
+ *   small    ├──┤                 1 request; verified by its digest, which is its name
+ *   large    ├────┼────┼────┼─┤   pieces side by side; verified page by page when all have come
  *
- * A copy counts when all of it lies here and was verified: `shard_copies` names it then, and not before. What a crash
- * left of one is written again, or dropped with the copies that no head names.
+ * As much as there is room for is held in memory until it is written by whoever asks that of the tables; the rest is
+ * written as it comes. A copy counts when all of it is here and was verified: it is named then, and not before. What a
+ * crash left of one is written again, or dropped with the copies that no head names.
  */
 import { type Failure, fail, ok, type Result } from "../../core/errors.ts";
 import { openPart } from "../../core/index/open_part.ts";
@@ -73,10 +73,29 @@ export class ShardCopies {
   }
 
   async #load(missing: readonly ShardEntry[], wanted: () => boolean): Promise<Result<null>> {
+    const { copies } = this.#ports.tables;
+    try {
+      return await this.#loadAll(missing, this.#withRoom(missing), wanted);
+    } finally {
+      // What is held of those that did not come whole.
+      copies.letGo((sha256) => !copies.has(sha256));
+    }
+  }
+
+  async #loadAll(
+    missing: readonly ShardEntry[],
+    held: ReadonlySet<ShardEntry>,
+    wanted: () => boolean,
+  ): Promise<Result<null>> {
     const pieces = missing.flatMap(piecesOf);
     for (let start = 0; start < pieces.length; start += STORE_CONCURRENCY_MAX) {
       const wave = pieces.slice(start, start + STORE_CONCURRENCY_MAX);
-      for (const read of await Promise.all(wave.map((piece) => this.#read(piece, wanted)))) if (!read.ok) return read;
+      // To the end of each, so that nothing comes after a failure.
+      const reads = await Promise.allSettled(wave.map((piece) => this.#read(piece, held.has(piece.shard), wanted)));
+      for (const read of reads) {
+        if (read.status === "rejected") throw read.reason;
+        if (!read.value.ok) return read.value;
+      }
     }
     for (const shard of missing) {
       if (isWhole(shard)) continue;
@@ -86,22 +105,36 @@ export class ShardCopies {
     return ok(null);
   }
 
-  async #read({ shard, offset, length }: Piece, wanted: () => boolean): Promise<Result<null>> {
+  /** Those that there is room for in memory. */
+  #withRoom(missing: readonly ShardEntry[]): ReadonlySet<ShardEntry> {
+    let room = COPIES_HELD_BYTES_MAX - this.#ports.tables.copies.heldBytes;
+    return new Set(
+      missing.filter(({ bytes }) => {
+        if (bytes > room) return false;
+        room -= bytes;
+        return true;
+      }),
+    );
+  }
+
+  async #read({ shard, offset, length }: Piece, isHeld: boolean, wanted: () => boolean): Promise<Result<null>> {
     const { store, tables } = this.#ports;
     const key = this.#keyOf(shard.sha256);
     if (isWhole(shard)) {
       const stored = await store.get(key);
       if (!wanted()) return fail(erased());
       if (stored === null) return fail(corrupt(`${key}: it is missing`));
-      if (!this.#isNamed(shard.sha256, stored.bytes)) return fail(corrupt(`${key}: its digest is not its name`));
-      const part = openPart(stored.bytes, this.#ports);
-      if (part.ok) this.#take(shard.sha256, stored.bytes, part.value);
-      return part.ok ? ok(null) : part;
+      const part = this.verify(shard.sha256, stored.bytes);
+      if (!part.ok) return part;
+      if (isHeld) tables.copies.holdPiece(shard.sha256, 0, stored.bytes);
+      this.keep(shard.sha256, stored.bytes, part.value);
+      return ok(null);
     }
     const bytes = await readRange(store, { key, bytes: shard.bytes }, { offset, length });
     if (!wanted()) return fail(erased());
     if (!bytes.ok) return bytes;
-    tables.transaction(() => tables.copies.putPiece(shard.sha256, offset, bytes.value));
+    if (isHeld) tables.copies.holdPiece(shard.sha256, offset, bytes.value);
+    else tables.transaction(() => tables.copies.putPiece(shard.sha256, offset, bytes.value));
     return ok(null);
   }
 
@@ -121,13 +154,7 @@ export class ShardCopies {
     tables.transaction(() => this.#name(sha256, part, bytes));
   }
 
-  #take(sha256: string, bytes: Uint8Array, part: Part): void {
-    const { copies } = this.#ports.tables;
-    if (copies.heldBytes + bytes.length > COPIES_HELD_BYTES_MAX) this.keep(sha256, bytes, part);
-    else copies.hold(sha256, idsIn(part), dimensionsIn(part), bytes);
-  }
-
-  /** All pieces of it lie in SQLite. */
+  /** All pieces of it are here. */
   #takeCopy(shard: ShardEntry): Result<null> {
     const { tables } = this.#ports;
     const pages = this.#verifyPages(shard);

@@ -1,6 +1,7 @@
 /** What lies in the store comes into SQLite in few requests, and leaves it when nobody asks any more. */
 import { describe, expect, test } from "vitest";
 import {
+  COPIES_HELD_BYTES_MAX,
   COPIES_USED_EXACT_MS,
   SHARD_SMALL_BYTES,
   SHARD_WHOLE_READ_BYTES,
@@ -45,6 +46,9 @@ function dropCopies(fixture: EntityFixture): void {
 
 const ask = (fixture: EntityFixture): Promise<SearchAnswer> =>
   fixture.search({ text: "report", top_k: 100, include: ["text"] });
+
+/** What goes on without anybody waiting for it ends. */
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 const shardKey = async (fixture: EntityFixture): Promise<string> =>
   (await fixture.keys()).find((key) => key.endsWith(".shard")) ?? "";
@@ -130,7 +134,7 @@ describe("a cold read", () => {
   });
 
   test("that ends in the middle leaves no copy behind that counts", async () => {
-    const fixture = await indexed(LARGE);
+    const fixture = await indexed(LARGE, LARGE);
     const before = await ask(fixture);
     dropCopies(fixture);
     let pages = 0;
@@ -144,6 +148,45 @@ describe("a cold read", () => {
     fixture.onStatement = () => undefined;
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
+  });
+
+  test.each([
+    ["small shards", [SMALL, SMALL]],
+    ["a large one", [LARGE]],
+  ])("of %s is written after its answer, and is none when the instance ends before", async (_, shards) => {
+    const fixture = await indexed(...shards);
+    const before = await ask(fixture);
+    dropCopies(fixture);
+    const written: string[] = [];
+    fixture.onStatement = (statement) => void (/^(INSERT|UPDATE|DELETE)/.test(statement) && written.push(statement));
+    const answered = { now: () => {} };
+    fixture.rest = new Promise((resolve) => {
+      answered.now = resolve;
+    });
+    expect((await ask(fixture)).hits).toEqual(before.hits);
+    expect(await fixture.ids()).toEqual(before.hits.map(({ id }) => id).sort());
+    expect(written).toEqual([]);
+    const read = fixture.calls.count;
+    fixture.crash();
+    answered.now();
+    expect((await ask(fixture)).cache).toBe("cold");
+    expect(fixture.calls.count).toBe(2 * read);
+    await settle();
+    fixture.crash();
+    expect((await ask(fixture)).hits).toEqual(before.hits);
+    expect(fixture.calls.count).toBe(2 * read);
+  });
+
+  test("writes as it comes what there is no room for in memory", async () => {
+    const fixture = await indexed(LARGE, LARGE);
+    const [first = 0, second = 0] = await shardBytes(fixture);
+    expect(first).toBeLessThan(COPIES_HELD_BYTES_MAX);
+    expect(first + second).toBeGreaterThan(COPIES_HELD_BYTES_MAX);
+    const before = await ask(fixture);
+    dropCopies(fixture);
+    fixture.rest = new Promise(() => {});
+    expect((await ask(fixture)).hits).toEqual(before.hits);
+    expect(fixture.sql.run("SELECT sha256 FROM shard_copies").length).toBe(1);
   });
 
   const damages = {

@@ -84,6 +84,8 @@ export class EntityFixture {
   metric: Metric = "cosine";
   /** Opened parts of the isolate: they outlive an instance, whose storage does not. */
   partCache = new PartCache();
+  /** What sleepers wait for besides their time. */
+  rest: Promise<void> = Promise.resolve();
   /** Sees every SQL statement before it runs. */
   onStatement: (statement: string, bindings: readonly SqlValue[]) => void = () => undefined;
   #sql: Sql = embeddedSql();
@@ -312,6 +314,7 @@ export class EntityFixture {
   #timer(): Timer {
     return {
       sleep: async (ms) => {
+        await this.rest;
         this.nowMs += ms;
       },
       within: (_ms, work) =>
