@@ -86,10 +86,10 @@ export async function ingest(plane: Plane, corpus: Corpus, entities: readonly st
   const missing: string[] = [];
   for (const entity of entities) if ((await statusOf(plane, entity)).events < corpus.plan.events) missing.push(entity);
   if (missing.length === 0) return 0;
-  const jobs = batchesOf(corpus).flatMap((body) => missing.map((entity) => ({ entity, body })));
+  const jobs = jobsOf(corpus, missing);
   const fromMs = performance.now();
   const senders = Array.from({ length: AT_ONCE }, async () => {
-    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await append(plane, job.entity, job.body);
+    for (const { entity, body } of jobs) await append(plane, entity, body);
   });
   await Promise.all(senders);
   await until(missing, async (entity) => (await statusOf(plane, entity)).unindexed === 0);
@@ -115,13 +115,15 @@ async function until(entities: readonly string[], holds: (entity: string) => Pro
   }
 }
 
-function batchesOf(corpus: Corpus): readonly string[] {
+/** Each body when it is asked for: to make all of a large corpus at once would let connections time out. */
+function* jobsOf(corpus: Corpus, entities: readonly string[]) {
   const { events, dimensions, textCharacters } = corpus.plan;
   const each = textCharacters + dimensions * 9 + 100;
   const size = Math.max(1, Math.min(BATCH_EVENTS_MAX, Math.floor(BATCH_CHARACTERS_MAX / each)));
-  return Array.from({ length: Math.ceil(events / size) }, (_, n) =>
-    corpus.body(n * size, Math.min(events, (n + 1) * size)),
-  );
+  for (let from = 0; from < events; from += size) {
+    const body = corpus.body(from, Math.min(events, from + size));
+    for (const entity of entities) yield { entity, body };
+  }
 }
 
 /** An entity whose tail is full, or that is busy, is asked again: ids make that harmless. */

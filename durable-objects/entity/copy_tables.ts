@@ -3,50 +3,56 @@
  * one lies in pages, and is named once all of it is there. One that was just read from the store may be held in memory
  * first and written later: until then it answers like the others, and ends with the instance.
  *
- *   shard_copies sha256 | dimensions of the vectors supplied in it, hashes of its ids, its bytes, or those of a page
- *   copy_pages   name, page | bytes: under `{sha256}` a shard that is too large for that row, under `ids:{sha256}` the
- *                hashes that are
+ *   copies      number | sha256 of the shard; once all of it is here, dimensions of the vectors supplied in it, hashes of
+ *               its ids, and its bytes: those that fit in a row
+ *   copy_bytes  place | a page: of copy n the shard's from n · COPY_PAGES on, those of the hashes from FIRST_ID_PAGE on
+ *
+ * Both are found by an integer: a blob is an entry of the tree itself where the key is anything else, so that every look
+ * at a page goes through some five others (docs/decisions/0034).
  */
 import { joinBytes } from "../../core/bytes.ts";
 import type { ByteRange } from "../../core/index/plan_ranges.ts";
 import { SQLITE_COPY_ROW_BYTES_MAX, SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
-import { addColumns, blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
+import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
 
 export const COPY_SCHEMA = [
-  "CREATE TABLE IF NOT EXISTS shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL, ids BLOB, bytes BLOB, page_bytes INTEGER) WITHOUT ROWID",
-  "CREATE TABLE IF NOT EXISTS copy_pages (name TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
+  // Of earlier versions: the next read brings such copies again.
+  "DROP TABLE IF EXISTS shard_copies",
+  "DROP TABLE IF EXISTS copy_pages",
+  "CREATE TABLE IF NOT EXISTS copies (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, dimensions INTEGER, ids BLOB, bytes BLOB)",
+  "CREATE TABLE IF NOT EXISTS copy_bytes (place INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
 ];
 
-/** Of tables that were made when every copy lay in pages, and all pages were of one size. */
-const LATER_COLUMNS = { ids: "BLOB", bytes: "BLOB", page_bytes: "INTEGER" };
-const EARLIER_PAGE_BYTES = 65_536;
-
-/** Each name once, from one to the next: to read every page for it would be to read every byte. */
-const PAGE_NAMES = `WITH RECURSIVE names (name) AS (
-    SELECT MIN(name) FROM copy_pages
-    UNION ALL
-    SELECT (SELECT MIN(name) FROM copy_pages WHERE name > names.name) FROM names WHERE names.name IS NOT NULL
-  ) SELECT name FROM names WHERE name IS NOT NULL`;
+/** Places of one copy; a shard of SHARD_BYTES_MAX has 1,536 pages. */
+const COPY_PAGES = 65_536;
+const FIRST_ID_PAGE = 32_768;
+/** Hex digits of the digest that number a copy: 36 bits, so that a place is an exact number. */
+const NUMBER_DIGITS = 9;
 
 /** Of which nothing is in SQLite yet. */
 interface HeldCopy {
   /** In order. */
   readonly pieces: { readonly offset: number; readonly bytes: Uint8Array }[];
   /** null until it is named. */
-  named: { readonly ids: Uint8Array; readonly dimensions: number } | null;
+  named: Named | null;
+}
+
+interface Named {
+  readonly ids: Uint8Array;
+  readonly dimensions: number;
 }
 
 interface Copy {
-  readonly dimensions: number;
+  readonly number: number;
+  /** null until all of it is here. */
+  readonly dimensions: number | null;
   /** It lies in the row that names it. */
   readonly isInRow: boolean;
-  /** Of each page but the last, where it does not. */
-  readonly pageBytes: number;
 }
 
 export class CopyTables {
   readonly #sql: Sql;
-  /** By the name of each copy in `shard_copies`; null when they are to be read. */
+  /** By digest; null when they are to be read. */
   #copies: ReadonlyMap<string, Copy> | null = null;
   readonly #held = new Map<string, HeldCopy>();
 
@@ -54,19 +60,17 @@ export class CopyTables {
     this.#sql = sql;
   }
 
-  /** Inside the transaction that makes the tables. */
-  bringUpToDate(): void {
-    addColumns(this.#sql, "shard_copies", LATER_COLUMNS);
-  }
-
   /** What was read inside a transaction is undone with it. */
   forget(): void {
     this.#copies = null;
   }
 
+  // --- writing ---
+
   /** Bytes of a copy from `offset` on, a multiple of SQLITE_SHARD_PAGE_BYTES; more of it may follow. */
   putPiece(sha256: string, offset: number, bytes: Uint8Array): void {
-    this.#putPages(sha256, bytes, SQLITE_SHARD_PAGE_BYTES, offset / SQLITE_SHARD_PAGE_BYTES);
+    if (!this.#all().has(sha256)) this.#put(sha256, null, null);
+    this.#putPages(this.#numberOf(sha256), offset / SQLITE_SHARD_PAGE_BYTES, bytes, SQLITE_SHARD_PAGE_BYTES);
   }
 
   /** The same, without a write: `writeHeld` does that. `bytes` stay as they are. */
@@ -87,8 +91,8 @@ export class CopyTables {
    */
   name(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array | null = null): void {
     const held = this.#held.get(sha256);
-    if (held === undefined) this.#write(sha256, ids, dimensions, bytes);
-    else held.named = { ids, dimensions };
+    if (held !== undefined) held.named = { ids, dimensions };
+    else this.#put(sha256, { ids, dimensions }, bytes);
   }
 
   /** What is held and named. Until `letGo` it is in both places: the transaction may be undone. */
@@ -98,40 +102,72 @@ export class CopyTables {
       const [first] = pieces;
       const only = pieces.length === 1 && first !== undefined ? first.bytes : null;
       if (only === null) for (const { offset, bytes } of pieces) this.putPiece(sha256, offset, bytes);
-      this.#write(sha256, named.ids, named.dimensions, only);
+      this.#put(sha256, named, only);
     }
   }
 
-  /** What was written, or has no use. */
+  /** What is held and was written, or has no use. */
   letGo(isOver: (sha256: string) => boolean): void {
     for (const sha256 of this.#held.keys()) if (isOver(sha256)) this.#held.delete(sha256);
   }
 
-  /** Names a copy in SQLite. */
-  #write(sha256: string, ids: Uint8Array, dimensions: number, bytes: Uint8Array | null): void {
+  /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
+  keep(kept: readonly string[]): void {
+    const wanted = new Set(kept);
+    this.letGo((sha256) => !wanted.has(sha256));
+    for (const [sha256, { number, dimensions }] of this.#all()) {
+      if (wanted.has(sha256) && dimensions !== null) continue;
+      this.#copies = null;
+      this.#sql.run("DELETE FROM copies WHERE number = ?", number);
+      const first = number * COPY_PAGES;
+      this.#sql.run("DELETE FROM copy_bytes WHERE place BETWEEN ? AND ?", first, first + COPY_PAGES - 1);
+    }
+  }
+
+  /** The row of a copy; of one that is not named, so that its number is its own. */
+  #put(sha256: string, named: Named | null, bytes: Uint8Array | null): void {
+    const number = this.#numberOf(sha256);
+    const inRow = (blob: Uint8Array | undefined | null) =>
+      blob != null && blob.length <= SQLITE_COPY_ROW_BYTES_MAX ? blobOf(blob) : null;
+    const row = [named?.dimensions ?? null, inRow(named?.ids), inRow(bytes)];
+    if (bytes !== null && row[2] === null) this.#putPages(number, 0, bytes, SQLITE_SHARD_PAGE_BYTES);
+    if (named !== null && row[1] === null) this.#putPages(number, FIRST_ID_PAGE, named.ids, SQLITE_PAGE_BYTES);
     this.#copies = null;
-    const fits = (blob: Uint8Array) => blob.length <= SQLITE_COPY_ROW_BYTES_MAX;
-    const inRow = (blob: Uint8Array | null) => (blob !== null && fits(blob) ? blobOf(blob) : null);
-    if (bytes !== null && !fits(bytes)) this.putPiece(sha256, 0, bytes);
-    if (!fits(ids)) this.#putPages(idsOf(sha256), ids, SQLITE_PAGE_BYTES, 0);
     this.#sql.run(
-      "INSERT OR REPLACE INTO shard_copies (sha256, dimensions, ids, bytes, page_bytes) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO copies (number, sha256, dimensions, ids, bytes) VALUES (?, ?, ?, ?, ?)",
+      number,
       sha256,
-      dimensions,
-      inRow(ids),
-      inRow(bytes),
-      SQLITE_SHARD_PAGE_BYTES,
+      ...row,
     );
   }
 
+  #putPages(number: number, first: number, bytes: Uint8Array, pageBytes: number): void {
+    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
+      const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
+      const place = number * COPY_PAGES + first + page;
+      this.#sql.run("INSERT OR REPLACE INTO copy_bytes (place, bytes) VALUES (?, ?)", place, blobOf(slice));
+    }
+  }
+
+  /** Told by its digest, so that none is ever another's; the next one that is free where two say the same. */
+  #numberOf(sha256: string): number {
+    const known = this.#all().get(sha256);
+    if (known !== undefined) return known.number;
+    const taken = new Set([...this.#all().values()].map(({ number }) => number));
+    let number = Number.parseInt(sha256.slice(0, NUMBER_DIGITS), 16);
+    while (taken.has(number)) number = (number + 1) % 16 ** NUMBER_DIGITS;
+    return number;
+  }
+
+  // --- reading ---
+
   /** Whether there is any, or a piece of one. */
   hasAny(): boolean {
-    if (this.#held.size > 0 || this.#here().size > 0) return true;
-    return this.#sql.run("SELECT 1 AS present FROM copy_pages LIMIT 1").length > 0;
+    return this.#held.size > 0 || this.#all().size > 0;
   }
 
   has(sha256: string): boolean {
-    return (this.#held.get(sha256)?.named ?? null) !== null || this.#here().has(sha256);
+    return (this.#held.get(sha256)?.named ?? null) !== null || (this.#all().get(sha256)?.dimensions ?? null) !== null;
   }
 
   /** A piece of a shard that is here. */
@@ -143,19 +179,19 @@ export class CopyTables {
   pieces(sha256: string, offset: number, length: number): readonly Uint8Array[] {
     const held = this.#held.get(sha256);
     if (held !== undefined) return piecesOf(held, offset, length);
-    const { isInRow, pageBytes } = this.#copy(sha256);
-    if (isInRow) return [this.#pieceOfRow(sha256, offset, length)];
-    const first = Math.floor(offset / pageBytes);
-    const last = Math.ceil((offset + length) / pageBytes) - 1;
-    if (first === last) return [this.#pieceOfPage(sha256, first, offset - first * pageBytes, length)];
+    const { isInRow, number } = this.#copy(sha256);
+    if (isInRow) return [this.#pieceOfRow(number, offset, length)];
+    const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
+    const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
+    const place = number * COPY_PAGES + first;
+    if (first === last) return [this.#pieceOfPage(place, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
     const rows = this.#sql.run(
-      "SELECT bytes FROM copy_pages WHERE name = ? AND page BETWEEN ? AND ? ORDER BY page",
-      sha256,
-      first,
-      last,
+      "SELECT bytes FROM copy_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
+      place,
+      number * COPY_PAGES + last,
     );
     return rows.map((row, index) => {
-      const start = (first + index) * pageBytes;
+      const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
       return bytesOf(row.bytes).subarray(Math.max(0, offset - start), offset + length - start);
     });
   }
@@ -164,14 +200,13 @@ export class CopyTables {
   ranges(sha256: string, ranges: readonly ByteRange[]): readonly Uint8Array[] {
     const held = this.#held.get(sha256);
     if (held !== undefined) return ranges.map(({ offset, length }) => joinBytes(piecesOf(held, offset, length)));
-    const { isInRow, pageBytes } = this.#copy(sha256);
-    if (isInRow) return ranges.map(({ offset, length }) => this.#pieceOfRow(sha256, offset, length));
-    const places = ranges.flatMap((range, index) => placesOf(range, pageBytes).map((place) => ({ ...place, index })));
+    const { isInRow, number } = this.#copy(sha256);
+    if (isInRow) return ranges.map(({ offset, length }) => this.#pieceOfRow(number, offset, length));
+    const places = ranges.flatMap((range, index) => placesOf(range).map((place) => ({ ...place, index })));
     const rows = this.#sql.run(
-      `SELECT substr(bytes, 1 + (place.value ->> 1), place.value ->> 2) AS bytes
-       FROM json_each(?) AS place CROSS JOIN copy_pages ON name = ? AND page = place.value ->> 0 ORDER BY place.id`,
-      JSON.stringify(places.map(({ page, at, bytes }) => [page, at, bytes])),
-      sha256,
+      `SELECT substr(bytes, 1 + (wanted.value ->> 1), wanted.value ->> 2) AS bytes
+       FROM json_each(?) AS wanted CROSS JOIN copy_bytes ON place = wanted.value ->> 0 ORDER BY wanted.id`,
+      JSON.stringify(places.map(({ page, at, bytes }) => [number * COPY_PAGES + page, at, bytes])),
     );
     if (rows.length !== places.length) throw new Error("a copy of a shard lacks pages");
     const pieces: Uint8Array[][] = ranges.map(() => []);
@@ -182,77 +217,53 @@ export class CopyTables {
   }
 
   /** Cut out by SQLite: most pieces are a few bytes of their page. */
-  #pieceOfPage(sha256: string, page: number, offset: number, length: number): Uint8Array {
-    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM copy_pages WHERE name = ? AND page = ?";
-    return bytesOf(this.#sql.run(statement, offset + 1, length, sha256, page)[0]?.bytes);
+  #pieceOfPage(place: number, offset: number, length: number): Uint8Array {
+    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM copy_bytes WHERE place = ?";
+    return bytesOf(this.#sql.run(statement, offset + 1, length, place)[0]?.bytes);
   }
 
-  #pieceOfRow(sha256: string, offset: number, length: number): Uint8Array {
-    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM shard_copies WHERE sha256 = ?";
-    return bytesOf(this.#sql.run(statement, offset + 1, length, sha256)[0]?.bytes);
+  #pieceOfRow(number: number, offset: number, length: number): Uint8Array {
+    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM copies WHERE number = ?";
+    return bytesOf(this.#sql.run(statement, offset + 1, length, number)[0]?.bytes);
   }
 
   ids(sha256: string): Uint8Array {
     const named = this.#held.get(sha256)?.named ?? null;
     if (named !== null) return named.ids;
-    const inRow = this.#sql.run("SELECT ids FROM shard_copies WHERE sha256 = ?", sha256)[0]?.ids ?? null;
+    const { number } = this.#copy(sha256);
+    const inRow = this.#sql.run("SELECT ids FROM copies WHERE number = ?", number)[0]?.ids ?? null;
     if (inRow !== null) return bytesOf(inRow);
-    const rows = this.#sql.run("SELECT bytes FROM copy_pages WHERE name = ? ORDER BY page", idsOf(sha256));
+    const rows = this.#sql.run(
+      "SELECT bytes FROM copy_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
+      number * COPY_PAGES + FIRST_ID_PAGE,
+      (number + 1) * COPY_PAGES - 1,
+    );
     return joinBytes(rows.map((row) => bytesOf(row.bytes)));
   }
 
   dimensions(sha256: string): number {
-    return (this.#held.get(sha256)?.named ?? this.#here().get(sha256))?.dimensions ?? 0;
+    return (this.#held.get(sha256)?.named ?? this.#all().get(sha256))?.dimensions ?? 0;
   }
 
-  /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
-  keep(kept: readonly string[]): void {
-    const wanted = new Set(kept.flatMap((sha256) => [sha256, idsOf(sha256)]));
-    this.letGo((sha256) => !wanted.has(sha256));
-    const pages = this.#sql.run(PAGE_NAMES).map((row) => textOf(row.name));
-    for (const name of pages) if (!wanted.has(name)) this.#sql.run("DELETE FROM copy_pages WHERE name = ?", name);
-    for (const sha256 of this.#here().keys()) {
-      if (wanted.has(sha256)) continue;
-      this.#copies = null;
-      this.#sql.run("DELETE FROM shard_copies WHERE sha256 = ?", sha256);
-    }
-  }
-
-  /** One that is not named yet is being put. */
-  #copy(sha256: string): Pick<Copy, "isInRow" | "pageBytes"> {
-    return this.#here().get(sha256) ?? { isInRow: false, pageBytes: SQLITE_SHARD_PAGE_BYTES };
+  #copy(sha256: string): Copy {
+    const copy = this.#all().get(sha256);
+    if (copy === undefined) throw new Error("a copy of a shard that is not here");
+    return copy;
   }
 
   /** Asked for by every read: a statement takes longer than a small search. */
-  #here(): ReadonlyMap<string, Copy> {
+  #all(): ReadonlyMap<string, Copy> {
     this.#copies ??= new Map(
-      this.#sql
-        .run(
-          "SELECT sha256, dimensions, bytes IS NOT NULL AS in_row, COALESCE(page_bytes, ?) AS page_bytes FROM shard_copies",
-          EARLIER_PAGE_BYTES,
-        )
-        .map((row) => [
-          textOf(row.sha256),
-          {
-            dimensions: numberOf(row.dimensions),
-            isInRow: numberOf(row.in_row) === 1,
-            pageBytes: numberOf(row.page_bytes),
-          },
-        ]),
+      this.#sql.run("SELECT number, sha256, dimensions, bytes IS NOT NULL AS in_row FROM copies").map((row) => [
+        textOf(row.sha256),
+        {
+          number: numberOf(row.number),
+          dimensions: row.dimensions === null ? null : numberOf(row.dimensions),
+          isInRow: numberOf(row.in_row) === 1,
+        },
+      ]),
     );
     return this.#copies;
-  }
-
-  #putPages(name: string, bytes: Uint8Array, pageBytes: number, first: number): void {
-    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
-      const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
-      this.#sql.run(
-        "INSERT OR REPLACE INTO copy_pages (name, page, bytes) VALUES (?, ?, ?)",
-        name,
-        first + page,
-        blobOf(slice),
-      );
-    }
   }
 }
 
@@ -271,16 +282,16 @@ interface PlaceInPage {
 }
 
 /** A range in the pages that it lies in. */
-function placesOf({ offset, length }: ByteRange, pageBytes: number): readonly PlaceInPage[] {
-  const first = Math.floor(offset / pageBytes);
-  const last = Math.floor((offset + Math.max(length, 1) - 1) / pageBytes);
+function placesOf({ offset, length }: ByteRange): readonly PlaceInPage[] {
+  const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
+  const last = Math.floor((offset + Math.max(length, 1) - 1) / SQLITE_SHARD_PAGE_BYTES);
   return Array.from({ length: last - first + 1 }, (_, nth) => {
-    const start = (first + nth) * pageBytes;
+    const start = (first + nth) * SQLITE_SHARD_PAGE_BYTES;
     const from = Math.max(offset, start);
-    return { page: first + nth, at: from - start, bytes: Math.min(offset + length, start + pageBytes) - from };
+    return {
+      page: first + nth,
+      at: from - start,
+      bytes: Math.min(offset + length, start + SQLITE_SHARD_PAGE_BYTES) - from,
+    };
   });
-}
-
-function idsOf(sha256: string): string {
-  return `ids:${sha256}`;
 }

@@ -3,8 +3,8 @@
  *
  *   state        one row: the state as JSON, rewritten in every transaction that changes it; beside it the newest commits
  *   tail         the commits before them that wait to be indexed (tail_table.ts)
- *   shard_copies copies of shards that the head names (copy_tables.ts)
- *   copy_pages   those that are too large for a row
+ *   copies       of shards that the head names (copy_tables.ts)
+ *   copy_bytes   those that are too large for a row
  *   garbage_pages objects of the store that no head names (garbage_table.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  *
@@ -45,7 +45,6 @@ export class EntityTables {
     sql.transaction(() => {
       for (const statement of SCHEMA) sql.run(statement);
       addColumns(sql, "state", LATER_COLUMNS);
-      this.copies.bringUpToDate();
       this.garbage.bringUpToDate();
     });
   }
@@ -110,7 +109,7 @@ export class EntityTables {
     this.copies.forget();
     this.tail.forget();
     this.garbage.reread();
-    for (const table of ["state", "tail", "shard_copies", "copy_pages", "garbage_pages", "idempotency"])
+    for (const table of ["state", "tail", "copies", "copy_bytes", "garbage_pages", "idempotency"])
       this.#sql.run(`DELETE FROM ${table}`);
   }
 
