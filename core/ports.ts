@@ -198,6 +198,10 @@ export interface SectionPlace {
 /** Text sections of which pieces can be had without the rest. */
 export interface PagedText {
   readonly textBytes: number;
+  /** The first bytes of the text section, which every search asks for: they are kept. */
+  textStart(length: number): Uint8Array;
+  /** Of what is kept. */
+  readonly startBytes: number;
   /** One for each place, all at once: a read costs more than most pieces. */
   textPieces(places: readonly SectionPlace[]): readonly Uint8Array[];
   postingsPieces(places: readonly SectionPlace[]): readonly Uint8Array[];

@@ -56,16 +56,8 @@ export function excerptOf(instance: KernelInstance, text: PagedText, terms: read
 /** All that comes before the dictionary, with one read where it is as long as most are. */
 function startOf(text: PagedText): { readonly start: Uint8Array; readonly places: Places } {
   const guessed = Math.max(HEAD_BYTES, Math.min(START_BYTES, text.textBytes >> 2));
-  const guess = only(text.textPieces([{ offset: 0, length: guessed }]));
-  const places = placesOf(guess);
-  const length = places.dictionary;
-  return { places, start: length <= guess.length ? guess : only(text.textPieces([{ offset: 0, length }])) };
-}
-
-function only(pieces: readonly Uint8Array[]): Uint8Array {
-  const [piece] = pieces;
-  if (piece === undefined) throw new RangeError("a piece that was not read");
-  return piece;
+  const places = placesOf(text.textStart(guessed));
+  return { places, start: text.textStart(places.dictionary) };
 }
 
 // --- Places ---------------------------------------------------------------------------------

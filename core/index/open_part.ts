@@ -221,6 +221,7 @@ export function kernelSections(directory: ShardDirectory, bytes: FileBytes): Pic
 }
 
 function readText(sections: SectionReader, bytes: FileBytes): Part["text"] {
+  let start: Uint8Array = new Uint8Array(0);
   return {
     get text() {
       return sections.of("text");
@@ -229,6 +230,13 @@ function readText(sections: SectionReader, bytes: FileBytes): Part["text"] {
       return bytes.postings ?? sections.of("postings");
     },
     textBytes: sections.length("text"),
+    textStart(length) {
+      if (start.length < length) start = required(sections.piece("text", 0, length), "text");
+      return start.subarray(0, length);
+    },
+    get startBytes() {
+      return start.length;
+    },
     textPieces: (places) => sections.eachOf("text", places),
     postingsPieces: (places) => sections.eachOf("postings", places),
   };

@@ -5,7 +5,7 @@
  * asked. All but those is verified when the part opens; a section of the kernel's is proved when it is loaded, and a frame
  * of lines when it is decompressed.
  *
- *   kept            directory, commits, withdrawals, hashes of ids
+ *   kept            directory, commits, withdrawals, hashes of ids; lengths and index of the text once it is searched
  *   kept for now    hot sections but the term dictionary; times, where lines lie; columns and ids that were asked for
  *   read            dictionary, postings, codes, residuals, graph; codes of columns, ids; frames of lines
  */
@@ -130,12 +130,15 @@ function partOver(
     const hash = idHash(id, tools.digest);
     return isHashAt(idHashes, firstHashFrom(idHashes, hash), hash);
   };
+  const sections = kernelSections(directory, new KeptBytes(file, [], [], true));
   return {
     ...{ incarnation, revision, from, to, commits, rows, documents, times, withdrawals, bytes, hotBytes },
-    ...kernelSections(directory, new KeptBytes(file, [], [], true)),
+    ...sections,
     hasOneDocumentARow,
     idHashes,
-    heldBytes: PART_BYTES + idHashes.byteLength + COMMIT_BYTES * commits.length,
+    get heldBytes() {
+      return PART_BYTES + idHashes.byteLength + COMMIT_BYTES * commits.length + sections.text.startBytes;
+    },
     get rowTimes() {
       return tables().rowTimes;
     },

@@ -213,7 +213,19 @@ function rowsByCode(filter: Filter, field: string, target: FilterTarget): Bits {
   });
   const loadedAs = target.columnOrder.indexOf(field);
   if (loadedAs >= 0) return target.slab.rowsWithCode(target.loaded, loadedAs, accepted);
-  return rowsWhere(target, (row) => accepted[column.codes[row] ?? 0] === 1);
+  return rowsCoded(target, column.codes, accepted);
+}
+
+/** One pass over the codes, which may be a hundred thousand. */
+function rowsCoded({ slab, loaded }: FilterTarget, codes: Uint32Array, accepted: Uint8Array): Bits {
+  let count = 0;
+  for (let row = 0; row < codes.length; row++) count += accepted[codes[row] ?? 0] ?? 0;
+  const fewer = count * 2 <= codes.length ? 1 : 0;
+  const rows = new Uint32Array(fewer === 1 ? count : codes.length - count);
+  for (let row = 0, filled = 0; filled < rows.length; row++)
+    if (accepted[codes[row] ?? 0] === fewer) rows[filled++] = row;
+  const bits = slab.rowsWhere(loaded, rows);
+  return fewer === 1 ? bits : slab.not(loaded, bits);
 }
 
 /** A filter that asks one field only, on that field's value. */

@@ -22,6 +22,8 @@ function paged({ text, postings }: TextSections) {
     });
   const source: PagedText = {
     textBytes: text.length,
+    textStart: (length) => piecesOf(text)([{ offset: 0, length }])[0] ?? new Uint8Array(0),
+    startBytes: 0,
     textPieces: piecesOf(text),
     postingsPieces: piecesOf(postings),
   };

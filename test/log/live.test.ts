@@ -89,6 +89,8 @@ function partOf(log: Log, from: number, to: number, hash: (id: string) => bigint
       text: new Uint8Array(0),
       postings: new Uint8Array(0),
       textBytes: 0,
+      textStart: () => new Uint8Array(0),
+      startBytes: 0,
       textPieces: () => [],
       postingsPieces: () => [],
     },
