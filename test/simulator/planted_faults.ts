@@ -493,7 +493,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       { file: "durable-objects/scope/scope_index.ts", from: "      if (this.state.feed !== feed) continue;\n", to: "" },
     ],
     invariants: ["answers are those of the log", "staleness is said"],
-    from: 170,
+    from: 28,
   },
   {
     name: "heard_of_is_seen",
