@@ -30,7 +30,7 @@ export const wrapClass: Harness["wrapClass"] = <Class extends PlatformClass>(shi
 
 export const wrapHandlers: Harness["wrapHandlers"] = (shipped) => shipped;
 
-const COPIES = /cop(y|ies)/;
+const COPIES = /^shard/;
 
 function dropCopies(sql: SqlStorage): void {
   const tables = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();

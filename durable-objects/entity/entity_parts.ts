@@ -14,7 +14,7 @@ import type { Embedder } from "../../core/ports.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import { entityObjectName } from "../../core/rpc.ts";
 import type { Head, ShardEntry } from "../../core/schema/stored.ts";
-import { type PartCache, type ReadPages, SharedPages } from "../part_cache.ts";
+import { type PartCache, SharedPages } from "../part_cache.ts";
 import type { Earlier } from "./admission.ts";
 import type { EntityPorts } from "./ports.ts";
 import { type CopiedShard, ShardCopies } from "./shard_copies.ts";
@@ -86,26 +86,17 @@ export class EntityParts {
   }
 
   #open({ sha256, hotBytes }: CopiedShard): Result<Part> {
-    const cached = this.#cache.get(this.#cacheKey(sha256), this.#readCopy(sha256));
+    const cached = this.#cache.get(this.#cacheKey(sha256), this.#ports.tables.copies.pagesOf(sha256));
     if (cached !== null) return ok(cached);
     this.#opened += 1;
     return this.#openCopy(sha256, hotBytes);
   }
 
   #openCopy(sha256: string, hotBytes: number): Result<Part> {
-    const pages = new SharedPages(hotBytes, this.#readCopy(sha256));
+    const pages = new SharedPages(hotBytes, this.#ports.tables.copies.pagesOf(sha256));
     const opened = openPagedPart(pages, this.#ports, this.#cache.tablesOf(this.#cacheKey(sha256)));
     if (opened.ok) this.#cache.put(this.#cacheKey(sha256), opened.value, pages);
     return opened;
-  }
-
-  #readCopy(sha256: string): ReadPages {
-    const { tables } = this.#ports;
-    return {
-      read: (offset, length) => tables.copies.range(sha256, offset, length),
-      readPieces: (offset, length) => tables.copies.pieces(sha256, offset, length),
-      readEach: (ranges) => tables.copies.ranges(sha256, ranges),
-    };
   }
 
   /** How many shards were opened from SQLite since the object woke. */

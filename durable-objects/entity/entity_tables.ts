@@ -3,16 +3,16 @@
  *
  *   state        one row: the state as JSON, rewritten in every transaction that changes it; beside it the newest commits
  *   tail         the commits before them that wait to be indexed (tail_table.ts)
- *   copies       of shards that the head names (copy_tables.ts)
- *   copy_bytes   those that are too large for a row
+ *   shards       copies of those that the head names (../copy_tables.ts)
+ *   shard_bytes  those that are too large for a row
  *   garbage_pages objects of the store that no head names (garbage_table.ts)
  *   idempotency  key → (body digest, result), kept IDEMPOTENCY_WINDOW_MS
  *
  * Every row that is written has its price (docs/decisions/0049): what changes together lies in one.
  */
 import { IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_WINDOW_MS } from "../../core/limits.ts";
+import { COPY_SCHEMA, CopyTables } from "../copy_tables.ts";
 import { addColumns, numberOf, type Sql, textOf } from "../sql.ts";
-import { COPY_SCHEMA, CopyTables } from "./copy_tables.ts";
 import { GARBAGE_SCHEMA, GarbageTable } from "./garbage_table.ts";
 import { type Collection, type EntityState, newState, type RecordedResult } from "./state.ts";
 import { TailTable } from "./tail_table.ts";
@@ -105,12 +105,10 @@ export class EntityTables {
   }
 
   clear(): void {
-    this.copies.letGo(() => true);
-    this.copies.forget();
+    this.copies.clear();
     this.tail.forget();
     this.garbage.reread();
-    for (const table of ["state", "tail", "copies", "copy_bytes", "garbage_pages", "idempotency"])
-      this.#sql.run(`DELETE FROM ${table}`);
+    for (const table of ["state", "tail", "garbage_pages", "idempotency"]) this.#sql.run(`DELETE FROM ${table}`);
   }
 
   // --- idempotency ---

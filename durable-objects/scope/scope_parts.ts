@@ -9,10 +9,13 @@ import { STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { scopeShardKey } from "../../core/log/keys.ts";
 import { hex } from "../../core/log/text_encoding.ts";
 import type { ScopeShard } from "../../core/scope/scope_head.ts";
-import { type PartCache, type ReadPages, SharedPages } from "../part_cache.ts";
+import { type PartCache, SharedPages } from "../part_cache.ts";
 import type { ScopePorts } from "./ports.ts";
 
 type NamedShard = Pick<ScopeShard, "sha256" | "dayMs">;
+
+/** Nobody looks an id up among all of a tenant's. */
+const NO_IDS = new Uint8Array(0);
 
 export class ScopeParts {
   readonly #ports: ScopePorts;
@@ -34,7 +37,7 @@ export class ScopeParts {
 
   /** In order; copies what is missing. */
   async open(shards: readonly ScopeShard[]): Promise<Result<readonly Part[]>> {
-    const missing = shards.filter(({ sha256 }) => !this.#ports.tables.hasCopy(sha256));
+    const missing = shards.filter(({ sha256 }) => !this.#ports.tables.copies.has(sha256));
     for (let start = 0; start < missing.length; start += STORE_CONCURRENCY_MAX) {
       const wave = missing.slice(start, start + STORE_CONCURRENCY_MAX);
       for (const loaded of await Promise.all(wave.map((shard) => this.#fetchOnce(shard))))
@@ -66,17 +69,12 @@ export class ScopeParts {
     if (hex(digest.sha256(stored.bytes)) !== sha256)
       return fail({ reason: "corrupt", what: `${key}: its digest is not its name` });
     const part = openPart(stored.bytes, this.#ports);
-    if (part.ok) tables.transaction(() => tables.putCopy(sha256, stored.bytes));
+    if (part.ok) tables.transaction(() => tables.copies.name(sha256, NO_IDS, 0, stored.bytes));
     return part;
   }
 
   #openCopy({ sha256, hotBytes }: ScopeShard): Result<Part> {
-    const copy = (offset: number, length: number) => this.#ports.tables.copyRange(sha256, offset, length);
-    const read: ReadPages = {
-      read: copy,
-      readPieces: (offset, length) => [copy(offset, length)],
-      readEach: (ranges) => ranges.map(({ offset, length }) => copy(offset, length)),
-    };
+    const read = this.#ports.tables.copies.pagesOf(sha256);
     const name = `${this.#ports.tenant}//${sha256}`;
     const cached = this.#cache.get(name, read);
     if (cached !== null) return ok(cached);
@@ -107,6 +105,6 @@ export class ScopeParts {
   #drop(): void {
     const wanted = this.#wanted;
     this.#wanted = null;
-    if (wanted !== null) this.#ports.tables.transaction(() => this.#ports.tables.keepCopies(wanted));
+    if (wanted !== null) this.#ports.tables.transaction(() => this.#ports.tables.copies.keep(wanted));
   }
 }

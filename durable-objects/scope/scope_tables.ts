@@ -5,12 +5,12 @@
  *   state         one JSON row
  *   taken         entity → the life and the commit up to which it was taken in, and what the registry says there is
  *   pending       commits that were taken in and are in no shard yet
- *   copied_pages  shards of the head
+ *   shards        copies of those that the head names (../copy_tables.ts)
  */
-import { SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
 import type { LayerName, ScopeHead } from "../../core/scope/scope_head.ts";
 import type { PendingCommit } from "../../core/scope/scope_work.ts";
-import { blobOf, bytesOf, numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
+import { COPY_SCHEMA, CopyTables } from "../copy_tables.ts";
+import { numberOf, type Sql, type SqlRow, textOf } from "../sql.ts";
 
 export interface ScopeState {
   readonly mode: "off" | "summaries" | "full";
@@ -74,25 +74,31 @@ const SCHEMA = [
   "CREATE TABLE IF NOT EXISTS taken (entity TEXT PRIMARY KEY, incarnation INTEGER NOT NULL, commit_no INTEGER NOT NULL, wanted INTEGER NOT NULL, redacted INTEGER NOT NULL, unsummarised INTEGER) WITHOUT ROWID",
   "CREATE INDEX IF NOT EXISTS behind ON taken (entity) WHERE commit_no < wanted",
   "CREATE TABLE IF NOT EXISTS pending (layer TEXT, commit_no INTEGER, segment TEXT NOT NULL, arrival_ms INTEGER NOT NULL, day_ms INTEGER NOT NULL, entity TEXT NOT NULL, PRIMARY KEY (layer, commit_no)) WITHOUT ROWID",
-  // Copies in larger pages, of an earlier version: the next read brings them again.
-  "DROP TABLE IF EXISTS copies",
-  "CREATE TABLE IF NOT EXISTS copied_pages (sha256 TEXT, page INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (sha256, page)) WITHOUT ROWID",
+  ...COPY_SCHEMA,
 ];
 
 export class ScopeTables {
   readonly #sql: Sql;
+  readonly copies: CopyTables;
   /** Entities of which something is in the index, by prefix; forgotten when it may have changed. */
   readonly #takenCounts = new Map<string, number>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
+    this.copies = new CopyTables(sql);
     sql.transaction(() => {
       for (const statement of SCHEMA) sql.run(statement);
     });
   }
 
   transaction<T>(body: () => T): T {
-    return this.#sql.transaction(body);
+    try {
+      return this.#sql.transaction(body);
+    } catch (cause) {
+      // What was read inside is undone with it.
+      this.copies.forget();
+      throw cause;
+    }
   }
 
   /** null: nothing is known, or all of it was lost. */
@@ -111,7 +117,8 @@ export class ScopeTables {
   /** Forgets everything but the state. */
   clear(): void {
     this.#takenCounts.clear();
-    for (const table of ["taken", "pending", "copied_pages"]) this.#sql.run(`DELETE FROM ${table}`);
+    this.copies.clear();
+    for (const table of ["taken", "pending"]) this.#sql.run(`DELETE FROM ${table}`);
   }
 
   // --- taken ---
@@ -215,52 +222,6 @@ export class ScopeTables {
   /** What is pending of the entity names no segment any more. */
   voidPending(entity: string, segment: string): void {
     this.#sql.run("UPDATE pending SET segment = ?, entity = '' WHERE entity = ?", segment, entity);
-  }
-
-  // --- copies ---
-
-  hasCopy(sha256: string): boolean {
-    return this.#sql.run("SELECT 1 AS present FROM copied_pages WHERE sha256 = ? AND page = 0", sha256).length > 0;
-  }
-
-  putCopy(sha256: string, bytes: Uint8Array): void {
-    for (let page = 0; page * SQLITE_SHARD_PAGE_BYTES < bytes.length; page += 1) {
-      const slice = bytes.subarray(page * SQLITE_SHARD_PAGE_BYTES, (page + 1) * SQLITE_SHARD_PAGE_BYTES);
-      this.#sql.run(
-        "INSERT OR REPLACE INTO copied_pages (sha256, page, bytes) VALUES (?, ?, ?)",
-        sha256,
-        page,
-        blobOf(slice),
-      );
-    }
-  }
-
-  /** A piece of a copy that is here. */
-  copyRange(sha256: string, offset: number, length: number): Uint8Array {
-    const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
-    const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
-    const rows = this.#sql.run(
-      "SELECT page, bytes FROM copied_pages WHERE sha256 = ? AND page BETWEEN ? AND ? ORDER BY page",
-      sha256,
-      first,
-      last,
-    );
-    const piece = new Uint8Array(length);
-    const start = offset - first * SQLITE_SHARD_PAGE_BYTES;
-    for (const row of rows) {
-      const at = (numberOf(row.page) - first) * SQLITE_SHARD_PAGE_BYTES - start;
-      const bytes = bytesOf(row.bytes);
-      piece.set(bytes.subarray(Math.max(0, -at), Math.max(0, length - at)), Math.max(0, at));
-    }
-    return piece;
-  }
-
-  keepCopies(kept: readonly string[]): void {
-    const wanted = new Set(kept);
-    for (const row of this.#sql.run("SELECT DISTINCT sha256 FROM copied_pages WHERE page = 0")) {
-      const sha256 = textOf(row.sha256);
-      if (!wanted.has(sha256)) this.#sql.run("DELETE FROM copied_pages WHERE sha256 = ?", sha256);
-    }
   }
 }
 

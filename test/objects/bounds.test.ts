@@ -40,7 +40,7 @@ describe("shards larger than the part cache", () => {
     let opened = 0;
     fixture.onStatement = (statement, bindings) => {
       const isOfIds = bindings.some((binding) => String(binding).startsWith("ids:"));
-      if (/^SELECT .*\bAS bytes FROM (copy_bytes|copies)/.test(statement) && !isOfIds) opened += 1;
+      if (/^SELECT .*\bAS bytes FROM (shard_bytes|shards)/.test(statement) && !isOfIds) opened += 1;
     };
     for (let n = 0; n < 20; n += 1) await fixture.accept({ id: `e${n}`, text: `report ${n}` });
     fixture.nowMs += 1_000;

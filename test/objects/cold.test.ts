@@ -38,8 +38,8 @@ async function shardBytes(fixture: EntityFixture): Promise<number[]> {
 }
 
 function dropCopies(fixture: EntityFixture): void {
-  fixture.sql.run("DELETE FROM copies");
-  fixture.sql.run("DELETE FROM copy_bytes");
+  fixture.sql.run("DELETE FROM shards");
+  fixture.sql.run("DELETE FROM shard_bytes");
   fixture.crash();
   fixture.calls.reset();
 }
@@ -139,12 +139,12 @@ describe("a cold read", () => {
     dropCopies(fixture);
     let pages = 0;
     fixture.onStatement = (statement) => {
-      if (statement.includes("INTO copy_bytes")) pages += 1;
+      if (statement.includes("INTO shard_bytes")) pages += 1;
       if (pages > SHARD_WHOLE_READ_BYTES / SQLITE_SHARD_PAGE_BYTES + 6) throw new Error("the machine died");
     };
     expect((await fixture.serve((entity) => entity.reader.status())).ok).toBe(false);
-    expect(fixture.sql.run("SELECT sha256 FROM copies WHERE dimensions IS NOT NULL")).toEqual([]);
-    expect(fixture.sql.run("SELECT place FROM copy_bytes").length).toBeGreaterThan(0);
+    expect(fixture.sql.run("SELECT sha256 FROM shards WHERE dimensions IS NOT NULL")).toEqual([]);
+    expect(fixture.sql.run("SELECT place FROM shard_bytes").length).toBeGreaterThan(0);
     fixture.onStatement = () => undefined;
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
@@ -186,7 +186,7 @@ describe("a cold read", () => {
     dropCopies(fixture);
     fixture.rest = new Promise(() => {});
     expect((await ask(fixture)).hits).toEqual(before.hits);
-    expect(fixture.sql.run("SELECT sha256 FROM copies WHERE dimensions IS NOT NULL").length).toBe(1);
+    expect(fixture.sql.run("SELECT sha256 FROM shards WHERE dimensions IS NOT NULL").length).toBe(1);
   });
 
   const damages = {
@@ -206,7 +206,7 @@ describe("a cold read", () => {
     dropCopies(fixture);
     expect((await ask(fixture)).hits).toEqual(before.hits);
     expect(await fixture.entity.counters()).toMatchObject({ ok: true, value: { indexedCommit: 1, pending: true } });
-    expect(fixture.sql.run("SELECT place FROM copy_bytes")).toEqual([]);
+    expect(fixture.sql.run("SELECT place FROM shard_bytes")).toEqual([]);
     fixture.crash();
     expect((await ask(fixture)).hits).toEqual(before.hits);
   });
@@ -222,7 +222,7 @@ describe("a cold read", () => {
     whole.release();
     piece.release();
     expect(await reading).toMatchObject({ ok: false, failure: { reason: "unavailable" } });
-    expect(fixture.sql.run("SELECT place FROM copy_bytes")).toEqual([]);
+    expect(fixture.sql.run("SELECT place FROM shard_bytes")).toEqual([]);
   });
 });
 
@@ -250,7 +250,7 @@ test("warming brings copies and slab: the next search finds all in memory", asyn
   expect(fixture.calls).toMatchObject({ count: 2, waves: 1 });
   let read = 0;
   fixture.onStatement = (statement) => {
-    if (/^SELECT .*bytes.* FROM (copy_bytes|copies)/.test(statement)) read += 1;
+    if (/^SELECT .*bytes.* FROM (shard_bytes|shards)/.test(statement)) read += 1;
   };
   expect(await fixture.search({ text: "report", top_k: 100, include: [] })).toMatchObject({ cache: "memory" });
   // Of each shard the ids, which no slab holds; and once.
@@ -295,7 +295,7 @@ describe("a recovery, and the read after it", () => {
 
 describe("copies that nobody uses", () => {
   const copies = (fixture: EntityFixture) =>
-    fixture.sql.run("SELECT number FROM copies UNION SELECT place FROM copy_bytes").length;
+    fixture.sql.run("SELECT number FROM shards UNION SELECT place FROM shard_bytes").length;
 
   /** Rings every alarm up to `ms` from now. */
   async function pass(fixture: EntityFixture, ms: number): Promise<void> {

@@ -7,8 +7,8 @@ import { EntityFixture } from "./entity_fixture.ts";
 const EARLIER_TABLES = [
   "DROP TABLE state",
   "DROP TABLE tail",
-  "DROP TABLE copies",
-  "DROP TABLE copy_bytes",
+  "DROP TABLE shards",
+  "DROP TABLE shard_bytes",
   "CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL)",
   "CREATE TABLE tail (commit_no INTEGER, page INTEGER, facts TEXT, bytes BLOB NOT NULL, PRIMARY KEY (commit_no, page)) WITHOUT ROWID",
   "CREATE TABLE shard_copies (sha256 TEXT PRIMARY KEY, dimensions INTEGER NOT NULL) WITHOUT ROWID",
@@ -71,7 +71,7 @@ describe("an object of the earlier version", () => {
     expect(await fixture.index()).toBe(1);
     fixture.crash();
     expect(await fixture.ids()).toEqual(["a", "b", "c", "d", "e"]);
-    for (const table of ["tail", "copy_bytes"]) expect(fixture.sql.run(`SELECT * FROM ${table}`)).toEqual([]);
+    for (const table of ["tail", "shard_bytes"]) expect(fixture.sql.run(`SELECT * FROM ${table}`)).toEqual([]);
   });
 
   test("keeps to the key of a put that it had begun, on whatever day it goes on", async () => {

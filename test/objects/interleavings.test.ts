@@ -35,7 +35,7 @@ describe("a rebuild", () => {
     await fixture.entity.erase();
     read.release();
     expect(await planning).toEqual(ok(null));
-    for (const table of ["tail", "copies", "copy_bytes", "idempotency"]) expect(rows(fixture, table)).toBe(0);
+    for (const table of ["tail", "shards", "shard_bytes", "idempotency"]) expect(rows(fixture, table)).toBe(0);
     await fixture.sweep();
     await fixture.accept({ id: "new" });
     fixture.crash();
@@ -203,7 +203,7 @@ describe("index work", () => {
     await fixture.entity.erase();
     put.release();
     expect(await proposed).toEqual(ok("stale"));
-    expect(rows(fixture, "copies")).toBe(0);
+    expect(rows(fixture, "shards")).toBe(0);
     await fixture.sweep();
     expect(await fixture.ids()).toEqual([]);
   });

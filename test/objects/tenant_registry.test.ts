@@ -182,7 +182,7 @@ describe("a sweep", () => {
     "a rebuild": (fixture) => fixture.serve((entity) => entity.rebuild()),
     "a shard that is gone": async (fixture) => {
       await fixture.store.delete((await fixture.keys()).filter((key) => key.endsWith(".shard")));
-      fixture.sql.run("DELETE FROM copies");
+      fixture.sql.run("DELETE FROM shards");
       fixture.crash();
       await fixture.ids();
     },

@@ -10,7 +10,7 @@ const kernel = await loadKernel();
 const builder = createKernelBuilder(kernel);
 const ports = { compression: nodeCompression, digest: nodeDigest, checksum: createKernelChecksum(kernel) };
 const BYTES_MAX = 64 * 1024 * 1024;
-const TABLES = ["state", "tail", "copies", "copy_bytes", "idempotency"];
+const TABLES = ["state", "tail", "shards", "shard_bytes", "idempotency"];
 
 /** Where a word stands: keys of objects, and names of tables. */
 export async function placesOf(fixture: EntityFixture, word: string): Promise<string[]> {

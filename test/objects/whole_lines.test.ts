@@ -75,7 +75,7 @@ describe("the vectors of events", () => {
     await indexed(fixture);
     hold.release();
     expect(vectorsIn(valueIn(await reading))).toEqual(expected);
-    const copies = fixture.sql.run("SELECT sha256 FROM copies");
+    const copies = fixture.sql.run("SELECT sha256 FROM shards");
     expect(copies.length).toBe(valueIn(await fixture.entity.reader.status()).shards.length);
   });
 

@@ -1,30 +1,30 @@
 /**
- * Copies of the head's shards in SQLite. A small one, and the hashes of its ids, lie in the row that names it; a large
- * one lies in pages, and is named once all of it is there. One that was just read from the store may be held in memory
- * first and written later: until then it answers like the others, and ends with the instance.
+ * Copies of the head's shards in an object's SQLite. A small one, and the hashes of its ids, lie in the row that names
+ * it; a large one lies in pages, and is named once all of it is there. One that was just read from the store may be held
+ * in memory first and written later: until then it answers like the others, and ends with the instance.
  *
- *   copies      number | sha256 of the shard; once all of it is here, dimensions of the vectors supplied in it, hashes of
- *               its ids, and its bytes: those that fit in a row
- *   copy_bytes  place | a page: of copy n the shard's from n · COPY_PAGES on, those of the hashes from FIRST_ID_PAGE on
+ *   shards       number | sha256; once all of it is here, dimensions of the vectors supplied in it, hashes of its ids, and
+ *                its bytes: those that fit in a row
+ *   shard_bytes  place | a page: of number n the shard's from n · SHARD_PAGES on, those of the hashes from FIRST_ID_PAGE on
  *
  * Both are found by an integer: a blob is an entry of the tree itself where the key is anything else, so that every look
  * at a page goes through some five others (docs/decisions/0034).
  */
-import { joinBytes } from "../../core/bytes.ts";
-import type { ByteRange } from "../../core/index/plan_ranges.ts";
-import { SQLITE_COPY_ROW_BYTES_MAX, SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../../core/limits.ts";
-import { blobOf, bytesOf, numberOf, type Sql, textOf } from "../sql.ts";
+import { joinBytes } from "../core/bytes.ts";
+import type { ByteRange } from "../core/index/plan_ranges.ts";
+import { SQLITE_COPY_ROW_BYTES_MAX, SQLITE_PAGE_BYTES, SQLITE_SHARD_PAGE_BYTES } from "../core/limits.ts";
+import type { ReadPages } from "./part_cache.ts";
+import { blobOf, bytesOf, numberOf, type Sql, textOf } from "./sql.ts";
 
+/** Tables of earlier versions go: the next read brings their copies again. */
 export const COPY_SCHEMA = [
-  // Of earlier versions: the next read brings such copies again.
-  "DROP TABLE IF EXISTS shard_copies",
-  "DROP TABLE IF EXISTS copy_pages",
-  "CREATE TABLE IF NOT EXISTS copies (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, dimensions INTEGER, ids BLOB, bytes BLOB)",
-  "CREATE TABLE IF NOT EXISTS copy_bytes (place INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
+  ...["shard_copies", "copy_pages", "copied_pages", "copies"].map((table) => `DROP TABLE IF EXISTS ${table}`),
+  "CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, dimensions INTEGER, ids BLOB, bytes BLOB)",
+  "CREATE TABLE IF NOT EXISTS shard_bytes (place INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
 ];
 
-/** Places of one copy; a shard of SHARD_BYTES_MAX has 1,536 pages. */
-const COPY_PAGES = 65_536;
+/** Places of one shard, of which the largest has 1,536 pages. */
+const SHARD_PAGES = 65_536;
 const FIRST_ID_PAGE = 32_768;
 /** Hex digits of the digest that number a copy: 36 bits, so that a place is an exact number. */
 const NUMBER_DIGITS = 9;
@@ -111,6 +111,12 @@ export class CopyTables {
     for (const sha256 of this.#held.keys()) if (isOver(sha256)) this.#held.delete(sha256);
   }
 
+  clear(): void {
+    this.#copies = null;
+    this.#held.clear();
+    for (const table of ["shards", "shard_bytes"]) this.#sql.run(`DELETE FROM ${table}`);
+  }
+
   /** Drops every copy that `kept` does not name, and what there is of copies that were never whole. */
   keep(kept: readonly string[]): void {
     const wanted = new Set(kept);
@@ -118,34 +124,40 @@ export class CopyTables {
     for (const [sha256, { number, dimensions }] of this.#all()) {
       if (wanted.has(sha256) && dimensions !== null) continue;
       this.#copies = null;
-      this.#sql.run("DELETE FROM copies WHERE number = ?", number);
-      const first = number * COPY_PAGES;
-      this.#sql.run("DELETE FROM copy_bytes WHERE place BETWEEN ? AND ?", first, first + COPY_PAGES - 1);
+      this.#sql.run("DELETE FROM shards WHERE number = ?", number);
+      const first = number * SHARD_PAGES;
+      this.#sql.run("DELETE FROM shard_bytes WHERE place BETWEEN ? AND ?", first, first + SHARD_PAGES - 1);
     }
   }
 
   /** The row of a copy; of one that is not named, so that its number is its own. */
   #put(sha256: string, named: Named | null, bytes: Uint8Array | null): void {
     const number = this.#numberOf(sha256);
-    const inRow = (blob: Uint8Array | undefined | null) =>
-      blob != null && blob.length <= SQLITE_COPY_ROW_BYTES_MAX ? blobOf(blob) : null;
-    const row = [named?.dimensions ?? null, inRow(named?.ids), inRow(bytes)];
-    if (bytes !== null && row[2] === null) this.#putPages(number, 0, bytes, SQLITE_SHARD_PAGE_BYTES);
-    if (named !== null && row[1] === null) this.#putPages(number, FIRST_ID_PAGE, named.ids, SQLITE_PAGE_BYTES);
+    const ids = named && this.#inRow(number, FIRST_ID_PAGE, named.ids, SQLITE_PAGE_BYTES);
+    const file = bytes && this.#inRow(number, 0, bytes, SQLITE_SHARD_PAGE_BYTES);
     this.#copies = null;
     this.#sql.run(
-      "INSERT OR REPLACE INTO copies (number, sha256, dimensions, ids, bytes) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO shards (number, sha256, dimensions, ids, bytes) VALUES (?, ?, ?, ?, ?)",
       number,
       sha256,
-      ...row,
+      named?.dimensions ?? null,
+      ids,
+      file,
     );
+  }
+
+  /** What the row holds of a blob: all of it, or null and it lies in pages. */
+  #inRow(number: number, firstPage: number, blob: Uint8Array, pageBytes: number): ArrayBuffer | null {
+    if (blob.length <= SQLITE_COPY_ROW_BYTES_MAX) return blobOf(blob);
+    this.#putPages(number, firstPage, blob, pageBytes);
+    return null;
   }
 
   #putPages(number: number, first: number, bytes: Uint8Array, pageBytes: number): void {
     for (let page = 0; page * pageBytes < bytes.length; page += 1) {
       const slice = bytes.subarray(page * pageBytes, (page + 1) * pageBytes);
-      const place = number * COPY_PAGES + first + page;
-      this.#sql.run("INSERT OR REPLACE INTO copy_bytes (place, bytes) VALUES (?, ?)", place, blobOf(slice));
+      const place = number * SHARD_PAGES + first + page;
+      this.#sql.run("INSERT OR REPLACE INTO shard_bytes (place, bytes) VALUES (?, ?)", place, blobOf(slice));
     }
   }
 
@@ -170,6 +182,15 @@ export class CopyTables {
     return (this.#held.get(sha256)?.named ?? null) !== null || (this.#all().get(sha256)?.dimensions ?? null) !== null;
   }
 
+  /** The ways to the pages of a copy that is here. */
+  pagesOf(sha256: string): ReadPages {
+    return {
+      read: (offset, length) => this.range(sha256, offset, length),
+      readPieces: (offset, length) => this.pieces(sha256, offset, length),
+      readEach: (ranges) => this.ranges(sha256, ranges),
+    };
+  }
+
   /** A piece of a shard that is here. */
   range(sha256: string, offset: number, length: number): Uint8Array {
     return joinBytes(this.pieces(sha256, offset, length));
@@ -183,12 +204,12 @@ export class CopyTables {
     if (isInRow) return [this.#pieceOfRow(number, offset, length)];
     const first = Math.floor(offset / SQLITE_SHARD_PAGE_BYTES);
     const last = Math.ceil((offset + length) / SQLITE_SHARD_PAGE_BYTES) - 1;
-    const place = number * COPY_PAGES + first;
+    const place = number * SHARD_PAGES + first;
     if (first === last) return [this.#pieceOfPage(place, offset - first * SQLITE_SHARD_PAGE_BYTES, length)];
     const rows = this.#sql.run(
-      "SELECT bytes FROM copy_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
+      "SELECT bytes FROM shard_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
       place,
-      number * COPY_PAGES + last,
+      number * SHARD_PAGES + last,
     );
     return rows.map((row, index) => {
       const start = (first + index) * SQLITE_SHARD_PAGE_BYTES;
@@ -205,8 +226,8 @@ export class CopyTables {
     const places = ranges.flatMap((range, index) => placesOf(range).map((place) => ({ ...place, index })));
     const rows = this.#sql.run(
       `SELECT substr(bytes, 1 + (wanted.value ->> 1), wanted.value ->> 2) AS bytes
-       FROM json_each(?) AS wanted CROSS JOIN copy_bytes ON place = wanted.value ->> 0 ORDER BY wanted.id`,
-      JSON.stringify(places.map(({ page, at, bytes }) => [number * COPY_PAGES + page, at, bytes])),
+       FROM json_each(?) AS wanted CROSS JOIN shard_bytes ON place = wanted.value ->> 0 ORDER BY wanted.id`,
+      JSON.stringify(places.map(({ page, at, bytes }) => [number * SHARD_PAGES + page, at, bytes])),
     );
     if (rows.length !== places.length) throw new Error("a copy of a shard lacks pages");
     const pieces: Uint8Array[][] = ranges.map(() => []);
@@ -218,12 +239,12 @@ export class CopyTables {
 
   /** Cut out by SQLite: most pieces are a few bytes of their page. */
   #pieceOfPage(place: number, offset: number, length: number): Uint8Array {
-    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM copy_bytes WHERE place = ?";
+    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM shard_bytes WHERE place = ?";
     return bytesOf(this.#sql.run(statement, offset + 1, length, place)[0]?.bytes);
   }
 
   #pieceOfRow(number: number, offset: number, length: number): Uint8Array {
-    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM copies WHERE number = ?";
+    const statement = "SELECT substr(bytes, ?, ?) AS bytes FROM shards WHERE number = ?";
     return bytesOf(this.#sql.run(statement, offset + 1, length, number)[0]?.bytes);
   }
 
@@ -231,12 +252,12 @@ export class CopyTables {
     const named = this.#held.get(sha256)?.named ?? null;
     if (named !== null) return named.ids;
     const { number } = this.#copy(sha256);
-    const inRow = this.#sql.run("SELECT ids FROM copies WHERE number = ?", number)[0]?.ids ?? null;
+    const inRow = this.#sql.run("SELECT ids FROM shards WHERE number = ?", number)[0]?.ids ?? null;
     if (inRow !== null) return bytesOf(inRow);
     const rows = this.#sql.run(
-      "SELECT bytes FROM copy_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
-      number * COPY_PAGES + FIRST_ID_PAGE,
-      (number + 1) * COPY_PAGES - 1,
+      "SELECT bytes FROM shard_bytes WHERE place BETWEEN ? AND ? ORDER BY place",
+      number * SHARD_PAGES + FIRST_ID_PAGE,
+      (number + 1) * SHARD_PAGES - 1,
     );
     return joinBytes(rows.map((row) => bytesOf(row.bytes)));
   }
@@ -254,7 +275,7 @@ export class CopyTables {
   /** Asked for by every read: a statement takes longer than a small search. */
   #all(): ReadonlyMap<string, Copy> {
     this.#copies ??= new Map(
-      this.#sql.run("SELECT number, sha256, dimensions, bytes IS NOT NULL AS in_row FROM copies").map((row) => [
+      this.#sql.run("SELECT number, sha256, dimensions, bytes IS NOT NULL AS in_row FROM shards").map((row) => [
         textOf(row.sha256),
         {
           number: numberOf(row.number),
