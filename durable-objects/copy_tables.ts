@@ -191,9 +191,10 @@ export class CopyTables {
     };
   }
 
-  /** A piece of a shard that is here. */
+  /** A piece of a shard that is here, for the caller to keep: it is no view of something larger. */
   range(sha256: string, offset: number, length: number): Uint8Array {
-    return joinBytes(this.pieces(sha256, offset, length));
+    const bytes = joinBytes(this.pieces(sha256, offset, length));
+    return bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes;
   }
 
   /** The same, a piece a page. */

@@ -215,8 +215,16 @@ export class Entity {
 
   /** Copies the head's shards that are not here. What is damaged or gone is derived: its segments stand in for it. */
   async #ensureShards(why: "read" | "append"): Promise<Result<{ readonly fetched: number }>> {
-    const { head, incarnation } = this.#now().state;
-    if (head.shards.length > 0) this.#useCopies(why);
+    if (this.#now().state.head.shards.length > 0) this.#useCopies(why);
+    try {
+      return await this.#bringShards();
+    } finally {
+      if (this.#ports.tables.copies.heldBytes > 0) this.#writeAfterRead();
+    }
+  }
+
+  async #bringShards(): Promise<Result<{ readonly fetched: number }>> {
+    const { incarnation } = this.#now().state;
     const wanted = () => this.#now().state.incarnation === incarnation;
     let local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     if (!local.ok && local.failure.reason === "corrupt") {
@@ -230,7 +238,6 @@ export class Entity {
       local = await this.#parts.ensureLocal(this.#lost.whole(), wanted);
     }
     if (!local.ok) return local;
-    if (this.#ports.tables.copies.heldBytes > 0) this.#writeAfterRead();
     const stood = await this.#lost.standIn();
     return stood.ok ? local : stood;
   }
