@@ -415,6 +415,8 @@ export const PART_CACHE_BYTES_MAX = 8 * MIB;
 export const PART_TABLES_BYTES_MAX = 8 * MIB;
 /** Lines of hits that an isolate keeps, over all parts: some ten thousand of a few hundred bytes. */
 export const LINE_CACHE_BYTES_MAX = 8 * MIB;
+/** Lines with the digits of their vectors, which a page of events was made of. */
+export const WHOLE_LINES_BYTES_MAX = 4 * MIB;
 
 // --- Jobs -----------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ import { createSlabPool } from "../wasm/slab_pool.ts";
 import { Entity } from "./entity/entity.ts";
 import { EntityTables } from "./entity/entity_tables.ts";
 import type { Registry } from "./entity/ports.ts";
+import { WholeLineCache } from "./entity/whole_lines.ts";
 import type { Env } from "./env.ts";
 import { embedderOf } from "./models.ts";
 import { PartCache } from "./part_cache.ts";
@@ -34,6 +35,7 @@ interface Shared {
   readonly residency: SlabResidency;
   readonly cache: PartCache;
   readonly lines: LineCache;
+  readonly wholeLines: WholeLineCache;
   readonly embedder: Embedder | null;
 }
 
@@ -50,13 +52,14 @@ function sharedOf(env: Env): Shared {
     residency: new SlabResidency(slabs),
     cache: new PartCache(),
     lines: new LineCache(),
+    wholeLines: new WholeLineCache(),
     embedder: embedderOf(env, builder),
   };
   return shared;
 }
 
 export function composeEntity(context: DurableObjectState, env: Env, scope: EntityScope): Entity {
-  const { builder, checksum, slabs, residency, cache, lines, embedder } = sharedOf(env);
+  const { builder, checksum, slabs, residency, cache, lines, wholeLines, embedder } = sharedOf(env);
   const ports = {
     scope,
     tables: new EntityTables(durableSql(context.storage)),
@@ -68,6 +71,7 @@ export function composeEntity(context: DurableObjectState, env: Env, scope: Enti
     digest: nodeDigest,
     checksum,
     lines,
+    wholeLines,
     registry: registryOf(env, scope.tenant),
     queue: { send: async (nudge: EntityScope) => void (await env.INDEX_QUEUE.send(nudge)) },
     builder,

@@ -19,6 +19,7 @@ import type {
 import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
 import type { Alarm } from "../sql.ts";
 import type { EntityTables } from "./entity_tables.ts";
+import type { WholeLineCache } from "./whole_lines.ts";
 
 /** The tenant's object, as its entities see it. */
 export interface Registry {
@@ -63,6 +64,8 @@ export interface EntityPorts {
   readonly checksum: Checksum;
   /** Lines of hits, kept for all objects of the isolate; none are when absent. */
   readonly lines?: LineCache;
+  /** Likewise of events with vectors, as the log has them. */
+  readonly wholeLines?: WholeLineCache;
   readonly registry: Registry;
   readonly queue: NudgeQueue;
   readonly builder: KernelBuilder;

@@ -1,17 +1,56 @@
 /**
  * Lines of events as the log has them. A part keeps them without the digits of vectors (core/log/line.ts): those of the
- * tail are in memory, others are read from their segments.
+ * tail are in memory, others are read from their segments, and kept for a while: a page of the newest events is asked
+ * again and again, and a segment may hold thousands for the few that it needs.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
+import { BoundedCache } from "../../core/index/bounded_cache.ts";
 import type { PartCommit } from "../../core/index/part.ts";
-import { ANSWER_CHARACTERS_MAX, EVENT_SEGMENTS_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
+import {
+  ANSWER_CHARACTERS_MAX,
+  EVENT_SEGMENTS_MAX,
+  STORE_CONCURRENCY_MAX,
+  WHOLE_LINES_BYTES_MAX,
+} from "../../core/limits.ts";
 import { isWhole, keptLine, parseLine } from "../../core/log/line.ts";
 import { readSegment } from "../../core/log/segment.ts";
-import type { Digest } from "../../core/ports.ts";
 import type { PartRow } from "../../core/retrieval/timeline.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import type { EntityPorts } from "./ports.ts";
 import type { Tail } from "./tail.ts";
+
+/** A line as its part keeps it, and whole. */
+class ReadLine {
+  readonly kept: string;
+  readonly whole: string;
+
+  constructor(kept: string, whole: string) {
+    this.kept = kept;
+    this.whole = whole;
+  }
+
+  /** At two bytes a character, which engines may take. */
+  get heldBytes(): number {
+    return READ_LINE_BYTES + 2 * (this.kept.length + this.whole.length);
+  }
+}
+
+const READ_LINE_BYTES = 128;
+
+/** Of all objects of an isolate. A line is told by what its part keeps of it, so that it is never another's. */
+export class WholeLineCache {
+  readonly #lines = new BoundedCache<ReadLine>(WHOLE_LINES_BYTES_MAX);
+
+  /** null when it is not there, or was another line. */
+  get(place: string, kept: string): string | null {
+    const line = this.#lines.get(place);
+    return line?.kept === kept ? line.whole : null;
+  }
+
+  put(place: string, kept: string, whole: string): void {
+    this.#lines.put(place, new ReadLine(kept, whole));
+  }
+}
 
 interface LinesHost {
   readonly ports: EntityPorts;
@@ -21,8 +60,16 @@ interface LinesHost {
 /** A line as its part keeps it. */
 interface KeptRow {
   readonly kept: string;
-  /** Where its digits are; null when it has no vector. */
-  readonly digits: { readonly commit: PartCommit; readonly line: number } | null;
+  /** The whole line, when that was read lately. */
+  readonly known: string | null;
+  /** null when it has no vector. */
+  readonly digits: Digits | null;
+}
+
+/** Where they are. */
+interface Digits {
+  readonly commit: PartCommit;
+  readonly line: number;
 }
 
 /**
@@ -35,11 +82,11 @@ export async function wholeLines(host: LinesHost, rows: readonly PartRow[]): Pro
   let room = ANSWER_CHARACTERS_MAX;
   let segments = 0;
   while (lines.length < rows.length && segments < EVENT_SEGMENTS_MAX) {
-    const wave = nextWave(rows.slice(lines.length), room);
+    const wave = nextWave(host, rows.slice(lines.length), room);
     const found = await readSegments(host, wave);
     segments += found.read;
     for (const row of wave) {
-      const line = wholeLine(row, found.lines, host.ports.digest);
+      const line = wholeLine(host, row, found.lines);
       if (!line.ok) return lines.length > 0 ? ok(lines) : line;
       room -= line.value.length;
       if (room < 0 && lines.length > 0) return ok(lines);
@@ -50,7 +97,7 @@ export async function wholeLines(host: LinesHost, rows: readonly PartRow[]): Pro
 }
 
 /** The first of `rows`, at least one, whose digits need no more segments than may be read at once. */
-function nextWave(rows: readonly PartRow[], room: number): readonly KeptRow[] {
+function nextWave(host: LinesHost, rows: readonly PartRow[], room: number): readonly KeptRow[] {
   const wave: KeptRow[] = [];
   const segments = new Set<string>();
   let characters = 0;
@@ -58,11 +105,17 @@ function nextWave(rows: readonly PartRow[], room: number): readonly KeptRow[] {
     const kept = part.lineOfRow(row);
     characters += kept.length;
     const commit = hasDigitsElsewhere(kept) ? commitOfRow(part, row) : null;
-    if (commit !== null) segments.add(commit.segment);
+    const digits = commit && { commit, line: row - commit.firstRow };
+    const known = digits && (host.ports.wholeLines?.get(placeOf(host, digits), kept) ?? null);
+    if (digits !== null && known === null) segments.add(digits.commit.segment);
     if (wave.length > 0 && (characters > room || segments.size > STORE_CONCURRENCY_MAX)) break;
-    wave.push({ kept, digits: commit && { commit, line: row - commit.firstRow } });
+    wave.push({ kept, known, digits });
   }
   return wave;
+}
+
+function placeOf({ ports }: LinesHost, { commit, line }: Digits): string {
+  return `${ports.scope.tenant}/${commit.segment}#${line}`;
 }
 
 function hasDigitsElsewhere(kept: string): boolean {
@@ -84,8 +137,8 @@ async function readSegments({ ports, tail }: LinesHost, wave: readonly KeptRow[]
   const found = new Map<string, Result<ReadonlyMap<number, string>>>();
   const waiting = new Map<string, Map<number, string>>();
   const asked = new Map<string, number[]>();
-  for (const { digits } of wave) {
-    if (digits === null) continue;
+  for (const { known, digits } of wave) {
+    if (digits === null || known !== null) continue;
     const { commit, segment } = digits.commit;
     const line = tail().lineAt(commit, digits.line);
     if (line === null) asked.set(segment, [...(asked.get(segment) ?? []), digits.line]);
@@ -109,11 +162,14 @@ async function linesOfSegment(ports: EntityPorts, segment: string): Promise<Resu
 }
 
 /** What the segment says is compared with what the part kept of it. */
-function wholeLine({ kept, digits }: KeptRow, found: FoundLines, digest: Digest): Result<string> {
+function wholeLine(host: LinesHost, { kept, known, digits }: KeptRow, found: FoundLines): Result<string> {
   if (digits === null) return ok(kept);
+  if (known !== null) return ok(known);
   const { segment } = digits.commit;
   const lines = found.get(segment) ?? ok(new Map<number, string>());
   if (!lines.ok) return lines;
   const whole = lines.value.get(digits.line) ?? "";
-  return keptLine(whole, digest) === kept ? ok(whole) : fail({ reason: "corrupt", what: segment });
+  if (keptLine(whole, host.ports.digest) !== kept) return fail({ reason: "corrupt", what: segment });
+  host.ports.wholeLines?.put(placeOf(host, digits), kept, whole);
+  return ok(whole);
 }
