@@ -26,6 +26,7 @@ import { searchBodySchema } from "../../core/schema/search.ts";
 import { Entity } from "../../durable-objects/entity/entity.ts";
 import { EntityTables } from "../../durable-objects/entity/entity_tables.ts";
 import type { EntityPorts, EntitySettings, Registry } from "../../durable-objects/entity/ports.ts";
+import type { WholeLineCache } from "../../durable-objects/entity/whole_lines.ts";
 import { PartCache } from "../../durable-objects/part_cache.ts";
 import type { Sql, SqlValue } from "../../durable-objects/sql.ts";
 import { createKernelBuilder } from "../../wasm/kernel.ts";
@@ -84,6 +85,8 @@ export class EntityFixture {
   metric: Metric = "cosine";
   /** Opened parts of the isolate: they outlive an instance, whose storage does not. */
   partCache = new PartCache();
+  /** The isolate's; none unless a test brings it. */
+  wholeLines: WholeLineCache | null = null;
   /** What sleepers wait for besides their time. */
   rest: Promise<void> = Promise.resolve();
   /** Sees every SQL statement before it runs. */
@@ -254,6 +257,7 @@ export class EntityFixture {
       checksum,
       compression: nodeCompression,
       digest: nodeDigest,
+      ...(this.wholeLines !== null && { wholeLines: this.wholeLines }),
       registry: {
         knows: (entity) => this.registry.knows(entity),
         markDirty: (entity, commit) => this.registry.markDirty(entity, commit),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { EVENT_SEGMENTS_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import type { EventPage } from "../../core/rpc.ts";
+import { WholeLineCache } from "../../durable-objects/entity/whole_lines.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 
 const vectorOf = (index: number): number[] => [index + 0.5, -1 / 3, 1e-7];
@@ -54,6 +55,26 @@ describe("the vectors of events", () => {
     expect(vectorsIn(valueIn(await page(fixture)))).toEqual([...expected, vectorOf(99)]);
     const one = valueIn(await fixture.serve((entity) => entity.reader.event("e4")));
     expect([one.event.vector, one.citation.line]).toEqual([vectorOf(4), 1]);
+  });
+
+  test("cost no read a second time, also when their shard was replaced, and are never those of what was redacted", async () => {
+    const fixture = await indexed(await withVectors(20));
+    fixture.wholeLines = new WholeLineCache();
+    fixture.crash();
+    expect(vectorsIn(valueIn(await page(fixture)))).toEqual(expected);
+    fixture.calls.reset();
+    expect(vectorsIn(valueIn(await page(fixture)))).toEqual(expected);
+    expect(fixture.calls.count).toBe(0);
+    valueIn(await fixture.serve((entity) => entity.rebuild()));
+    await indexed(fixture);
+    fixture.calls.reset();
+    expect(vectorsIn(valueIn(await page(fixture)))).toEqual(expected);
+    expect(fixture.calls.count).toBe(0);
+    valueIn(await fixture.serve((entity) => entity.redact(["e4"], false)));
+    await indexed(fixture);
+    const { events } = valueIn(await page(fixture));
+    expect(events.filter(({ id }) => id === "e4")).toEqual([]);
+    expect(events.filter(({ vector }) => vector?.[0] === vectorOf(4)[0])).toEqual([]);
   });
 
   test("cost one read of each segment that has one, no more at once than the store takes", async () => {
