@@ -18,7 +18,6 @@ import { createSlabPool } from "../wasm/slab_pool.ts";
 import { Entity } from "./entity/entity.ts";
 import { EntityTables } from "./entity/entity_tables.ts";
 import type { Registry } from "./entity/ports.ts";
-import { WholeLineCache } from "./entity/whole_lines.ts";
 import type { Env } from "./env.ts";
 import { embedderOf } from "./models.ts";
 import { PartCache } from "./part_cache.ts";
@@ -27,6 +26,7 @@ import { TenantScope } from "./scope/tenant_scope.ts";
 import { entitySettings } from "./settings.ts";
 import { durableAlarm, durableSql } from "./sql.ts";
 import { storeOf } from "./store.ts";
+import { WholeLineCache } from "./whole_line_cache.ts";
 
 interface Shared {
   readonly builder: KernelBuilder;

@@ -18,8 +18,8 @@ import type {
 } from "../../core/ports.ts";
 import type { EntityCounters, EntityScope, IndexNudge } from "../../core/rpc.ts";
 import type { Alarm } from "../sql.ts";
+import type { WholeLineCache } from "../whole_line_cache.ts";
 import type { EntityTables } from "./entity_tables.ts";
-import type { WholeLineCache } from "./whole_lines.ts";
 
 /** The tenant's object, as its entities see it. */
 export interface Registry {

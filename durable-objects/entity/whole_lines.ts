@@ -4,53 +4,14 @@
  * again and again, and a segment may hold thousands for the few that it needs.
  */
 import { fail, ok, type Result } from "../../core/errors.ts";
-import { BoundedCache } from "../../core/index/bounded_cache.ts";
 import type { PartCommit } from "../../core/index/part.ts";
-import {
-  ANSWER_CHARACTERS_MAX,
-  EVENT_SEGMENTS_MAX,
-  STORE_CONCURRENCY_MAX,
-  WHOLE_LINES_BYTES_MAX,
-} from "../../core/limits.ts";
+import { ANSWER_CHARACTERS_MAX, EVENT_SEGMENTS_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import { isWhole, keptLine, parseLine } from "../../core/log/line.ts";
 import { readSegment } from "../../core/log/segment.ts";
 import type { PartRow } from "../../core/retrieval/timeline.ts";
 import { commitOfRow } from "../../core/retrieval/view.ts";
 import type { EntityPorts } from "./ports.ts";
 import type { Tail } from "./tail.ts";
-
-/** A line as its part keeps it, and whole. */
-class ReadLine {
-  readonly kept: string;
-  readonly whole: string;
-
-  constructor(kept: string, whole: string) {
-    this.kept = kept;
-    this.whole = whole;
-  }
-
-  /** At two bytes a character, which engines may take. */
-  get heldBytes(): number {
-    return READ_LINE_BYTES + 2 * (this.kept.length + this.whole.length);
-  }
-}
-
-const READ_LINE_BYTES = 128;
-
-/** Of all objects of an isolate. A line is told by what its part keeps of it, so that it is never another's. */
-export class WholeLineCache {
-  readonly #lines = new BoundedCache<ReadLine>(WHOLE_LINES_BYTES_MAX);
-
-  /** null when it is not there, or was another line. */
-  get(place: string, kept: string): string | null {
-    const line = this.#lines.get(place);
-    return line?.kept === kept ? line.whole : null;
-  }
-
-  put(place: string, kept: string, whole: string): void {
-    this.#lines.put(place, new ReadLine(kept, whole));
-  }
-}
 
 interface LinesHost {
   readonly ports: EntityPorts;

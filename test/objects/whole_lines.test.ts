@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { EVENT_SEGMENTS_MAX, STORE_CONCURRENCY_MAX } from "../../core/limits.ts";
 import type { EventPage } from "../../core/rpc.ts";
-import { WholeLineCache } from "../../durable-objects/entity/whole_lines.ts";
+import { WholeLineCache } from "../../durable-objects/whole_line_cache.ts";
 import { EntityFixture, valueIn } from "./entity_fixture.ts";
 
 const vectorOf = (index: number): number[] => [index + 0.5, -1 / 3, 1e-7];
