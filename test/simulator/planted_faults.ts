@@ -246,8 +246,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: `${ENTITY}/entity_tables.ts`,
-        from: '"garbage_pages", "idempotency"])\n',
-        to: '"garbage_pages"])\n',
+        from: '"garbage_pages", "idempotency"])',
+        to: '"garbage_pages"])',
       },
     ],
     invariants: ["erased stays erased"],
