@@ -9,19 +9,11 @@ import { WHOLE_LINES_BYTES_MAX } from "../core/limits.ts";
 const READ_LINE_BYTES = 128;
 
 /** A line as its part keeps it, and whole. */
-class ReadLine {
+interface ReadLine {
   readonly kept: string;
   readonly whole: string;
-
-  constructor(kept: string, whole: string) {
-    this.kept = kept;
-    this.whole = whole;
-  }
-
   /** At two bytes a character, which engines may take. */
-  get heldBytes(): number {
-    return READ_LINE_BYTES + 2 * (this.kept.length + this.whole.length);
-  }
+  readonly heldBytes: number;
 }
 
 export class WholeLineCache {
@@ -34,6 +26,6 @@ export class WholeLineCache {
   }
 
   put(place: string, kept: string, whole: string): void {
-    this.#lines.put(place, new ReadLine(kept, whole));
+    this.#lines.put(place, { kept, whole, heldBytes: READ_LINE_BYTES + 2 * (kept.length + whole.length) });
   }
 }

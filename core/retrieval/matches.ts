@@ -213,19 +213,11 @@ function rowsByCode(filter: Filter, field: string, target: FilterTarget): Bits {
   });
   const loadedAs = target.columnOrder.indexOf(field);
   if (loadedAs >= 0) return target.slab.rowsWithCode(target.loaded, loadedAs, accepted);
-  return rowsCoded(target, column.codes, accepted);
-}
-
-/** One pass over the codes, which may be a hundred thousand. */
-function rowsCoded({ slab, loaded }: FilterTarget, codes: Uint32Array, accepted: Uint8Array): Bits {
-  let count = 0;
-  for (let row = 0; row < codes.length; row++) count += accepted[codes[row] ?? 0] ?? 0;
-  const fewer = count * 2 <= codes.length ? 1 : 0;
-  const rows = new Uint32Array(fewer === 1 ? count : codes.length - count);
-  for (let row = 0, filled = 0; filled < rows.length; row++)
-    if (accepted[codes[row] ?? 0] === fewer) rows[filled++] = row;
-  const bits = slab.rowsWhere(loaded, rows);
-  return fewer === 1 ? bits : slab.not(loaded, bits);
+  // Read once: there may be a hundred thousand.
+  const { codes } = column;
+  const matching = new Uint8Array(target.part.rows);
+  for (let row = 0; row < matching.length; row++) matching[row] = accepted[codes[row] ?? 0] ?? 0;
+  return rowsMarked(target, matching);
 }
 
 /** A filter that asks one field only, on that field's value. */
@@ -300,19 +292,19 @@ function rowsOfIds(part: Part, ids: Iterable<string | number | boolean>): Uint32
   return Uint32Array.from(rows).sort();
 }
 
-/** Hands over the fewer of the rows that match and those that do not. */
-function rowsWhere({ slab, loaded, part }: FilterTarget, accept: (row: number) => boolean): Bits {
-  const matching = new Uint8Array(part.rows);
+function rowsWhere(target: FilterTarget, accept: (row: number) => boolean): Bits {
+  const matching = new Uint8Array(target.part.rows);
+  for (let row = 0; row < matching.length; row++) matching[row] = Number(accept(row));
+  return rowsMarked(target, matching);
+}
+
+/** Those with a 1. Hands over the fewer of the rows that match and those that do not. */
+function rowsMarked({ slab, loaded }: FilterTarget, matching: Uint8Array): Bits {
   let count = 0;
-  for (let row = 0; row < part.rows; row++) {
-    if (!accept(row)) continue;
-    matching[row] = 1;
-    count++;
-  }
-  const fewer = count * 2 <= part.rows ? 1 : 0;
-  const rows = new Uint32Array(fewer === 1 ? count : part.rows - count);
-  let filled = 0;
-  for (let row = 0; row < part.rows; row++) if (matching[row] === fewer) rows[filled++] = row;
+  for (let row = 0; row < matching.length; row++) count += matching[row] ?? 0;
+  const fewer = count * 2 <= matching.length ? 1 : 0;
+  const rows = new Uint32Array(fewer === 1 ? count : matching.length - count);
+  for (let row = 0, filled = 0; filled < rows.length; row++) if (matching[row] === fewer) rows[filled++] = row;
   const bits = slab.rowsWhere(loaded, rows);
   return fewer === 1 ? bits : slab.not(loaded, bits);
 }
